@@ -10,7 +10,7 @@ type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** Position of a block in its chain; genesis is 0. */
 export type Height = Brand<number, 'Height'>;
-/** Position in PoH time; slot n ends at count (n + 1) * hashesPerTick * ticksPerSlot. */
+/** Position in PoH time; slot n ends at count n * hashesPerTick * ticksPerSlot; genesis is slot 0, at count 0. */
 export type Slot = Brand<number, 'Slot'>;
 /** Number of SHA-256 steps since genesis. */
 export type PohCount = Brand<number, 'PohCount'>;

@@ -1,0 +1,171 @@
+/**
+ * What travels and what is stored: transactions, entries, votes, headers, blocks. Types only; the byte layouts are in
+ * docs/format/packets.md and in the encoders beside this file.
+ *
+ * Invariants
+ * - A decoded value keeps the exact bytes it came from (`bytes`), and every hash is taken over those bytes, never over a re-encoding.
+ * - Decoders accept one encoding per value (canonical), check every length, and refuse with a `CodecError` naming the field.
+ */
+import type { Address, Amount, Hash, Height, PohCount, PublicKey, Signature, Slot } from '../../native/index.ts';
+
+/** Transaction kinds; the byte at offset 29. */
+export const TransactionKind = {
+  transfer: 0,
+  timestamp: 1,
+  register: 2,
+  commit: 3,
+  prove: 4,
+  verdicts: 5,
+} as const;
+export type TransactionKindName = keyof typeof TransactionKind;
+
+/** Moves `amount` to `to`. 28 bytes of payload; the packet is 176 bytes. */
+export interface TransferPayload {
+  readonly kind: 'transfer';
+  readonly to: Address;
+  readonly amount: Amount;
+}
+/** Puts a digest into the sequence: proves that it existed before the count of its entry. 32 bytes. */
+export interface TimestampPayload {
+  readonly kind: 'timestamp';
+  readonly digest: Hash;
+}
+/** Registers the sender as a replicator identity with a deposit. 8 bytes. */
+export interface RegisterPayload {
+  readonly kind: 'register';
+  readonly deposit: Amount;
+}
+/** Commits to a replica of one segment for one rotation. 120 bytes. */
+export interface CommitPayload {
+  readonly kind: 'commit';
+  readonly segment: number;
+  readonly rotation: number;
+  /** ECVRF proof over the rotation's designated hash and the segment: the replica's key follows from it. 80 bytes. */
+  readonly keyProof: Uint8Array;
+  /** RFC 9162 root of the whole replica. */
+  readonly replicaRoot: Hash;
+}
+/** Proves storage of one replica in one period. 120 bytes. */
+export interface ProvePayload {
+  readonly kind: 'prove';
+  readonly segment: number;
+  readonly period: number;
+  /** ECVRF proof over the period's designated hash and the segment: the samples follow from it. 80 bytes. */
+  readonly sampleProof: Uint8Array;
+  readonly samplesRoot: Hash;
+}
+/** One validator's finding on one proof. */
+export interface Verdict {
+  readonly identity: Address;
+  readonly segment: number;
+  readonly period: number;
+  readonly valid: boolean;
+}
+/** A validator's findings on storage proofs; 4 + 32 n bytes, n in 1 .. VERDICTS_MAX. */
+export interface VerdictsPayload {
+  readonly kind: 'verdicts';
+  readonly verdicts: readonly Verdict[];
+}
+export type Payload =
+  | TransferPayload
+  | TimestampPayload
+  | RegisterPayload
+  | CommitPayload
+  | ProvePayload
+  | VerdictsPayload;
+
+/** Most verdicts in one transaction. */
+export const VERDICTS_MAX = 64;
+
+/** A signed transaction. */
+export interface Transaction {
+  /** First 20 bytes of the PoH hash at the end of a recent slot of this chain. */
+  readonly lastValidHash: Uint8Array;
+  /** The count of that hash. */
+  readonly lastValidCount: PohCount;
+  readonly payload: Payload;
+  /** The sender's own uniqueness value, u64. */
+  readonly counter: bigint;
+  readonly fee: Amount;
+  readonly from: PublicKey;
+  readonly signature: Signature;
+  /** The exact bytes, signature included. */
+  readonly bytes: Uint8Array;
+  /** SHA-256 of all bytes before the signature: the transaction's one name. */
+  readonly id: Hash;
+}
+
+/** What an entry mixes in. */
+export const EntryKind = { tick: 0, parent: 1, transactions: 2, votes: 3 } as const;
+
+/**
+ * One recorded point of the PoH sequence. Its mixin follows from its content:
+ * tick: none; parent: the parent block's hash; transactions / votes: RFC 9162 root over the items' bytes.
+ */
+export type Entry =
+  | { readonly kind: 'tick'; readonly count: PohCount; readonly hash: Hash }
+  | { readonly kind: 'parent'; readonly count: PohCount; readonly hash: Hash }
+  | {
+      readonly kind: 'transactions';
+      readonly count: PohCount;
+      readonly hash: Hash;
+      readonly transactions: readonly Transaction[];
+    }
+  | { readonly kind: 'votes'; readonly count: PohCount; readonly hash: Hash; readonly votes: readonly Vote[] };
+
+/** A yes vote of one validator: "I re-executed `target`, and `source` is the highest justified block I build on". */
+export interface Vote {
+  readonly sourceSlot: Slot;
+  readonly sourceHash: Hash;
+  readonly targetSlot: Slot;
+  readonly targetHash: Hash;
+  /** PoH count at the end of the target block. */
+  readonly pohCount: PohCount;
+  readonly stateRoot: Hash;
+  /** Slot and hash of the voter's last vote on a branch this vote leaves; zero when it leaves none. */
+  readonly leavesSlot: Slot;
+  readonly leavesHash: Hash;
+  readonly voter: PublicKey;
+  readonly signature: Signature;
+  readonly bytes: Uint8Array;
+}
+
+/** A block's signed header. */
+export interface BlockHeader {
+  readonly chainId: Hash;
+  readonly height: Height;
+  readonly slot: Slot;
+  readonly parentHash: Hash;
+  /** PoH count and hash at the end of the block: count = slot * hashesPerTick * ticksPerSlot. */
+  readonly pohCount: PohCount;
+  readonly pohHash: Hash;
+  /** RFC 9162 root over the entries' leaves. */
+  readonly entriesRoot: Hash;
+  readonly transactionCount: number;
+  /** State root after executing this block. */
+  readonly stateRoot: Hash;
+  /** Bytes of the history stream before this block (blocks 1 .. height - 1). */
+  readonly historyLength: number;
+  /** How many segments those bytes complete, and the RFC 9162 root over those segments' roots. */
+  readonly segmentCount: number;
+  readonly segmentsRoot: Hash;
+  readonly leader: PublicKey;
+  /** Over the block's hash. */
+  readonly signature: Signature;
+  readonly bytes: Uint8Array;
+  /** SHA-256 over a domain tag and the header's bytes without the signature. */
+  readonly hash: Hash;
+}
+
+/** A block: header and entries, the first of which is the parent entry, the last the slot's final tick. */
+export interface Block {
+  readonly header: BlockHeader;
+  readonly entries: readonly Entry[];
+  readonly bytes: Uint8Array;
+}
+
+/** Votes that together show a block justified or, by the two-chain rule, its parent final. */
+export interface Certificate {
+  readonly header: BlockHeader;
+  readonly votes: readonly Vote[];
+}
