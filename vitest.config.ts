@@ -1,6 +1,6 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Two forks: the machine we promise to fit has two cores, and most tests start threads of their own.
@@ -12,3 +12,5 @@ export default defineConfig({
     coverage: { provider: 'v8', include: ['native/**', 'storage/**', 'replicator/**', 'src/**'] },
   },
 });
+
+export default config;
