@@ -1,0 +1,58 @@
+/**
+ * The port of a replicator process's own small RPC: status, reads of history from replicas, and (only when its
+ * configuration allows faults) one injected corruption. Same rules as node-api.ts: bytes and bigint here, text in the server.
+ */
+import type { Address, PublicKey } from '../../native/index.ts';
+import type { PeerName } from '../net/transport.ts';
+import type { Answer, NodeHealth } from './node-api.ts';
+
+/** Most bytes of one `cairn_readHistory`. */
+export const READ_HISTORY_SIZE_BYTES_MAX: number = 1024 * 1024;
+
+export interface HeldReplica {
+  readonly segment: number;
+  readonly rotation: number;
+  readonly sizeBytes: number;
+  readonly state: 'fetching' | 'encoding' | 'committing' | 'proving' | 'failed';
+  /** 0 .. 1 while fetching or encoding. */
+  readonly progress: number;
+  /** Period of the last proof sent; null before the first. */
+  readonly lastPeriod: number | null;
+}
+
+export interface ReplicatorStatus {
+  readonly role: 'replicator';
+  readonly peer: PeerName;
+  readonly addresses: readonly string[];
+  readonly publicKey: PublicKey;
+  readonly identity: Address;
+  readonly uptimeMs: number;
+  readonly health: NodeHealth;
+  readonly peers: number;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly replicas: readonly HeldReplica[];
+  /** Since the process started. */
+  readonly segmentsFetched: number;
+  readonly encodes: number;
+  readonly rotations: number;
+  readonly proofsSent: number;
+  /** True once a corruption was injected. */
+  readonly corrupted: boolean;
+}
+
+export interface CorruptionReport {
+  readonly segment: number;
+  /** Byte of the stored replica that was flipped. */
+  readonly offset: number;
+}
+
+/** Throws `ApiError` as `NodeApi` does. */
+export interface ReplicatorApi {
+  health(): Answer<NodeHealth>;
+  status(): Answer<ReplicatorStatus>;
+  /** Original history bytes, decoded from a replica: `sizeBytes` in 1 .. READ_HISTORY_SIZE_BYTES_MAX, inside the segment. */
+  readHistory(segment: number, offset: number, sizeBytes: number): Answer<Uint8Array>;
+  /** Flips one stored byte; `not-supported` unless the configuration allows faults. Null segment: any. */
+  injectCorruption(segment: number | null): Answer<CorruptionReport>;
+}
