@@ -1,0 +1,123 @@
+/**
+ * The requests nodes make of each other over streams: names, shapes, maxima. Requests and small answers are msgpack maps, checked field by
+ * field; blocks, headers, batches and segments travel as raw frames in the formats of docs/format/.
+ *
+ * Invariants
+ * - Nothing of a peer's message is used before `decode*` accepted it; a refusal is a `PeerFault` that names protocol and field.
+ * - Each answer is bounded by a maximum named here, on the side that serves and on the side that asks.
+ */
+import { Packr } from 'msgpackr';
+import { z } from 'zod';
+import { PeerFault, type PeerName } from '../net/transport.ts';
+
+export const PROTOCOL = {
+  /** Push of one new block: request = block bytes, no answer. */
+  blocks: '/cairn/blocks/1',
+  /** Blocks of the branch that ends in `hash`, ascending, from the height after `knownHeight`. */
+  fetch: '/cairn/fetch/1',
+  /** Transactions for the leader: request = frames of u16 length || bytes; answer = one byte each (0 accepted). */
+  submit: '/cairn/submit/1',
+  /** Who is where: both sides' finalized and best blocks. */
+  status: '/cairn/status/1',
+  /** Proof of the latest final block: its header, its child's header, the votes for the child. */
+  finality: '/cairn/finality/1',
+  /** Headers of the final chain, ascending. */
+  headers: '/cairn/headers/1',
+  /** Blocks of the final chain, descending from a height. */
+  backfill: '/cairn/backfill/1',
+  /** Batches of the op log, ascending. */
+  batches: '/cairn/batches/1',
+  /** Roots of completed segments; one frame. */
+  segmentRoots: '/cairn/segment-roots/1',
+  /** One completed segment, in frames. */
+  segment: '/cairn/segment/1',
+  /** The replicas an identity holds, as the ledger records them. */
+  replicas: '/cairn/replicas/1',
+} as const;
+
+/** Most blocks in one answer. */
+export const FETCH_BLOCKS_MAX = 128;
+/** Most bytes of blocks in one answer; one block may pass it alone. */
+export const FETCH_SIZE_BYTES_MAX: number = 16 * 1024 * 1024;
+/** Most headers in one answer. */
+export const FETCH_HEADERS_MAX = 1024;
+/** Most batches in one answer of the op log. */
+export const FETCH_BATCHES_MAX = 1024;
+/** Most transactions in one submission. */
+export const SUBMIT_TRANSACTIONS_MAX = 512;
+/** Most segment roots in one answer (32 bytes each). */
+export const SEGMENT_ROOTS_MAX = 262_144;
+/** How long a peer may stay silent in the middle of an answer. */
+export const IDLE_TIMEOUT_MS = 5_000;
+
+const hashBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 32, 'must be 32 bytes');
+const addressBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 20, 'must be 20 bytes');
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+export const StatusMessage = z.strictObject({
+  chainId: hashBytes,
+  role: z.enum(['validator', 'archive', 'replicator']),
+  /** false when this node keeps only recent history. */
+  fullHistory: z.boolean(),
+  finalizedHeight: count,
+  finalizedHash: hashBytes,
+  bestHeight: count,
+  bestHash: hashBytes,
+});
+export type StatusMessage = z.infer<typeof StatusMessage>;
+
+export const FetchRequest = z.strictObject({
+  hash: hashBytes,
+  knownHeight: count,
+  countMax: z.number().int().min(1).max(FETCH_BLOCKS_MAX),
+});
+export const RangeRequest = z.strictObject({ from: count, countMax: count });
+export const SegmentRequest = z.strictObject({ index: z.number().int().min(0).max(0xffff_ffff) });
+export const ReplicasRequest = z.strictObject({ identity: addressBytes });
+export const EmptyRequest = z.strictObject({});
+
+/** What the ledger records of one replica, for its own operator. */
+export const ReplicaStatus = z.strictObject({
+  segment: count,
+  rotation: count,
+  lastPeriod: z.number().int().min(-1),
+  settled: z.enum(['none', 'pending', 'accepted', 'rejected']),
+  accepted: count,
+  rejected: count,
+  expired: count,
+});
+export const ReplicasAnswer = z.strictObject({
+  registered: z.boolean(),
+  balance: z.bigint(),
+  replicas: z.array(ReplicaStatus).max(1_000_000),
+});
+export type ReplicasAnswer = z.infer<typeof ReplicasAnswer>;
+
+// Plain maps, no shared structures, and 64-bit integers kept whole: what any msgpack library reads.
+const packr = new Packr({ useRecords: false, int64AsType: 'auto' });
+
+/** Encodes a request or answer. */
+export function encodeMessage(message: Record<string, unknown>): Uint8Array {
+  return packr.pack(message);
+}
+
+/** Decodes and checks a peer's message. Throws `PeerFault` naming the field. */
+export function decodeMessage<T>(schema: z.ZodType<T>, bytes: Uint8Array, peer: PeerName, protocol: string): T {
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch {
+    throw new PeerFault(peer, 'malformed-message', `${protocol}: not a msgpack value`);
+  }
+  const checked = schema.safeParse(normalized(value));
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0];
+  throw new PeerFault(peer, 'malformed-message', `${protocol}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`);
+}
+
+/** msgpackr hands out Node Buffers; the schema wants plain views and plain objects. */
+function normalized(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(normalized);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, normalized(inner)]));
+}
