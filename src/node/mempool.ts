@@ -9,8 +9,8 @@
  * - The total never passes `transactionsMax`; past it `add` refuses, it never evicts what was accepted.
  * - Within a group order of arrival is kept, so a sender's transfers stay in the order in which it sent them.
  */
-import type { PohCount, Transaction } from '../codec/index.ts';
-import { byteKey } from '../codec/index.ts';
+import { byteKey, type PohCount } from '../../native/index.ts';
+import type { Transaction } from '../codec/model.ts';
 
 export type MempoolAnswer = 'added' | 'duplicate' | 'full';
 
@@ -76,8 +76,7 @@ export class Mempool {
 
   /** Marks transactions as handed to a leader. */
   forward(transactions: readonly Transaction[], nowMs: number): void {
-    for (const transaction of transactions)
-      this.#forwarded.set(byteKey(transaction.id), { transaction, atMs: nowMs });
+    for (const transaction of transactions) this.#forwarded.set(byteKey(transaction.id), { transaction, atMs: nowMs });
   }
 
   /** Marks transactions as standing in a block; those not held here are not taken up. */
