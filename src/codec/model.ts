@@ -76,9 +76,13 @@ export type Payload =
 
 /** Most verdicts in one transaction. */
 export const VERDICTS_MAX = 64;
+/** Bytes of an ECVRF-EDWARDS25519-SHA512-TAI proof (RFC 9381), as `commit` and `prove` carry it. */
+export const VRF_PROOF_SIZE_BYTES = 80;
+/** Bytes of a truncated hash (`lastValidHash`, the PoH packet's hashes). */
+export const SHORT_HASH_SIZE_BYTES = 20;
 
-/** A signed transaction. */
-export interface Transaction {
+/** What a sender decides before signing. */
+export interface TransactionDraft {
   /** First 20 bytes of the PoH hash at the end of a recent slot of this chain. */
   readonly lastValidHash: Uint8Array;
   /** The count of that hash. */
@@ -87,6 +91,9 @@ export interface Transaction {
   /** The sender's own uniqueness value, u64. */
   readonly counter: bigint;
   readonly fee: Amount;
+}
+/** A signed transaction. */
+export interface Transaction extends TransactionDraft {
   readonly from: PublicKey;
   readonly signature: Signature;
   /** The exact bytes, signature included. */
@@ -113,8 +120,8 @@ export type Entry =
     }
   | { readonly kind: 'votes'; readonly count: PohCount; readonly hash: Hash; readonly votes: readonly Vote[] };
 
-/** A yes vote of one validator: "I re-executed `target`, and `source` is the highest justified block I build on". */
-export interface Vote {
+/** What a yes vote says: "I re-executed `target`, and `source` is the highest justified block I build on". */
+export interface VoteDraft {
   readonly sourceSlot: Slot;
   readonly sourceHash: Hash;
   readonly targetSlot: Slot;
@@ -125,13 +132,16 @@ export interface Vote {
   /** Slot and hash of the voter's last vote on a branch this vote leaves; zero when it leaves none. */
   readonly leavesSlot: Slot;
   readonly leavesHash: Hash;
+}
+/** A yes vote of one validator. */
+export interface Vote extends VoteDraft {
   readonly voter: PublicKey;
   readonly signature: Signature;
   readonly bytes: Uint8Array;
 }
 
-/** A block's signed header. */
-export interface BlockHeader {
+/** What a leader puts into a header before signing it. */
+export interface BlockHeaderDraft {
   readonly chainId: Hash;
   readonly height: Height;
   readonly slot: Slot;
@@ -149,6 +159,9 @@ export interface BlockHeader {
   /** How many segments those bytes complete, and the RFC 9162 root over those segments' roots. */
   readonly segmentCount: number;
   readonly segmentsRoot: Hash;
+}
+/** A block's signed header. */
+export interface BlockHeader extends BlockHeaderDraft {
   readonly leader: PublicKey;
   /** Over the block's hash. */
   readonly signature: Signature;
@@ -161,6 +174,22 @@ export interface BlockHeader {
 export interface Block {
   readonly header: BlockHeader;
   readonly entries: readonly Entry[];
+  readonly bytes: Uint8Array;
+}
+
+/** What a leader announces at the end of a slot, 132 bytes; the full hashes stand in the block's header. */
+export interface PohPacketDraft {
+  /** First 20 bytes of the PoH hash at the end of the slot. */
+  readonly pohHash: Uint8Array;
+  readonly pohCount: PohCount;
+  /** First 20 bytes of the block's entries root. */
+  readonly entriesRoot: Uint8Array;
+  /** First 20 bytes of the state root. */
+  readonly stateRoot: Uint8Array;
+}
+/** A signed announcement. It does not name its signer: the receiver tries the leader it expects. */
+export interface PohPacket extends PohPacketDraft {
+  readonly signature: Signature;
   readonly bytes: Uint8Array;
 }
 

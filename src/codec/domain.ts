@@ -1,0 +1,35 @@
+/**
+ * Domain-separated hashes: SHA-256(ASCII tag || bytes), so that no digest of one kind can be passed off as another.
+ */
+import { type Hash, hash, type Kernels } from '../../native/index.ts';
+
+/** What the codec hashes with: any kernels will do. */
+export type Hasher = Pick<Kernels, 'sha256'>;
+
+const ascii = new TextEncoder();
+
+/** Tag of a block's hash: SHA-256(tag || header bytes before the signature). */
+export const BLOCK_TAG: Uint8Array = ascii.encode('cairn/block/1');
+/** Tag in front of a vote's signed bytes. */
+export const VOTE_TAG: Uint8Array = ascii.encode('cairn/vote/1');
+
+/** `tag || bytes`, as a new array. */
+export function tagged(tag: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const message = new Uint8Array(tag.length + bytes.length);
+  message.set(tag);
+  message.set(bytes, tag.length);
+  return message;
+}
+
+/** SHA-256(tag || bytes). */
+export function taggedHash(hasher: Hasher, tag: Uint8Array, bytes: Uint8Array): Hash {
+  return hash(hasher.sha256(tagged(tag, bytes)));
+}
+
+/** Size of an Ed25519 signature, the tail of every signed packet. */
+export const SIGNATURE_SIZE_BYTES = 64;
+
+/** A signed packet's bytes before its signature (a view). */
+export function beforeSignature(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, bytes.length - SIGNATURE_SIZE_BYTES);
+}

@@ -1,0 +1,160 @@
+/**
+ * The payloads of the six transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
+ *
+ * Layouts: fields in the order of model.ts, integers little-endian (docs/format/packets.md). One encoding a value.
+ */
+import { type Address, type Amount, address, amount, type Hash, hash } from '../../native/index.ts';
+import type { ByteReader } from './byte-reader.ts';
+import type { ByteWriter } from './byte-writer.ts';
+import { CodecError } from './codec-error.ts';
+import {
+  type Payload,
+  type TransactionKindName,
+  VERDICTS_MAX,
+  type Verdict,
+  type VerdictsPayload,
+  VRF_PROOF_SIZE_BYTES,
+} from './model.ts';
+
+const VERDICTS_HEAD_SIZE_BYTES = 4;
+const VERDICT_SIZE_BYTES = 32;
+/** segment 4 + rotation or period 4 + VRF proof 80 + root 32. */
+const STORAGE_PAYLOAD_SIZE_BYTES: number = 4 + 4 + VRF_PROOF_SIZE_BYTES + 32;
+
+/** Kind names by their byte. */
+const KIND_NAMES: readonly TransactionKindName[] = ['transfer', 'timestamp', 'register', 'commit', 'prove', 'verdicts'];
+
+/** The kind a byte names. @throws CodecError `kind` */
+export function kindName(byte: number): TransactionKindName {
+  const name = KIND_NAMES[byte];
+  if (name === undefined)
+    throw new CodecError('kind', 'transaction.kind', `must be within 0 .. ${KIND_NAMES.length - 1}, found ${byte}`);
+  return name;
+}
+
+/** Bytes a payload takes. @throws CodecError `count` for too few or too many verdicts */
+export function payloadSizeBytes(payload: Payload): number {
+  switch (payload.kind) {
+    case 'transfer':
+      return 20 + 8;
+    case 'timestamp':
+      return 32;
+    case 'register':
+      return 8;
+    case 'commit':
+    case 'prove':
+      return STORAGE_PAYLOAD_SIZE_BYTES;
+    case 'verdicts':
+      return VERDICTS_HEAD_SIZE_BYTES + VERDICT_SIZE_BYTES * checkedVerdictCount(payload.verdicts.length);
+  }
+}
+
+/** Writes a payload's `payloadSizeBytes(payload)` bytes. @throws CodecError naming the field */
+export function writePayload(writer: ByteWriter, payload: Payload): void {
+  switch (payload.kind) {
+    case 'transfer':
+      writer.put(payload.to, 20, 'transfer.to');
+      writer.u64(payload.amount, 'transfer.amount');
+      return;
+    case 'timestamp':
+      writer.put(payload.digest, 32, 'timestamp.digest');
+      return;
+    case 'register':
+      writer.u64(payload.deposit, 'register.deposit');
+      return;
+    case 'commit':
+      writer.u32(payload.segment, 'commit.segment');
+      writer.u32(payload.rotation, 'commit.rotation');
+      writer.put(payload.keyProof, VRF_PROOF_SIZE_BYTES, 'commit.keyProof');
+      writer.put(payload.replicaRoot, 32, 'commit.replicaRoot');
+      return;
+    case 'prove':
+      writer.u32(payload.segment, 'prove.segment');
+      writer.u32(payload.period, 'prove.period');
+      writer.put(payload.sampleProof, VRF_PROOF_SIZE_BYTES, 'prove.sampleProof');
+      writer.put(payload.samplesRoot, 32, 'prove.samplesRoot');
+      return;
+    case 'verdicts':
+      writeVerdicts(writer, payload);
+      return;
+  }
+}
+
+/** Reads the payload of a kind; byte strings are views of the reader's bytes. @throws CodecError */
+export function readPayload(reader: ByteReader, kind: TransactionKindName): Payload {
+  switch (kind) {
+    case 'transfer':
+      return { kind, to: readAddress(reader, 'transfer.to'), amount: readAmount(reader, 'transfer.amount') };
+    case 'timestamp':
+      return { kind, digest: readHash(reader, 'timestamp.digest') };
+    case 'register':
+      return { kind, deposit: readAmount(reader, 'register.deposit') };
+    case 'commit':
+      return {
+        kind,
+        segment: reader.u32('commit.segment'),
+        rotation: reader.u32('commit.rotation'),
+        keyProof: reader.take(VRF_PROOF_SIZE_BYTES, 'commit.keyProof'),
+        replicaRoot: readHash(reader, 'commit.replicaRoot'),
+      };
+    case 'prove':
+      return {
+        kind,
+        segment: reader.u32('prove.segment'),
+        period: reader.u32('prove.period'),
+        sampleProof: reader.take(VRF_PROOF_SIZE_BYTES, 'prove.sampleProof'),
+        samplesRoot: readHash(reader, 'prove.samplesRoot'),
+      };
+    case 'verdicts':
+      return readVerdicts(reader);
+  }
+}
+
+/** The next 32 bytes as a hash. */
+export function readHash(reader: ByteReader, field: string): Hash {
+  return hash(reader.take(32, field));
+}
+
+/** The next 8 bytes as an amount. */
+export function readAmount(reader: ByteReader, field: string): Amount {
+  return amount(reader.u64(field));
+}
+
+function readAddress(reader: ByteReader, field: string): Address {
+  return address(reader.take(20, field));
+}
+
+function checkedVerdictCount(count: number): number {
+  if (count < 1 || count > VERDICTS_MAX)
+    throw new CodecError('count', 'verdicts.count', `must be within 1 .. ${VERDICTS_MAX}, found ${count}`);
+  return count;
+}
+
+function writeVerdicts(writer: ByteWriter, payload: VerdictsPayload): void {
+  writer.u16(payload.verdicts.length, 'verdicts.count');
+  writer.zeros(2, 'verdicts.reserved');
+  for (const verdict of payload.verdicts) {
+    writer.put(verdict.identity, 20, 'verdict.identity');
+    writer.u32(verdict.segment, 'verdict.segment');
+    writer.u32(verdict.period, 'verdict.period');
+    writer.u8(verdict.valid ? 1 : 0, 'verdict.valid');
+    writer.zeros(3, 'verdict.reserved');
+  }
+}
+
+function readVerdicts(reader: ByteReader): VerdictsPayload {
+  const count = checkedVerdictCount(reader.u16('verdicts.count'));
+  reader.zeros(2, 'verdicts.reserved');
+  const verdicts = Array.from({ length: count }, () => readVerdict(reader));
+  return { kind: 'verdicts', verdicts };
+}
+
+function readVerdict(reader: ByteReader): Verdict {
+  const identity = readAddress(reader, 'verdict.identity');
+  const segment = reader.u32('verdict.segment');
+  const period = reader.u32('verdict.period');
+  const valid = reader.u8('verdict.valid');
+  if (valid > 1) throw new CodecError('range', 'verdict.valid', `must be 0 or 1, found ${valid}`);
+  reader.zeros(3, 'verdict.reserved');
+  return { identity, segment, period, valid: valid === 1 };
+}
