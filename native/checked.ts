@@ -1,0 +1,223 @@
+/**
+ * The argument checks in front of both twins: exact lengths, integer ranges, ascending offsets, no detached or misplaced buffers.
+ *
+ * Invariants: a wrong argument is a `TypeError` naming it, what was found and what is wanted; nothing is written before
+ * every check passed; a raw kernel behind these checks never sees a length it must doubt.
+ */
+import type { KernelPath, Kernels } from './kernels.ts';
+import type { RawKernels } from './raw-kernels.ts';
+
+const COUNT_MAX = 2 ** 31 - 1;
+const SLOT_COUNT_LOG2_MAX = 25;
+const MAP_BYTES_MAX = 2 ** 30;
+const PAGE_BYTES = 4096;
+
+function fail(what: string, wanted: string, found: unknown): never {
+  throw new TypeError(`${what} must be ${wanted}, got ${String(found)}`);
+}
+
+function isDetached(view: ArrayBufferView): boolean {
+  // A view on a detached buffer reports length 0; asking the buffer for a new view is the portable way to tell on Node 20.
+  if (view.byteLength !== 0) return false;
+  try {
+    new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function bytes(value: Uint8Array, what: string): number {
+  if (!(value instanceof Uint8Array)) fail(what, 'a Uint8Array', typeof value);
+  if (isDetached(value)) fail(what, 'attached to its buffer', 'a detached one');
+  return value.length;
+}
+
+function sized(value: Uint8Array, sizeBytes: number, what: string): void {
+  const found = bytes(value, what);
+  if (found !== sizeBytes) fail(what, `${sizeBytes} bytes`, found);
+}
+
+/** Number of items of `itemBytes` in `value`. */
+function items(value: Uint8Array, itemBytes: number, what: string): number {
+  const found = bytes(value, what);
+  if (found % itemBytes !== 0) fail(what, `a multiple of ${itemBytes} bytes`, found);
+  return found / itemBytes;
+}
+
+function integer(value: number, min: number, max: number, what: string): void {
+  if (!Number.isInteger(value) || value < min || value > max) fail(what, `an integer within ${min} .. ${max}`, value);
+}
+
+/** Checks n + 1 ascending offsets into `data` and returns n. */
+function ranges(offsets: Uint32Array, dataBytes: number): number {
+  if (!(offsets instanceof Uint32Array)) fail('offsets', 'a Uint32Array', typeof offsets);
+  if (offsets.length === 0) fail('offsets', 'at least one element long (n + 1 of them)', 0);
+  let previous = 0;
+  for (let i = 0; i < offsets.length; i++) {
+    const offset = offsets[i]!;
+    if (offset < previous) fail(`offsets[${i}]`, `at least ${previous}, the one before`, offset);
+    previous = offset;
+  }
+  if (previous > dataBytes) fail('the last offset', `at most ${dataBytes}, the data's length`, previous);
+  return offsets.length - 1;
+}
+
+function checkPoh(hashes: Uint8Array, steps: Uint32Array, hasMixin: Uint8Array, mixins: Uint8Array): void {
+  if (!(steps instanceof Uint32Array)) fail('steps', 'a Uint32Array', typeof steps);
+  const n = steps.length;
+  sized(hashes, (n + 1) * 32, 'hashes');
+  sized(hasMixin, n, 'hasMixin');
+  sized(mixins, n * 32, 'mixins');
+  for (let i = 0; i < n; i++) {
+    if (steps[i]! < 1 || steps[i]! > COUNT_MAX) fail(`steps[${i}]`, `within 1 .. ${COUNT_MAX}`, steps[i]);
+    if (hasMixin[i]! > 1) fail(`hasMixin[${i}]`, '0 or 1', hasMixin[i]);
+  }
+}
+
+function checkCbc(key: Uint8Array, chain: Uint8Array, input: Uint8Array, output: Uint8Array): void {
+  sized(key, 32, 'key');
+  sized(chain, 16, 'chain');
+  items(input, 16, 'input');
+  sized(output, input.length, 'output');
+  if (partlyOverlap(input, output)) fail('output', 'the input itself or apart from it', 'a partial overlap');
+  if (overlap(chain, output)) fail('chain', 'apart from the output', 'an overlap');
+}
+
+function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  if (a.byteLength === 0 || b.byteLength === 0 || a.buffer !== b.buffer) return false;
+  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+}
+
+const partlyOverlap = (a: Uint8Array, b: Uint8Array): boolean => overlap(a, b) && a.byteOffset !== b.byteOffset;
+
+/** Outputs written while inputs are still being read must not share bytes with them. */
+function apart(output: ArrayBufferView, input: ArrayBufferView, what: string): void {
+  if (overlap(output, input)) fail(what, 'apart from the inputs', 'an overlap');
+}
+
+function checkTable(table: Uint8Array, slotCountLog2: number, secret: Uint8Array): void {
+  integer(slotCountLog2, 0, SLOT_COUNT_LOG2_MAX, 'slotCountLog2');
+  sized(table, 32 * 2 ** slotCountLog2, 'table');
+  sized(secret, 16, 'secret');
+}
+
+type Hashing = Pick<
+  Kernels,
+  'sha256' | 'sha256Chain' | 'pohVerify' | 'sha256Pairs' | 'sha256Leaves' | 'sha256Ragged' | 'crc32c' | 'ripemd160Keys'
+>;
+
+function checkedHashing(raw: RawKernels): Hashing {
+  return {
+    sha256: (data) => {
+      bytes(data, 'data');
+      return raw.sha256(data);
+    },
+    sha256Chain: (state, count) => {
+      sized(state, 32, 'state');
+      integer(count, 0, COUNT_MAX, 'count');
+      raw.sha256Chain(state, count);
+    },
+    pohVerify: (hashes, steps, hasMixin, mixins) => {
+      checkPoh(hashes, steps, hasMixin, mixins);
+      return raw.pohVerify(hashes, steps, hasMixin, mixins);
+    },
+    sha256Pairs: (prefix, pairs, out) => {
+      integer(prefix, 0, 255, 'prefix');
+      sized(out, items(pairs, 64, 'pairs') * 32, 'out');
+      apart(out, pairs, 'out');
+      raw.sha256Pairs(prefix, pairs, out);
+    },
+    sha256Leaves: (prefix, data, leafSizeBytes, out) => {
+      integer(prefix, 0, 255, 'prefix');
+      integer(leafSizeBytes, 1, COUNT_MAX, 'leafSizeBytes');
+      sized(out, Math.ceil(bytes(data, 'data') / leafSizeBytes) * 32, 'out');
+      apart(out, data, 'out');
+      raw.sha256Leaves(prefix, data, leafSizeBytes, out);
+    },
+    sha256Ragged: (prefix, data, offsets, out) => {
+      integer(prefix, 0, 255, 'prefix');
+      sized(out, ranges(offsets, bytes(data, 'data')) * 32, 'out');
+      apart(out, data, 'out');
+      apart(out, offsets, 'out');
+      raw.sha256Ragged(prefix, data, offsets, out);
+    },
+    crc32c: (data, seed = 0) => {
+      bytes(data, 'data');
+      integer(seed, 0, 0xffff_ffff, 'seed');
+      return raw.crc32c(data, seed);
+    },
+    ripemd160Keys: (keys, out) => {
+      sized(out, items(keys, 32, 'keys') * 20, 'out');
+      apart(out, keys, 'out');
+      raw.ripemd160Keys(keys, out);
+    },
+  };
+}
+
+type Ciphers = Pick<Kernels, 'ed25519Verify' | 'aesCbcEncrypt' | 'aesCbcDecrypt' | 'aesCbcEncryptMany'>;
+
+function checkedCiphers(raw: RawKernels): Ciphers {
+  return {
+    ed25519Verify: (publicKeys, signatures, messages, offsets, verdicts) => {
+      const n = ranges(offsets, bytes(messages, 'messages'));
+      sized(publicKeys, n * 32, 'publicKeys');
+      sized(signatures, n * 64, 'signatures');
+      sized(verdicts, n, 'verdicts');
+      for (const input of [publicKeys, signatures, messages, offsets]) apart(verdicts, input, 'verdicts');
+      raw.ed25519Verify(publicKeys, signatures, messages, offsets, verdicts);
+    },
+    aesCbcEncrypt: (key, chain, input, output) => {
+      checkCbc(key, chain, input, output);
+      raw.aesCbcEncrypt(key, chain, input, output);
+    },
+    aesCbcDecrypt: (key, chain, input, output) => {
+      checkCbc(key, chain, input, output);
+      raw.aesCbcDecrypt(key, chain, input, output);
+    },
+    aesCbcEncryptMany: (keys, chains, input, outputs) => {
+      const n = items(keys, 32, 'keys');
+      sized(chains, n * 16, 'chains');
+      items(input, 16, 'input');
+      sized(outputs, n * input.length, 'outputs');
+      for (const other of [keys, chains, input]) apart(outputs, other, 'outputs');
+      raw.aesCbcEncryptMany(keys, chains, input, outputs);
+    },
+  };
+}
+
+type Storage = Pick<Kernels, 'tableFind' | 'tablePut' | 'mapFile'>;
+
+function checkedStorage(raw: RawKernels): Storage {
+  return {
+    tableFind: (table, slotCountLog2, secret, addresses, slots) => {
+      checkTable(table, slotCountLog2, secret);
+      const n = items(addresses, 20, 'addresses');
+      if (!(slots instanceof Int32Array)) fail('slots', 'an Int32Array', typeof slots);
+      if (slots.length !== n) fail('slots', `${n} elements long, one for each address`, slots.length);
+      for (const input of [table, addresses]) apart(slots, input, 'slots');
+      raw.tableFind(table, slotCountLog2, secret, addresses, slots);
+    },
+    tablePut: (table, slotCountLog2, secret, used, entries) => {
+      checkTable(table, slotCountLog2, secret);
+      integer(used, 0, 2 ** slotCountLog2, 'used');
+      const n = items(entries, 32, 'entries');
+      apart(table, entries, 'table');
+      for (let at = 28; at < 32 * n; at += 32)
+        if ((entries[at]! | entries[at + 1]! | entries[at + 2]! | entries[at + 3]!) === 0)
+          fail(`log position of entries[${(at - 28) / 32}]`, 'more than 0', 0);
+      return raw.tablePut(table, slotCountLog2, secret, used, entries);
+    },
+    mapFile: (path, sizeBytes, options) => {
+      if (typeof path !== 'string' || path === '' || path.includes('\0')) fail('path', 'a file path', path);
+      integer(sizeBytes, PAGE_BYTES, MAP_BYTES_MAX, 'sizeBytes');
+      if (sizeBytes % PAGE_BYTES !== 0) fail('sizeBytes', `a multiple of ${PAGE_BYTES}`, sizeBytes);
+      return raw.mapFile(path, sizeBytes, { create: options.create === true });
+    },
+  };
+}
+
+/** Puts the argument checks in front of a twin. */
+export function checkedKernels(name: Kernels['name'], paths: readonly KernelPath[], raw: RawKernels): Kernels {
+  return { name, paths, ...checkedHashing(raw), ...checkedCiphers(raw), ...checkedStorage(raw) };
+}

@@ -1,0 +1,61 @@
+/**
+ * The portable twin: every kernel without a compiler, from node:crypto, noble, plain TypeScript and WebAssembly it writes itself.
+ */
+import { ripemd160 } from '@noble/hashes/legacy.js';
+import { checkedKernels } from '../checked.ts';
+import type { KernelPath, Kernels } from '../kernels.ts';
+import type { RawKernels } from '../raw-kernels.ts';
+import { decryptChained, encryptChained, encryptMany } from './aes-cbc.ts';
+import { chooseCbc, chooseEd25519, chooseSha256, type Ed25519Name, pathOf } from './choose.ts';
+import { crc32c } from './crc32c.ts';
+import { ed25519Verify } from './ed25519.ts';
+import { mapFile } from './mapped-file.ts';
+import { pohVerify } from './poh-verify.ts';
+import { tableFind, tablePut } from './table.ts';
+
+function ripemd160Keys(keys: Uint8Array, out: Uint8Array): void {
+  for (let i = 0; i * 32 < keys.length; i++) out.set(ripemd160(keys.subarray(32 * i, 32 * i + 32)), 20 * i);
+}
+
+const plain = (kernel: string, path: string, reason: string): KernelPath => ({ kernel, path, reason });
+
+/** The portable kernels before their argument checks. @param ed25519 takes exactly that backend */
+export function portableRaw(ed25519?: Ed25519Name): { raw: RawKernels; paths: KernelPath[] } {
+  const [sha, cbc, signatures] = [chooseSha256(), chooseCbc(), chooseEd25519(ed25519)];
+  const engine = sha.backend;
+  const raw: RawKernels = {
+    sha256: engine.hash,
+    sha256Chain: engine.chain,
+    pohVerify: (hashes, steps, hasMixin, mixins) => pohVerify(engine, hashes, steps, hasMixin, mixins),
+    sha256Pairs: engine.pairs,
+    sha256Leaves: (prefix, data, leafSizeBytes, out) =>
+      engine.many(prefix, data, out.length / 32, (i) => Math.min(i * leafSizeBytes, data.length), out),
+    sha256Ragged: (prefix, data, offsets, out) => engine.many(prefix, data, out.length / 32, (i) => offsets[i]!, out),
+    ed25519Verify: (keys, sigs, messages, offsets, verdicts) =>
+      ed25519Verify(signatures.backend, keys, sigs, messages, offsets, verdicts),
+    aesCbcEncrypt: (key, chain, input, output) => encryptChained(cbc.backend, key, chain, input, output),
+    aesCbcDecrypt: (key, chain, input, output) => decryptChained(cbc.backend, key, chain, input, output),
+    aesCbcEncryptMany: (keys, chains, input, outputs) => encryptMany(cbc.backend, keys, chains, input, outputs),
+    crc32c,
+    ripemd160Keys,
+    tableFind,
+    tablePut,
+    mapFile,
+  };
+  const paths = [
+    pathOf('sha256', sha),
+    pathOf('aes-cbc', cbc),
+    pathOf('ed25519', signatures),
+    plain('crc32c', 'typescript', 'eight tables'),
+    plain('ripemd160', 'noble', 'the only portable path'),
+    plain('table', 'typescript', 'the only portable path'),
+    plain('mapped-file', 'memory', 'held in memory, written back at sync: changes of others are not seen'),
+  ];
+  return { raw, paths };
+}
+
+/** The portable twin. @param ed25519 takes exactly that backend, else the fastest that works */
+export function portableKernels(ed25519?: Ed25519Name): Kernels {
+  const { raw, paths } = portableRaw(ed25519);
+  return checkedKernels('portable', paths, raw);
+}
