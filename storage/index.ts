@@ -1,0 +1,32 @@
+/**
+ * Floor 2: storage. The op log, the account table, history, commitments and fast-sync staging: what a node keeps, and proves.
+ */
+export { BATCH_TAG, batchDigest, type Commitment, emptyCommitment } from './commitment/commitment.ts';
+export { consistencyProof, type TreePair, verifyConsistency } from './commitment/consistency.ts';
+export { Frontier } from './commitment/frontier.ts';
+export {
+  inclusionProof,
+  PATH_LENGTH_MAX,
+  packHashes,
+  rootFromInclusion,
+  verifyInclusion,
+} from './commitment/inclusion.ts';
+export {
+  emptyRoot,
+  equalBytes,
+  HASH_SIZE_BYTES,
+  LEAF_PREFIX,
+  leafHash,
+  MerkleError,
+  type MerkleErrorCode,
+  type MerkleKernels,
+  merkleRoot,
+  NODE_PREFIX,
+  nodeHash,
+} from './commitment/merkle.ts';
+export {
+  RECORD_KEY_SIZE_BYTES_MAX,
+  RECORD_VALUE_SIZE_BYTES_MAX,
+  type StateOp,
+  type StateReader,
+} from './state-reader.ts';
