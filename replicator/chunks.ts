@@ -1,0 +1,82 @@
+/**
+ * Cutting a stream of bytes, whatever pieces it arrives in, into pieces of one size, and holding it to its promised length.
+ * Memory: one chunk.
+ */
+import { ReplicatorError } from './errors.ts';
+
+/** Bytes in order: whole, or in pieces of any sizes. Pieces are borrowed until the next one is asked for. */
+export type ByteSource = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** A view of a file or buffer that can be read anywhere. Fills `target` wholly from `offset`, or throws. */
+export interface ByteReader {
+  read(offset: number, target: Uint8Array): Promise<void>;
+}
+
+/** Reads from memory. */
+export function memoryReader(bytes: Uint8Array): ByteReader {
+  return {
+    async read(offset, target): Promise<void> {
+      if (offset < 0 || offset + target.length > bytes.length)
+        throw new ReplicatorError(
+          'range',
+          `read of ${target.length} bytes at ${offset} is outside 0 .. ${bytes.length}`,
+        );
+      target.set(bytes.subarray(offset, offset + target.length));
+    },
+  };
+}
+
+/** The stream's pieces from `start` to the end, for an encoder or verifier that reads a file. */
+export async function* readerChunks(
+  reader: ByteReader,
+  sizeBytes: number,
+  chunkSizeBytes: number,
+): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(chunkSizeBytes, sizeBytes));
+  for (let offset = 0; offset < sizeBytes; offset += buffer.length) {
+    const chunk = buffer.subarray(0, Math.min(buffer.length, sizeBytes - offset));
+    await reader.read(offset, chunk);
+    yield chunk;
+  }
+}
+
+function pieces(source: ByteSource): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  return source instanceof Uint8Array ? [source] : source;
+}
+
+/**
+ * Yields exactly `totalSizeBytes` as chunks of `chunkSizeBytes` (the last may be shorter), each borrowed until the next is asked for.
+ * Throws `ReplicatorError` 'source-short' or 'source-long' when the source holds another number of bytes.
+ */
+export async function* exactChunks(
+  source: ByteSource,
+  totalSizeBytes: number,
+  chunkSizeBytes: number,
+): AsyncGenerator<Uint8Array> {
+  const carry = new Uint8Array(Math.min(chunkSizeBytes, totalSizeBytes));
+  let carried = 0;
+  let received = 0;
+  for await (let piece of pieces(source)) {
+    received += piece.length;
+    if (received > totalSizeBytes)
+      throw new ReplicatorError('source-long', `source must hold ${totalSizeBytes} bytes, got at least ${received}`);
+    while (piece.length > 0) {
+      if (carried === 0 && piece.length >= carry.length) {
+        yield piece.subarray(0, carry.length);
+        piece = piece.subarray(carry.length);
+        continue;
+      }
+      const taken = Math.min(piece.length, carry.length - carried);
+      carry.set(piece.subarray(0, taken), carried);
+      carried += taken;
+      piece = piece.subarray(taken);
+      if (carried === carry.length) {
+        yield carry;
+        carried = 0;
+      }
+    }
+  }
+  if (received < totalSizeBytes)
+    throw new ReplicatorError('source-short', `source must hold ${totalSizeBytes} bytes, got ${received}`);
+  if (carried > 0) yield carry.subarray(0, carried);
+}

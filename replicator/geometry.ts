@@ -1,0 +1,46 @@
+/**
+ * The sizes every encoder, prover and verifier of one chain must agree on. They come from genesis; this floor checks the relations it
+ * relies on and asserts them wherever they enter.
+ */
+import { ReplicatorError } from './errors.ts';
+
+/** How a segment is cut for encryption and for its Merkle trees. */
+export interface SegmentGeometry {
+  /** Bytes of a segment, and of its replica: a multiple of 1024, so no cipher block is ever padded. At most 1 TiB. */
+  readonly segmentSizeBytes: number;
+  /** Bytes of a leaf of the segment's and the replica's tree: a multiple of 16 that divides the segment; at most 64 KiB. */
+  readonly leafSizeBytes: number;
+}
+
+/** Segments are multiples of this by genesis rule. */
+export const SEGMENT_SIZE_UNIT_BYTES = 1024;
+export const SEGMENT_SIZE_BYTES_MAX: number = 2 ** 40;
+export const LEAF_SIZE_BYTES_MAX = 65_536;
+/** AES's block. */
+export const CIPHER_BLOCK_SIZE_BYTES = 16;
+export const SAMPLE_BLOCK_SIZE_BYTES_MAX: number = 2 ** 30;
+
+const within = (value: number, low: number, high: number): boolean =>
+  Number.isSafeInteger(value) && value >= low && value <= high;
+
+/** What is wrong with a geometry, in words; undefined when nothing is. For values from outside. */
+export function geometryProblem({ segmentSizeBytes, leafSizeBytes }: SegmentGeometry): string | undefined {
+  if (!within(segmentSizeBytes, 1, SEGMENT_SIZE_BYTES_MAX) || segmentSizeBytes % SEGMENT_SIZE_UNIT_BYTES !== 0)
+    return `segmentSizeBytes must be a multiple of ${SEGMENT_SIZE_UNIT_BYTES} up to 2^40, got ${segmentSizeBytes}`;
+  if (!within(leafSizeBytes, 1, LEAF_SIZE_BYTES_MAX) || leafSizeBytes % CIPHER_BLOCK_SIZE_BYTES !== 0)
+    return `leafSizeBytes must be a multiple of ${CIPHER_BLOCK_SIZE_BYTES} up to 65536, got ${leafSizeBytes}`;
+  if (segmentSizeBytes % leafSizeBytes !== 0)
+    return `leafSizeBytes must divide segmentSizeBytes ${segmentSizeBytes}, got ${leafSizeBytes}`;
+  return undefined;
+}
+
+/** What is wrong with a sample block's size; undefined when nothing is. Any size from 1 byte to 1 GiB is defined. */
+export function sampleBlockProblem(sampleBlockSizeBytes: number): string | undefined {
+  if (within(sampleBlockSizeBytes, 1, SAMPLE_BLOCK_SIZE_BYTES_MAX)) return undefined;
+  return `sampleBlockSizeBytes must be an integer within 1 .. 2^30, got ${sampleBlockSizeBytes}`;
+}
+
+/** Throws `ReplicatorError` 'parameters' when `problem` says anything. */
+export function refuseProblem(problem: string | undefined): void {
+  if (problem !== undefined) throw new ReplicatorError('parameters', problem);
+}

@@ -1,0 +1,89 @@
+/**
+ * What a replicator does next. A pure plan: from the slot of the last final block, the schedule, the segments to keep and what is
+ * known of each replica, the actions that are due now, in the order to do them. Do them, learn what happened, plan again.
+ *
+ * Order within a segment: prove what the old key still owes (a new commit replaces the old one on the ledger), rotate or encode,
+ * commit, prove, drop. An action already under way is the caller's to skip: actions compare by value.
+ */
+import { periodOf, proofDeadlineSlot, type ReplicationSchedule, rotationOf } from './schedule.ts';
+
+/** Where a replica stands. */
+export interface ReplicaStatus {
+  readonly segment: number;
+  readonly rotation: number;
+  /** 'none' until a commit was sent; 'sent' until it is in a final block. */
+  readonly commit: 'none' | 'sent' | 'final';
+  /** Periods whose proof was sent and may still count, or did. */
+  readonly provenPeriods: readonly number[];
+}
+
+export interface PlanInput {
+  /** Slot of the last final block: its period's designated hash is known. */
+  readonly slot: number;
+  readonly schedule: ReplicationSchedule;
+  /** Complete, final segments this replicator keeps. */
+  readonly segments: readonly number[];
+  /** Replicas whole on disk. */
+  readonly replicas: readonly ReplicaStatus[];
+}
+
+export type ReplicatorAction =
+  /** Fetch the segment and encode it under the current rotation's key. */
+  | { readonly kind: 'encode'; readonly segment: number; readonly rotation: number }
+  /** Encode under the current rotation's key out of the own replica of `fromRotation`. */
+  | { readonly kind: 'rotate'; readonly segment: number; readonly fromRotation: number; readonly rotation: number }
+  /** Publish key proof and replica root. */
+  | { readonly kind: 'commit'; readonly segment: number; readonly rotation: number }
+  /** Publish a period's samples root, in a block up to `deadlineSlot`. */
+  | {
+      readonly kind: 'prove';
+      readonly segment: number;
+      readonly rotation: number;
+      readonly period: number;
+      readonly deadlineSlot: number;
+    }
+  /** Delete the replica. */
+  | { readonly kind: 'drop'; readonly segment: number; readonly rotation: number };
+
+/**
+ * The proof due from a replica, if any: of the newest period that is open (the current one, or the one before) and of its rotation.
+ * Never two at once: on the ledger a later proof replaces one that validators have not decided yet.
+ */
+function proofDue({ slot, schedule }: PlanInput, replica: ReplicaStatus): ReplicatorAction[] {
+  const { segment, rotation, provenPeriods } = replica;
+  const current = periodOf(schedule, slot);
+  const period = [current, current - 1].find((open) => open >= 0 && rotationOf(schedule, open) === rotation);
+  if (replica.commit !== 'final' || period === undefined || provenPeriods.includes(period)) return [];
+  return [{ kind: 'prove', segment, rotation, period, deadlineSlot: proofDeadlineSlot(schedule, period) }];
+}
+
+function drop({ segment, rotation }: ReplicaStatus): ReplicatorAction {
+  return { kind: 'drop', segment, rotation };
+}
+
+function planSegment(input: PlanInput, segment: number, rotation: number): ReplicatorAction[] {
+  const own = input.replicas.filter((replica) => replica.segment === segment);
+  const current = own.find((replica) => replica.rotation === rotation);
+  const older = own.filter((replica) => replica.rotation < rotation).sort((a, b) => b.rotation - a.rotation);
+  const newest = older[0];
+  if (current?.commit === 'final') return [...proofDue(input, current), ...older.map(drop)];
+  const owed = newest === undefined ? [] : proofDue(input, newest);
+  const outdated = older.slice(1).map(drop);
+  if (current === undefined) {
+    const next: ReplicatorAction =
+      newest === undefined
+        ? { kind: 'encode', segment, rotation }
+        : { kind: 'rotate', segment, fromRotation: newest.rotation, rotation };
+    return [...owed, next, ...outdated];
+  }
+  const commit: ReplicatorAction[] = current.commit === 'none' ? [{ kind: 'commit', segment, rotation }] : [];
+  return [...owed, ...commit, ...outdated];
+}
+
+/** The actions due now. Replicas of segments no longer kept are dropped; those of later rotations than the current are left alone. */
+export function planReplicas(input: PlanInput): ReplicatorAction[] {
+  const rotation = rotationOf(input.schedule, periodOf(input.schedule, input.slot));
+  const kept = new Set(input.segments);
+  const unwanted = input.replicas.filter((replica) => !kept.has(replica.segment)).map(drop);
+  return [...unwanted, ...input.segments.flatMap((segment) => planSegment(input, segment, rotation))];
+}

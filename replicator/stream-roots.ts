@@ -1,0 +1,166 @@
+/**
+ * The verifier's pass: one reading of a segment re-encrypts it under many identities at once and computes the roots each of them should
+ * have published. No replica is ever stored: an identity costs its chain value, a slice and a frontier for each tree, and its share of
+ * the output buffer (2 MiB in all, or one leaf an identity when there are more than fit).
+ *
+ * Why many at once: a CBC chain waits for itself, so one chain leaves the cipher unit mostly idle (`aesCbcEncryptMany`).
+ */
+import type { Hash, Kernels } from '../native/index.ts';
+import { type ByteSource, exactChunks } from './chunks.ts';
+import { RootBuilder, SamplesRootBuilder } from './commit.ts';
+import { wholeLeaves } from './encode.ts';
+import { geometryProblem, refuseProblem, type SegmentGeometry, sampleBlockProblem } from './geometry.ts';
+import type { ReplicaCipher } from './key.ts';
+import { drawSlice, type SampleLayout, SLICE_SIZE_BYTES, type SliceRun, sampleBlock, sampleCount } from './sample.ts';
+
+const OUTPUT_BUDGET_BYTES = 2 * 1024 * 1024;
+const CHUNK_SIZE_BYTES_MAX = 64 * 1024;
+
+/** One period's samples to recompute. */
+export interface SampleSet {
+  readonly periodHash: Uint8Array;
+  readonly seed: Uint8Array;
+}
+
+/** One identity to re-encrypt for. */
+export interface StreamIdentity {
+  readonly cipher: ReplicaCipher;
+  /** Whether to hash the whole replica too: needed once, at commit time; costs one SHA-256 over it. */
+  readonly wantReplicaRoot: boolean;
+  readonly samples: readonly SampleSet[];
+}
+
+export interface StreamRequest {
+  /** The segment's plaintext. */
+  readonly segment: ByteSource;
+  readonly geometry: SegmentGeometry;
+  readonly sampleBlockSizeBytes: number;
+  readonly identities: readonly StreamIdentity[];
+  /** Whether to hash the plaintext as well. */
+  readonly wantSegmentRoot: boolean;
+}
+
+/** What one identity should have published. */
+export interface IdentityRoots {
+  /** Present when it was wanted. */
+  readonly replicaRoot?: Hash;
+  /** In the order of `samples`. */
+  readonly samplesRoots: readonly Hash[];
+}
+
+export interface StreamRoots {
+  readonly segmentRoot?: Hash;
+  /** In the order of `identities`. */
+  readonly identities: readonly IdentityRoots[];
+}
+
+/** Picks one period's slices out of a replica that passes by in order. */
+class SliceCollector {
+  readonly #kernels: Kernels;
+  readonly #layout: SampleLayout;
+  readonly #seed: Uint8Array;
+  readonly #builder: SamplesRootBuilder;
+  readonly #count: number;
+  readonly #slice: Uint8Array = new Uint8Array(SLICE_SIZE_BYTES);
+  #block = 0;
+  #blockEnd = 0;
+  #runs: readonly SliceRun[] = [];
+
+  constructor(kernels: Kernels, layout: SampleLayout, samples: SampleSet) {
+    this.#kernels = kernels;
+    this.#layout = layout;
+    this.#seed = samples.seed;
+    this.#builder = new SamplesRootBuilder(kernels, samples.periodHash);
+    this.#count = sampleCount(layout);
+    this.#enter(0);
+  }
+
+  /** The next bytes of the replica, from `offset` on. */
+  absorb(offset: number, bytes: Uint8Array): void {
+    const end = offset + bytes.length;
+    while (this.#block < this.#count) {
+      for (const run of this.#runs) this.#copy(run, offset, bytes);
+      if (this.#blockEnd > end) return;
+      this.#builder.append(this.#slice);
+      this.#enter(this.#block + 1);
+    }
+  }
+
+  root(): Hash {
+    return this.#builder.root();
+  }
+
+  #enter(block: number): void {
+    this.#block = block;
+    if (block === this.#count) return;
+    const { start, length } = sampleBlock(this.#layout, block);
+    this.#blockEnd = start + length;
+    this.#runs = drawSlice(this.#kernels, this.#seed, this.#layout, block);
+  }
+
+  #copy(run: SliceRun, offset: number, bytes: Uint8Array): void {
+    const from = Math.max(run.replicaOffset, offset);
+    const to = Math.min(run.replicaOffset + run.sizeBytes, offset + bytes.length);
+    if (from < to)
+      this.#slice.set(bytes.subarray(from - offset, to - offset), run.sliceOffset + from - run.replicaOffset);
+  }
+}
+
+/** The trees of one identity. */
+interface Lane {
+  readonly replica: RootBuilder | undefined;
+  readonly collectors: readonly SliceCollector[];
+}
+
+function laneRoots({ replica, collectors }: Lane): IdentityRoots {
+  const samplesRoots = collectors.map((collector) => collector.root());
+  return replica === undefined ? { samplesRoots } : { replicaRoot: replica.root(), samplesRoots };
+}
+
+function pack(parts: readonly Uint8Array[], partSizeBytes: number): Uint8Array {
+  const packed = new Uint8Array(parts.length * partSizeBytes);
+  for (const [index, part] of parts.entries()) packed.set(part, index * partSizeBytes);
+  return packed;
+}
+
+/**
+ * Re-encrypts the segment for every identity in one pass. Throws `ReplicatorError` when the source is not exactly one segment long.
+ * A chunk's work runs in one go on the calling thread; a source read from disk gives way between chunks, one in memory does not.
+ */
+export async function streamRoots(kernels: Kernels, request: StreamRequest): Promise<StreamRoots> {
+  const { geometry, sampleBlockSizeBytes, identities } = request;
+  refuseProblem(geometryProblem(geometry) ?? sampleBlockProblem(sampleBlockSizeBytes));
+  const { segmentSizeBytes, leafSizeBytes } = geometry;
+  const layout: SampleLayout = { replicaSizeBytes: segmentSizeBytes, sampleBlockSizeBytes };
+  const lanes = identities.map(
+    (identity): Lane => ({
+      replica: identity.wantReplicaRoot ? new RootBuilder(kernels, leafSizeBytes) : undefined,
+      collectors: identity.samples.map((samples) => new SliceCollector(kernels, layout, samples)),
+    }),
+  );
+  const segmentTree = request.wantSegmentRoot ? new RootBuilder(kernels, leafSizeBytes) : undefined;
+  const share = Math.floor(OUTPUT_BUDGET_BYTES / Math.max(1, lanes.length));
+  const chunkSizeBytes = wholeLeaves(Math.min(CHUNK_SIZE_BYTES_MAX, share), leafSizeBytes);
+  const keys = pack(
+    identities.map(({ cipher }) => cipher.key),
+    32,
+  );
+  const chains = pack(
+    identities.map(({ cipher }) => cipher.iv),
+    16,
+  );
+  const outputs = new Uint8Array(lanes.length * chunkSizeBytes);
+  let offset = 0;
+  for await (const chunk of exactChunks(request.segment, segmentSizeBytes, chunkSizeBytes)) {
+    segmentTree?.append(chunk);
+    kernels.aesCbcEncryptMany(keys, chains, chunk, outputs.subarray(0, lanes.length * chunk.length));
+    for (const [index, lane] of lanes.entries()) {
+      const output = outputs.subarray(index * chunk.length, (index + 1) * chunk.length);
+      lane.replica?.append(output);
+      for (const collector of lane.collectors) collector.absorb(offset, output);
+    }
+    offset += chunk.length;
+  }
+  const roots = lanes.map(laneRoots);
+  return segmentTree === undefined ? { identities: roots } : { segmentRoot: segmentTree.root(), identities: roots };
+}
