@@ -1,0 +1,107 @@
+/**
+ * Fixed keys and sample packets for the tests of packets and PoH. Everything follows from small seeds: no randomness, no clock.
+ */
+import {
+  type Address,
+  address,
+  amount,
+  type Hash,
+  hash,
+  height,
+  type Kernels,
+  loadKernels,
+  pohCount,
+  slot,
+} from '../../native/index.ts';
+import {
+  type BlockHeader,
+  type BlockHeaderDraft,
+  type Payload,
+  type SigningKey,
+  signHeader,
+  signingKey,
+  signTransaction,
+  signVote,
+  type Transaction,
+  type Vote,
+  type VoteDraft,
+} from '../../src/codec/index.ts';
+
+export const kernels: Kernels = loadKernels();
+
+/** `sizeBytes` bytes that depend on `seed` only. */
+export function pattern(sizeBytes: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length: sizeBytes }, (_, index) => (seed * 31 + index * 7 + 1) & 0xff);
+}
+
+export const keyOf = (seed: number): SigningKey => signingKey(pattern(32, seed));
+export const hashOf = (seed: number): Hash => hash(pattern(32, seed));
+export const addressFrom = (seed: number): Address => address(pattern(20, seed));
+
+/** One payload of each kind. */
+export const payloads: readonly Payload[] = [
+  { kind: 'transfer', to: addressFrom(3), amount: amount(123_456_789_012n) },
+  { kind: 'timestamp', digest: hashOf(4) },
+  { kind: 'register', deposit: amount(5_000n) },
+  { kind: 'commit', segment: 6, rotation: 7, keyProof: pattern(80, 8), replicaRoot: hashOf(9) },
+  { kind: 'prove', segment: 10, period: 11, sampleProof: pattern(80, 12), samplesRoot: hashOf(13) },
+  {
+    kind: 'verdicts',
+    verdicts: [
+      { identity: addressFrom(14), segment: 15, period: 16, valid: true },
+      { identity: addressFrom(17), segment: 18, period: 0xffff_ffff, valid: false },
+    ],
+  },
+];
+
+export function transactionOf(payload: Payload, counter: bigint = 1n, keySeed: number = 1): Transaction {
+  const draft = {
+    lastValidHash: pattern(20, 2),
+    lastValidCount: pohCount(50_000),
+    payload,
+    counter,
+    fee: amount(1_000n),
+  };
+  return signTransaction(kernels, draft, keyOf(keySeed));
+}
+
+export const voteDraft: VoteDraft = {
+  sourceSlot: slot(8),
+  sourceHash: hashOf(20),
+  targetSlot: slot(9),
+  targetHash: hashOf(21),
+  pohCount: pohCount(450_000),
+  stateRoot: hashOf(22),
+  leavesSlot: slot(0),
+  leavesHash: hash(new Uint8Array(32)),
+};
+
+export const voteOf = (keySeed: number, draft: VoteDraft = voteDraft): Vote => signVote(draft, keyOf(keySeed));
+
+export const headerDraft: BlockHeaderDraft = {
+  chainId: hashOf(30),
+  height: height(9),
+  slot: slot(10),
+  parentHash: hashOf(31),
+  pohCount: pohCount(500_000),
+  pohHash: hashOf(32),
+  entriesRoot: hashOf(33),
+  transactionCount: 0,
+  stateRoot: hashOf(34),
+  historyLength: 2 ** 40 + 5,
+  segmentCount: 12,
+  segmentsRoot: hashOf(35),
+};
+
+export const headerOf = (draft: Partial<BlockHeaderDraft> = {}, keySeed: number = 1): BlockHeader =>
+  signHeader(kernels, { ...headerDraft, ...draft }, keyOf(keySeed));
+
+/** The error a call throws; fails the test when it throws none. */
+export function thrownBy(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new TypeError('nothing was thrown');
+}

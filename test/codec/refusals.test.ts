@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { amount, hash, pohCount } from '../../native/index.ts';
+import {
+  BLOCK_SIZE_BYTES_MAX,
+  ByteWriter,
+  CERTIFICATE_VOTES_MAX,
+  CodecError,
+  type CodecErrorCode,
+  decodeBlock,
+  decodeCertificate,
+  decodeHeader,
+  decodePohPacket,
+  decodeTransaction,
+  decodeVote,
+  type Entry,
+  encodeBlock,
+  encodeCertificate,
+  signTransaction,
+  TRANSACTION_SIZE_BYTES_MAX,
+  type Verdict,
+} from '../../src/codec/index.ts';
+import {
+  addressFrom,
+  hashOf,
+  headerOf,
+  kernels,
+  keyOf,
+  pattern,
+  payloads,
+  thrownBy,
+  transactionOf,
+  voteOf,
+} from './fixtures.ts';
+
+function expectRefused(call: () => unknown, code: CodecErrorCode, field: string): void {
+  const error = thrownBy(call);
+  expect(error).toBeInstanceOf(CodecError);
+  expect(error).toMatchObject({ code, field });
+  expect((error as CodecError).message).toContain(field);
+}
+
+/** A copy with some bytes replaced. */
+function changed(bytes: Uint8Array, offset: number, ...values: number[]): Uint8Array {
+  const copy = bytes.slice();
+  copy.set(values, offset);
+  return copy;
+}
+
+const sampleEntries: readonly Entry[] = [
+  { kind: 'parent', count: pohCount(1), hash: hashOf(1) },
+  { kind: 'transactions', count: pohCount(2), hash: hashOf(2), transactions: payloads.map((p) => transactionOf(p)) },
+  { kind: 'votes', count: pohCount(3), hash: hashOf(3), votes: [voteOf(1)] },
+  { kind: 'tick', count: pohCount(4), hash: hashOf(4) },
+];
+const sampleBlock = encodeBlock(headerOf({ transactionCount: payloads.length }), sampleEntries);
+
+describe('transaction refusals', () => {
+  const transfer = transactionOf(payloads[0]!).bytes;
+  const verdicts = transactionOf(payloads[5]!).bytes;
+  const decode = (bytes: Uint8Array) => () => decodeTransaction(kernels, bytes);
+
+  it.each([
+    ['version', decode(changed(transfer, 28, 2)), 'version', 'transaction.version'],
+    ['kind', decode(changed(transfer, 29, 6)), 'kind', 'transaction.kind'],
+    ['flags', decode(changed(transfer, 30, 1)), 'reserved', 'transaction.flags'],
+    ['reserved', decode(changed(transfer, 35, 1)), 'reserved', 'transaction.reserved'],
+    ['count past 2^53', decode(changed(transfer, 27, 0xff)), 'range', 'transaction.lastValidCount'],
+    ['one byte short', decode(transfer.subarray(0, 175)), 'truncated', 'transaction.signature'],
+    ['one byte more', decode(Uint8Array.from([...transfer, 0])), 'trailing', 'transaction'],
+    ['empty', decode(new Uint8Array(0)), 'truncated', 'transaction.lastValidHash'],
+    ['too large', decode(new Uint8Array(TRANSACTION_SIZE_BYTES_MAX + 1)), 'size', 'transaction'],
+    ['no verdicts', decode(changed(verdicts, 36, 0, 0)), 'count', 'verdicts.count'],
+    ['65 verdicts', decode(changed(verdicts, 36, 65, 0)), 'count', 'verdicts.count'],
+    ['verdicts reserved', decode(changed(verdicts, 38, 1)), 'reserved', 'verdicts.reserved'],
+    ['verdict neither yes nor no', decode(changed(verdicts, 68, 2)), 'range', 'verdict.valid'],
+    ['verdict reserved', decode(changed(verdicts, 69, 1)), 'reserved', 'verdict.reserved'],
+  ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
+
+  it('drafts that do not fit', () => {
+    const draft = {
+      lastValidHash: pattern(20, 1),
+      lastValidCount: pohCount(1),
+      payload: { kind: 'timestamp', digest: hashOf(1) } as const,
+      counter: 1n,
+      fee: amount(1n),
+    };
+    const sign = (change: object) => () => signTransaction(kernels, { ...draft, ...change }, keyOf(1));
+    expectRefused(sign({ counter: 2n ** 64n }), 'range', 'transaction.counter');
+    expectRefused(sign({ counter: -1n }), 'range', 'transaction.counter');
+    expectRefused(sign({ lastValidHash: pattern(32, 1) }), 'length', 'transaction.lastValidHash');
+    expectRefused(sign({ lastValidCount: 1.5 }), 'range', 'transaction.lastValidCount');
+    expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [] } }), 'count', 'verdicts.count');
+    const verdict: Verdict = { identity: addressFrom(1), segment: 2 ** 32, period: 0, valid: true };
+    expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [verdict] } }), 'range', 'verdict.segment');
+  });
+});
+
+describe('vote, header and PoH packet refusals', () => {
+  const vote = voteOf(1).bytes;
+  const header = headerOf().bytes;
+  it.each([
+    ['vote version', () => decodeVote(changed(vote, 0, 9)), 'version', 'vote.version'],
+    ['vote reserved', () => decodeVote(changed(vote, 7, 1)), 'reserved', 'vote.reserved'],
+    ['vote slot', () => decodeVote(changed(vote, 55, 1)), 'range', 'vote.targetSlot'],
+    ['vote short', () => decodeVote(vote.subarray(1, 264).subarray(0, 0)), 'truncated', 'vote.version'],
+    ['vote long', () => decodeVote(Uint8Array.from([...vote, 1])), 'trailing', 'vote'],
+    ['header version', () => decodeHeader(kernels, changed(header, 0, 2)), 'version', 'header.version'],
+    ['header reserved', () => decodeHeader(kernels, changed(header, 1, 1)), 'reserved', 'header.reserved'],
+    ['header height', () => decodeHeader(kernels, changed(header, 47, 1)), 'range', 'header.height'],
+    ['header short', () => decodeHeader(kernels, header.subarray(0, 335)), 'truncated', 'header.signature'],
+    ['PoH packet short', () => decodePohPacket(new Uint8Array(131)), 'truncated', 'pohPacket.signature'],
+    ['PoH packet long', () => decodePohPacket(new Uint8Array(133)), 'trailing', 'pohPacket'],
+  ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
+});
+
+describe('block refusals', () => {
+  const decode = (bytes: Uint8Array) => () => decodeBlock(kernels, bytes);
+  /** Offset of the transactions entry: header, count, the parent entry. */
+  const batch = 336 + 4 + 41;
+
+  it.each([
+    ['no entries', decode(changed(sampleBlock, 336, 0)), 'count', 'block.entryCount'],
+    ['more entries than allowed', decode(changed(sampleBlock, 336, 1, 0, 1)), 'count', 'block.entryCount'],
+    ['more entries than bytes', decode(changed(sampleBlock, 336, 0xff, 0xff)), 'truncated', 'block.entryCount'],
+    ['fewer entries than bytes', decode(changed(sampleBlock, 336, 3)), 'trailing', 'block'],
+    ['unknown entry kind', decode(changed(sampleBlock, 340, 4)), 'kind', 'entry.kind'],
+    ['empty batch', decode(changed(sampleBlock, batch + 41, 0)), 'count', 'entry.itemCount'],
+    ['batch of 2^32 - 1', decode(changed(sampleBlock, batch + 41, 255, 255, 255, 255)), 'count', 'entry.itemCount'],
+    ['transaction count', decode(changed(sampleBlock, 160, 5)), 'mismatch', 'header.transactionCount'],
+    ['cut', decode(sampleBlock.subarray(0, -1)), 'truncated', 'entry.hash'],
+    ['too large', decode(new Uint8Array(BLOCK_SIZE_BYTES_MAX + 1)), 'size', 'block'],
+  ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
+
+  it('does not encode what it would refuse', () => {
+    const header = headerOf();
+    expectRefused(() => encodeBlock(header, []), 'count', 'block.entryCount');
+    expectRefused(() => encodeBlock(header, sampleEntries), 'mismatch', 'header.transactionCount');
+    const empty: Entry = { kind: 'votes', count: pohCount(1), hash: hash(new Uint8Array(32)), votes: [] };
+    expectRefused(() => encodeBlock(header, [empty]), 'count', 'entry.itemCount');
+  });
+});
+
+describe('certificate refusals', () => {
+  const bytes = encodeCertificate({ header: headerOf(), votes: [voteOf(1), voteOf(2)] });
+  const decode = (changedBytes: Uint8Array) => () => decodeCertificate(kernels, changedBytes);
+
+  it('version, reserved, count, order', () => {
+    expectRefused(decode(changed(bytes, 0, 0)), 'version', 'certificate.version');
+    expectRefused(decode(changed(bytes, 3, 1)), 'reserved', 'certificate.reserved');
+    expectRefused(decode(changed(bytes, 4, 1)), 'trailing', 'certificate');
+    expectRefused(decode(changed(bytes, 4, 3)), 'truncated', 'vote.version');
+    const many = CERTIFICATE_VOTES_MAX + 1;
+    expectRefused(decode(changed(bytes, 4, many & 0xff, many >>> 8)), 'count', 'certificate.voteCount');
+    const swapped = changed(bytes, 344, ...bytes.subarray(344 + 264), ...bytes.subarray(344, 344 + 264));
+    expectRefused(decode(swapped), 'mismatch', 'certificate.votes');
+  });
+
+  it('two votes of one voter', () => {
+    expectRefused(
+      () => encodeCertificate({ header: headerOf(), votes: [voteOf(1), voteOf(1)] }),
+      'mismatch',
+      'certificate.votes',
+    );
+  });
+});
+
+describe('the writer', () => {
+  it('neither overruns nor underfills its plan', () => {
+    const writer = new ByteWriter(4);
+    writer.u32(1, 'a');
+    expectRefused(() => writer.u8(1, 'b'), 'size', 'b');
+    expectRefused(() => new ByteWriter(2).done('c'), 'size', 'c');
+    expectRefused(() => new ByteWriter(1).u8(256, 'd'), 'range', 'd');
+  });
+});

@@ -1,0 +1,122 @@
+/** fast-check generators of whole packets, and a naive block to put them in. */
+import fc from 'fast-check';
+import { address, amount, hash, height, pohCount, publicKey, signature, slot } from '../../native/index.ts';
+import type {
+  BlockHeader,
+  Entry,
+  Payload,
+  PohPacket,
+  TransactionFields,
+  Verdict,
+  Vote,
+} from '../../src/codec/index.ts';
+import { decodeTransaction, decodeVote, encodeTransaction, encodeVote } from '../../src/codec/index.ts';
+import { kernels } from './fixtures.ts';
+
+const bytes = (sizeBytes: number) => fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes });
+const hash32 = bytes(32).map(hash);
+const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const u53 = fc.maxSafeNat();
+const u32 = fc.nat({ max: 0xffff_ffff });
+const money = u64.map(amount);
+const signed = bytes(64).map(signature);
+const key32 = bytes(32).map(publicKey);
+
+const verdict: fc.Arbitrary<Verdict> = fc.record({
+  identity: bytes(20).map(address),
+  segment: u32,
+  period: u32,
+  valid: fc.boolean(),
+});
+
+export const payload: fc.Arbitrary<Payload> = fc.oneof(
+  fc.record({ kind: fc.constant('transfer' as const), to: bytes(20).map(address), amount: money }),
+  fc.record({ kind: fc.constant('timestamp' as const), digest: hash32 }),
+  fc.record({ kind: fc.constant('register' as const), deposit: money }),
+  fc.record({
+    kind: fc.constant('commit' as const),
+    segment: u32,
+    rotation: u32,
+    keyProof: bytes(80),
+    replicaRoot: hash32,
+  }),
+  fc.record({
+    kind: fc.constant('prove' as const),
+    segment: u32,
+    period: u32,
+    sampleProof: bytes(80),
+    samplesRoot: hash32,
+  }),
+  fc.record({
+    kind: fc.constant('verdicts' as const),
+    verdicts: fc.array(verdict, { minLength: 1, maxLength: 64, size: 'small' }),
+  }),
+);
+
+/** Any well-formed transaction, its signature random. */
+export const transactionFields: fc.Arbitrary<TransactionFields> = fc.record({
+  lastValidHash: bytes(20),
+  lastValidCount: u53.map(pohCount),
+  payload,
+  counter: u64,
+  fee: money,
+  from: key32,
+  signature: signed,
+});
+
+export const voteFields: fc.Arbitrary<Omit<Vote, 'bytes'>> = fc.record({
+  sourceSlot: u53.map(slot),
+  sourceHash: hash32,
+  targetSlot: u53.map(slot),
+  targetHash: hash32,
+  pohCount: u53.map(pohCount),
+  stateRoot: hash32,
+  leavesSlot: u53.map(slot),
+  leavesHash: hash32,
+  voter: key32,
+  signature: signed,
+});
+
+export const headerFields: fc.Arbitrary<Omit<BlockHeader, 'bytes' | 'hash'>> = fc.record({
+  chainId: hash32,
+  height: u53.map(height),
+  slot: u53.map(slot),
+  parentHash: hash32,
+  pohCount: u53.map(pohCount),
+  pohHash: hash32,
+  entriesRoot: hash32,
+  transactionCount: u32,
+  stateRoot: hash32,
+  historyLength: u53,
+  segmentCount: u32,
+  segmentsRoot: hash32,
+  leader: key32,
+  signature: signed,
+});
+
+export const pohPacketFields: fc.Arbitrary<Omit<PohPacket, 'bytes'>> = fc.record({
+  pohHash: bytes(20),
+  pohCount: u53.map(pohCount),
+  entriesRoot: bytes(20),
+  stateRoot: bytes(20),
+  signature: signed,
+});
+
+const transaction = transactionFields.map((fields) => decodeTransaction(kernels, encodeTransaction(fields)));
+const vote = voteFields.map((fields) => decodeVote(encodeVote(fields)));
+const point = { count: u53.map(pohCount), hash: hash32 };
+
+/** Entries of any kind in any order: well-formed bytes, not a valid sequence. */
+export const entries: fc.Arbitrary<Entry[]> = fc.array(
+  fc.oneof(
+    fc.record({ kind: fc.constant('tick' as const), ...point }),
+    fc.record({ kind: fc.constant('parent' as const), ...point }),
+    fc.record({
+      kind: fc.constant('transactions' as const),
+      ...point,
+      transactions: fc.array(transaction, { minLength: 1, maxLength: 4 }),
+    }),
+    fc.record({ kind: fc.constant('votes' as const), ...point, votes: fc.array(vote, { minLength: 1, maxLength: 3 }) }),
+  ),
+  { minLength: 1, maxLength: 12 },
+);

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { amount, pohCount } from '../../native/index.ts';
+import {
+  headerSignature,
+  packSignedMessages,
+  packTransactionsForVerify,
+  packVotesForVerify,
+  pohPacketDraft,
+  pohPacketSignature,
+  type SignatureBatch,
+  type SignedMessage,
+  signedBytes,
+  signPohPacket,
+  signTransaction,
+  VERDICTS_MAX,
+  voteMessage,
+} from '../../src/codec/index.ts';
+import { addressFrom, headerOf, kernels, keyOf, pattern, payloads, transactionOf, voteOf } from './fixtures.ts';
+
+function verdictsOf(batch: SignatureBatch): number[] {
+  const verdicts = new Uint8Array(batch.offsets.length - 1).fill(7);
+  kernels.ed25519Verify(batch.publicKeys, batch.signatures, batch.messages, batch.offsets, verdicts);
+  return [...verdicts];
+}
+
+const transactions = payloads.map((payload, index) => transactionOf(payload, BigInt(index), index + 1));
+
+describe('packed signatures', () => {
+  it('verify in one batch, and a changed one is found where it stands', () => {
+    expect(verdictsOf(packTransactionsForVerify(transactions))).toEqual([1, 1, 1, 1, 1, 1]);
+    const batch = packTransactionsForVerify(transactions);
+    batch.messages[batch.offsets[3]! + 40]! ^= 1;
+    expect(verdictsOf(batch)).toEqual([1, 1, 1, 0, 1, 1]);
+    expect(verdictsOf(packTransactionsForVerify([]))).toEqual([]);
+  });
+
+  it('votes', () => {
+    const votes = [1, 2, 3].map((seed) => voteOf(seed));
+    expect(verdictsOf(packVotesForVerify(votes))).toEqual([1, 1, 1]);
+    const stolen = { ...votes[0]!, voter: votes[1]!.voter };
+    expect(verdictsOf(packVotesForVerify([stolen, votes[2]!]))).toEqual([0, 1]);
+  });
+
+  it('headers and PoH packets', () => {
+    const header = headerOf();
+    const packet = signPohPacket(pohPacketDraft(header), keyOf(1));
+    const items: SignedMessage[] = [
+      headerSignature(header),
+      pohPacketSignature(packet, keyOf(1).publicKey),
+      pohPacketSignature(packet, keyOf(2).publicKey),
+    ];
+    expect(verdictsOf(packSignedMessages(items))).toEqual([1, 1, 0]);
+  });
+});
+
+describe('no signed message of one kind can be one of another kind', () => {
+  it('their lengths differ: transactions, votes, headers, PoH packets', () => {
+    const verdictCounts = Array.from({ length: VERDICTS_MAX }, (_, index) => index + 1);
+    const verdicts = verdictCounts.map((count) =>
+      signTransaction(
+        kernels,
+        {
+          lastValidHash: pattern(20, 1),
+          lastValidCount: pohCount(1),
+          payload: {
+            kind: 'verdicts',
+            verdicts: Array.from({ length: count }, () => ({
+              identity: addressFrom(1),
+              segment: 0,
+              period: 0,
+              valid: true,
+            })),
+          },
+          counter: 0n,
+          fee: amount(0n),
+        },
+        keyOf(1),
+      ),
+    );
+    const transactionLengths = new Set([...transactions, ...verdicts].map((item) => signedBytes(item).length));
+    const vote = voteMessage(voteOf(1)).length;
+    const packet = pohPacketSignature(signPohPacket(pohPacketDraft(headerOf()), keyOf(1)), keyOf(1).publicKey);
+    const others = [vote, headerSignature(headerOf()).message.length, packet.message.length];
+    expect(new Set(others).size).toBe(3);
+    for (const length of others) expect(transactionLengths.has(length)).toBe(false);
+  });
+});
