@@ -1,0 +1,119 @@
+/**
+ * Execution of one block, by its leader as it fills and by everybody else when it arrives: both go through the same object, so both make the
+ * same ops in the same order.
+ *
+ *   const execution = BlockExecution.start({ rules, slot, segmentCount, recent, state });   // parent's window and state
+ *   execution.apply(transaction, facts)       // leader: leave out what is refused; others: use executeBlock
+ *   execution.overlay.ops()                   // the block's batch
+ *   execution.finish(pohHash)                 // the window its children are checked against
+ */
+import { address, type Hash, type Slot } from '../../native/index.ts';
+import type { StateReader } from '../../storage/state-reader.ts';
+import type { Transaction } from '../codec/index.ts';
+import type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
+import { executeTransaction } from './execute.ts';
+import type { IdSecret } from './id-set.ts';
+import { invariant } from './invariant.ts';
+import { Overlay } from './overlay.ts';
+import { AppliedTransactions, type RecentWindow } from './recent.ts';
+import { type BlockRefusal, type Refusal, refuse } from './refusal.ts';
+import { designateHashes } from './replication/designated.ts';
+import type { LedgerRules } from './rules.ts';
+import { ADDRESS_SIZE_BYTES } from './state-key.ts';
+
+/** Where a block stands. */
+export interface BlockPlace {
+  readonly rules: LedgerRules;
+  /** The block's slot, above the parent's. */
+  readonly slot: Slot;
+  /** The block header's `segmentCount`. */
+  readonly segmentCount: number;
+  /** The window after the parent block. */
+  readonly recent: RecentWindow;
+  /** The state after the parent block; not changed. */
+  readonly state: StateReader;
+  /** The node's secret for its id sets; leave out in tests. */
+  readonly idSecret?: IdSecret;
+}
+
+export class BlockExecution {
+  readonly context: BlockContext;
+  /** The block's writes over its parent's state. */
+  readonly overlay: Overlay;
+
+  private constructor(context: BlockContext, overlay: Overlay) {
+    this.context = context;
+    this.overlay = overlay;
+  }
+
+  /** Starts a block: makes its overlay and writes what a block writes before its first transaction (designated hashes). */
+  static start(place: BlockPlace): BlockExecution {
+    const { rules, slot, segmentCount, recent, state } = place;
+    invariant(
+      slot > recent.end.slot,
+      'argument',
+      () => `slot ${slot} does not follow the parent's slot ${recent.end.slot}`,
+    );
+    const overlay = new Overlay(state);
+    designateHashes(rules.replication, overlay, recent.end, slot);
+    const applied = new AppliedTransactions(place.idSecret);
+    return new BlockExecution({ rules, slot, segmentCount, recent, applied }, overlay);
+  }
+
+  /** Transactions applied so far. */
+  get transactionCount(): number {
+    return this.context.applied.size;
+  }
+
+  /** Executes one transaction. Returns null when it was applied, else why it is refused, with nothing changed. */
+  apply(transaction: Transaction, facts: TransactionFacts): Refusal | null {
+    const { blockTransactionsMax } = this.context.rules;
+    if (this.transactionCount >= blockTransactionsMax) return tooMany(this.transactionCount + 1, blockTransactionsMax);
+    return executeTransaction(this.context, this.overlay, transaction, facts);
+  }
+
+  /** The window after this block, which ends with `pohHash`. Apply nothing afterwards. */
+  finish(pohHash: Hash): RecentWindow {
+    const { recent, slot, applied } = this.context;
+    return recent.child({ slot, pohHash }, applied);
+  }
+}
+
+/**
+ * Executes all transactions of a block in order. One refusal makes the whole block invalid: drop the execution then.
+ * @param facts packed, one verdict and one sender a transaction, in the same order
+ */
+export function executeBlock(
+  execution: BlockExecution,
+  transactions: readonly Transaction[],
+  facts: BlockFacts,
+): BlockRefusal | null {
+  const count = transactions.length;
+  invariant(
+    facts.verdicts.length === count && facts.senders.length === count * ADDRESS_SIZE_BYTES,
+    'argument',
+    () => `${count} transactions need as many verdicts and senders`,
+  );
+  const { blockTransactionsMax } = execution.context.rules;
+  if (count > blockTransactionsMax) return { index: -1, refusal: tooMany(count, blockTransactionsMax) };
+  for (let index = 0; index < count; index++) {
+    const refusal = execution.apply(transactions[index]!, factsAt(facts, index));
+    if (refusal !== null) return { index, refusal };
+  }
+  return null;
+}
+
+function factsAt(facts: BlockFacts, index: number): TransactionFacts {
+  const start = index * ADDRESS_SIZE_BYTES;
+  return {
+    signatureValid: facts.verdicts[index] === 1,
+    sender: address(facts.senders.subarray(start, start + ADDRESS_SIZE_BYTES)),
+  };
+}
+
+function tooMany(count: number, blockTransactionsMax: number): Refusal {
+  return refuse(
+    'too-many-transactions',
+    `block holds ${count} transactions, at most ${blockTransactionsMax} are allowed`,
+  );
+}

@@ -1,0 +1,138 @@
+/**
+ * Execution of one transaction: all checks, then all writes. A refused transaction has written nothing.
+ *
+ * Checks stand in this order, and the first that fails names the refusal, so every node gives the same code:
+ *  1. bad-signature
+ *  2. fee-too-low
+ *  3. stale-last-valid-hash, unknown-last-valid-hash
+ *  4. replayed: in this block, then in those before
+ *  5. insufficient-funds: balance < what leaves the account + fee
+ *  6. the kind's own, in its file's order
+ * Writes stand in this order, which fixes the order of the block's ops: sender, reward pool, then the kind's own. Units are moved only: sender to pool,
+ * sender to recipient or deposit, pool to identity.
+ */
+
+import type { StateReader } from '../../storage/state-reader.ts';
+import type { Payload, Transaction } from '../codec/index.ts';
+import type { BlockContext, TransactionFacts } from './context.ts';
+import { checkFee, collectFee } from './fees.ts';
+import { invariant } from './invariant.ts';
+import type { Overlay } from './overlay.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import { applyCommit, checkCommit } from './replication/commit.ts';
+import { applyRegister, checkRegister } from './replication/identity.ts';
+import { applyProve, checkProve } from './replication/prove.ts';
+import { applyVerdicts, checkVerdicts } from './replication/verdicts.ts';
+import { applyTransfer, checkTransfer } from './transfer.ts';
+
+/**
+ * Executes a transaction on a block's state. Returns null when it was applied (and noted in `context.applied`), else why it is refused,
+ * with nothing changed. The transaction's bytes are borrowed.
+ */
+export function executeTransaction(
+  context: BlockContext,
+  overlay: Overlay,
+  transaction: Transaction,
+  facts: TransactionFacts,
+): Refusal | null {
+  const refusal = checkTransaction(context, overlay, transaction, facts);
+  if (refusal !== null) return refusal;
+  const { payload, fee } = transaction;
+  overlay.debit(facts.sender, outgoing(payload) + fee);
+  collectFee(overlay, context.rules.rewardPool, fee);
+  applyPayload(context, overlay, transaction, facts);
+  context.applied.add(transaction.id, transaction.lastValidCount / context.rules.hashesPerSlot);
+  return null;
+}
+
+/** All checks and no writes: what a node asks before it takes a transaction into its queue. */
+export function checkTransaction(
+  context: BlockContext,
+  state: StateReader,
+  transaction: Transaction,
+  facts: TransactionFacts,
+): Refusal | null {
+  if (!facts.signatureValid) return refuse('bad-signature', 'the signature is not valid for these bytes and this key');
+  return (
+    checkFee(transaction.fee, context.rules.minimumFee) ??
+    checkRecency(context, transaction) ??
+    checkFunds(state, transaction, facts) ??
+    checkPayload(context, state, transaction, facts)
+  );
+}
+
+function checkRecency(context: BlockContext, transaction: Transaction): Refusal | null {
+  const { lastValidHash, lastValidCount, id } = transaction;
+  const referred = context.recent.reference(lastValidHash, lastValidCount, context.slot);
+  if (referred === 'stale-last-valid-hash')
+    return refuse(
+      referred,
+      `count ${lastValidCount} ends a slot more than ${context.rules.recencyWindowSlots} slots before slot ${context.slot}: sign again with a later hash`,
+    );
+  if (referred === 'unknown-last-valid-hash')
+    return refuse(
+      referred,
+      `no block of this chain before slot ${context.slot} ends at count ${lastValidCount} with this hash`,
+    );
+  if (context.applied.ids.has(id) || context.recent.hasApplied(id, referred))
+    return refuse('replayed', 'a transaction with this id was applied already');
+  return null;
+}
+
+function checkFunds(state: StateReader, transaction: Transaction, facts: TransactionFacts): Refusal | null {
+  const needed = outgoing(transaction.payload) + transaction.fee;
+  const balance = state.balance(facts.sender);
+  return balance < needed
+    ? refuse('insufficient-funds', `balance is ${balance}, ${needed} are needed (fee included)`)
+    : null;
+}
+
+/** What leaves the sender's balance besides the fee. */
+function outgoing(payload: Payload): bigint {
+  if (payload.kind === 'transfer') return payload.amount;
+  return payload.kind === 'register' ? payload.deposit : 0n;
+}
+
+function checkPayload(
+  context: BlockContext,
+  state: StateReader,
+  transaction: Transaction,
+  facts: TransactionFacts,
+): Refusal | null {
+  const { payload } = transaction;
+  switch (payload.kind) {
+    case 'transfer':
+      return checkTransfer(payload);
+    case 'timestamp':
+      return null; // Its digest stands in the sequence; the state keeps nothing of it.
+    case 'register':
+      return checkRegister(context, state, payload, facts.sender);
+    case 'commit':
+      return checkCommit(context, state, payload, facts.sender);
+    case 'prove':
+      return checkProve(context, state, payload, facts.sender);
+    case 'verdicts':
+      return checkVerdicts(context, payload, transaction.from);
+    default:
+      return unknownKind(payload);
+  }
+}
+
+function applyPayload(
+  context: BlockContext,
+  overlay: Overlay,
+  transaction: Transaction,
+  facts: TransactionFacts,
+): void {
+  const { payload } = transaction;
+  if (payload.kind === 'transfer') applyTransfer(overlay, payload);
+  else if (payload.kind === 'register') applyRegister(context, overlay, transaction, payload, facts.sender);
+  else if (payload.kind === 'commit') applyCommit(context, overlay, payload, facts.sender);
+  else if (payload.kind === 'prove') applyProve(context, overlay, payload, facts.sender);
+  else if (payload.kind === 'verdicts') applyVerdicts(context, overlay, payload, transaction.from);
+  // A timestamp writes nothing; an unknown kind has not passed the checks.
+}
+
+function unknownKind(payload: never): never {
+  invariant(false, 'argument', () => `a decoded transaction of unknown kind ${JSON.stringify(payload)}`);
+}

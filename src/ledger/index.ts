@@ -1,0 +1,82 @@
+/**
+ * The ledger: genesis, execution of transactions on a state, the recency window, and the rules of replication. Pure: no I/O, no clock, no
+ * randomness. Layouts and rules: docs/format/records.md.
+ */
+export { BlockExecution, type BlockPlace, executeBlock } from './block-execution.ts';
+export type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
+export { checkTransaction, executeTransaction } from './execute.ts';
+export { rewardPoolAddress } from './fees.ts';
+export {
+  canonicalGenesis,
+  chainIdOf,
+  DEVNET_PARAMETERS,
+  GENESIS_SIZE_BYTES_MAX,
+  GenesisError,
+  type GenesisErrorCode,
+  type GenesisIssue,
+  genesisDocument,
+  genesisFrom,
+  genesisHeader,
+  genesisOps,
+  genesisSupply,
+  parseGenesis,
+} from './genesis.ts';
+export {
+  GENESIS_ACCOUNTS_MAX,
+  type Genesis,
+  type GenesisAccount,
+  type GenesisValidator,
+  HASHES_PER_SLOT_MAX,
+  VALIDATORS_MAX,
+} from './genesis-schema.ts';
+export type { IdSecret } from './id-set.ts';
+export { type LedgerInvariantCode, LedgerInvariantError } from './invariant.ts';
+export { Overlay, type Savepoint } from './overlay.ts';
+export {
+  AppliedTransactions,
+  type BlockEnd,
+  type RecencyRules,
+  type RecentBlock,
+  RecentWindow,
+  type ReferenceRefusal,
+} from './recent.ts';
+export type { BlockRefusal, Refusal, RefusalCode } from './refusal.ts';
+export { type DesignatedRecord, readDesignated, readRotationHash } from './replication/designated.ts';
+export { type IdentityRecord, readIdentities, readIdentity } from './replication/identity.ts';
+export {
+  type IdentityOverview,
+  type OverviewFilter,
+  type PendingProof,
+  pendingProofs,
+  provenReplicas,
+  type ReplicaOverview,
+  type ReplicationOverview,
+  type ReplicationSums,
+  replicaOverview,
+  replicationOverview,
+  replicationSums,
+} from './replication/overview.ts';
+export { RecordError, type RecordName } from './replication/record-error.ts';
+export {
+  type ProofState,
+  type Replica,
+  type ReplicaProof,
+  type ReplicaRecord,
+  readReplica,
+  readReplicas,
+} from './replication/replica.ts';
+export {
+  commitSlots,
+  designatedSlotMax,
+  firstPeriodOfRotation,
+  isProofOpen,
+  periodOfSlot,
+  proofSlots,
+  rotationOfPeriod,
+  rotationOfSlot,
+  type ScheduleRules,
+  type SlotRange,
+  slotsOfPeriod,
+} from './replication/schedule.ts';
+export { type LedgerRules, ledgerRules, ValidatorSet } from './rules.ts';
+export { assertSupplyKept, supplyChange, totalDeposits, totalSupply } from './supply.ts';

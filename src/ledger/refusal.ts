@@ -1,0 +1,62 @@
+/**
+ * Why a transaction or a block is refused: one code a reason, the same on every node, because which of several reasons
+ * is given depends only on the fixed order of checks written in execute.ts.
+ */
+
+export type RefusalCode =
+  /** The Ed25519 signature is not valid by the project's one rule. */
+  | 'bad-signature'
+  /** The fee is below the genesis minimum. */
+  | 'fee-too-low'
+  /** The last valid hash lies further back than the recency window. */
+  | 'stale-last-valid-hash'
+  /** The last valid hash is not the end of a block of this chain (another fork, another chain, the future). */
+  | 'unknown-last-valid-hash'
+  /** A transaction with this id was applied already. */
+  | 'replayed'
+  /** The sender's balance does not cover what is moved and the fee. */
+  | 'insufficient-funds'
+  /** A transfer of nothing. */
+  | 'amount-zero'
+  /** The deposit is below the genesis minimum. */
+  | 'deposit-too-low'
+  /** The sender is a replicator identity already. */
+  | 'already-registered'
+  /** The sender is not a registered replicator identity. */
+  | 'identity-unknown'
+  /** The segment is not complete in the history before this block. */
+  | 'segment-unknown'
+  /** The commit is for another rotation than that of the block's slot. */
+  | 'rotation-not-current'
+  /** This identity has committed to this segment in this rotation already. */
+  | 'already-committed'
+  /** This identity has no commit for this segment. */
+  | 'replica-unknown'
+  /** The block's slot is in neither the proof's period nor the next one. */
+  | 'period-not-open'
+  /** The proof's period belongs to another rotation than the commit. */
+  | 'rotation-mismatch'
+  /** A proof for this or a later period stands in the ledger already. */
+  | 'already-proven'
+  /** The sender of verdicts is not a genesis validator. */
+  | 'not-a-validator'
+  /** A verdicts transaction without, or with too many, verdicts. */
+  | 'verdict-count'
+  /** The block holds more transactions than the genesis maximum. */
+  | 'too-many-transactions';
+
+/** A refusal: the code decides, the message explains. Messages are for people and are not part of the rules. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+/** A block's refusal: `index` is the first refused transaction's place in execution order, -1 for the block as a whole. */
+export interface BlockRefusal {
+  readonly index: number;
+  readonly refusal: Refusal;
+}
+
+export function refuse(code: RefusalCode, message: string): Refusal {
+  return { code, message };
+}

@@ -1,0 +1,179 @@
+/**
+ * Readings of the replication records for RPC, dashboards and the validators' checking work. Nothing here changes anything.
+ */
+import type { Address, PublicKey } from '../../../native/index.ts';
+import type { StateReader } from '../../../storage/state-reader.ts';
+import type { LedgerRules } from '../rules.ts';
+import { type DesignatedRecord, readDesignated, readRotationHash } from './designated.ts';
+import { type IdentityRecord, readIdentities, readIdentity } from './identity.ts';
+import { type ProofState, type Replica, type ReplicaProof, readReplica, readReplicas } from './replica.ts';
+import { periodOfSlot, rotationOfPeriod } from './schedule.ts';
+import { bondOf, hasBit } from './verdicts.ts';
+
+/** Sums over all replicas and identities; proofs since genesis. */
+export interface ReplicationSums {
+  readonly period: number;
+  readonly rotation: number;
+  readonly identities: number;
+  readonly replicas: number;
+  readonly proofsAccepted: number;
+  readonly proofsRejected: number;
+  readonly proofsExpired: number;
+  readonly proofsPending: number;
+}
+
+/** One identity. */
+export interface IdentityOverview extends IdentityRecord {
+  readonly address: Address;
+}
+
+/** One replica, with the bonds behind the verdicts on its last proof. */
+export interface ReplicaOverview {
+  readonly identity: Address;
+  readonly segment: number;
+  readonly rotation: number;
+  /** Commits so far: 1 + key rotations. */
+  readonly commits: number;
+  readonly replicaRoot: Uint8Array;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly expired: number;
+  /** Period of the last proof under any commit; null before the first. */
+  readonly lastPeriod: number | null;
+  /** State of the last proof under the current commit. */
+  readonly proof: ProofState;
+  readonly validBond: bigint;
+  readonly invalidBond: bigint;
+}
+
+export interface ReplicationOverview {
+  readonly sums: ReplicationSums;
+  readonly identities: readonly IdentityOverview[];
+  readonly replicas: readonly ReplicaOverview[];
+  /** True when rows were left out because of `rowsMax`. */
+  readonly truncated: boolean;
+}
+
+/** Which rows are wanted, and at most how many in each list. */
+export interface OverviewFilter {
+  readonly segment?: number;
+  readonly identity?: Address;
+  readonly rowsMax: number;
+}
+
+/** Sums, without rows. @param slot of the block whose state is read @throws RecordError */
+export function replicationSums(rules: LedgerRules, state: StateReader, slot: number): ReplicationSums {
+  const period = periodOfSlot(rules.replication, slot);
+  let [replicas, proofsAccepted, proofsRejected, proofsExpired, proofsPending] = [0, 0, 0, 0, 0];
+  for (const { record } of readReplicas(state)) {
+    replicas++;
+    proofsAccepted += record.accepted;
+    proofsRejected += record.rejected;
+    proofsExpired += record.expired;
+    if (record.proof?.state === 'pending') proofsPending++;
+  }
+  let identities = 0;
+  for (const _ of readIdentities(state)) identities++;
+  const rotation = rotationOfPeriod(rules.replication, period);
+  return { period, rotation, identities, replicas, proofsAccepted, proofsRejected, proofsExpired, proofsPending };
+}
+
+/** Sums over all, and the rows a filter wants. @param slot of the block whose state is read @throws RecordError */
+export function replicationOverview(
+  rules: LedgerRules,
+  state: StateReader,
+  slot: number,
+  filter: OverviewFilter,
+): ReplicationOverview {
+  const identities: IdentityOverview[] = [];
+  const replicas: ReplicaOverview[] = [];
+  let truncated = false;
+  for (const row of wantedIdentities(state, filter.identity)) {
+    if (identities.length < filter.rowsMax) identities.push(row);
+    else truncated = true;
+  }
+  for (const replica of wantedReplicas(state, filter)) {
+    if (replicas.length < filter.rowsMax) replicas.push(overviewOf(rules, replica));
+    else truncated = true;
+  }
+  return { sums: replicationSums(rules, state, slot), identities, replicas, truncated };
+}
+
+function* wantedIdentities(state: StateReader, wanted: Address | undefined): Iterable<IdentityOverview> {
+  if (wanted !== undefined) {
+    const record = readIdentity(state, wanted);
+    if (record !== undefined) yield { address: wanted, ...record };
+    return;
+  }
+  for (const { identity, record } of readIdentities(state)) yield { address: identity, ...record };
+}
+
+function* wantedReplicas(state: StateReader, filter: OverviewFilter): Iterable<Replica> {
+  const { segment, identity } = filter;
+  if (segment !== undefined && identity !== undefined) {
+    const record = readReplica(state, segment, identity);
+    if (record !== undefined) yield { segment, identity, record };
+    return;
+  }
+  for (const replica of readReplicas(state, segment))
+    if (identity === undefined || Buffer.compare(identity, replica.identity) === 0) yield replica;
+}
+
+function overviewOf(rules: LedgerRules, { segment, identity, record }: Replica): ReplicaOverview {
+  const { rotation, commits, replicaRoot, accepted, rejected, expired, nextPeriod, proof } = record;
+  return {
+    ...{ identity, segment, rotation, commits, replicaRoot, accepted, rejected, expired },
+    lastPeriod: nextPeriod === 0 ? null : nextPeriod - 1,
+    proof: proof?.state ?? 'none',
+    validBond: proof === null ? 0n : bondOf(proof.valid, rules.validators),
+    invalidBond: proof === null ? 0n : bondOf(proof.invalid, rules.validators),
+  };
+}
+
+/** A pending proof with all that checking it takes, except the segment's bytes. */
+export interface PendingProof extends Replica {
+  readonly proof: ReplicaProof;
+  /** The period the proof is for. */
+  readonly period: number;
+  readonly publicKey: PublicKey;
+  /** Designated hash of the commit's rotation: the key proof is over it. */
+  readonly rotationHash: DesignatedRecord;
+  /** Designated hash of the period: the sample proof is over it. */
+  readonly periodHash: DesignatedRecord;
+}
+
+/**
+ * The pending proofs on which validator `index` has not spoken yet: its work list, read from a final state. Proofs whose designated
+ * hashes are no longer kept are left out: they can only expire.
+ * @throws RecordError
+ */
+export function* pendingProofs(rules: LedgerRules, state: StateReader, index: number): Iterable<PendingProof> {
+  for (const replica of readReplicas(state)) {
+    const { proof, nextPeriod, rotation } = replica.record;
+    if (proof?.state !== 'pending' || hasBit(proof.valid, index) || hasBit(proof.invalid, index)) continue;
+    const period = nextPeriod - 1;
+    const identity = readIdentity(state, replica.identity);
+    const rotationHash = readRotationHash(rules.replication, state, rotation);
+    const periodHash = readDesignated(state, period);
+    if (identity === undefined || rotationHash === undefined || periodHash === undefined) continue;
+    yield { ...replica, proof, period, publicKey: identity.publicKey, rotationHash, periodHash };
+  }
+}
+
+/** How many replicas of a segment have ever had a proof accepted. @throws RecordError */
+export function provenReplicas(state: StateReader, segment: number): number {
+  let proven = 0;
+  for (const { record } of readReplicas(state, segment)) if (record.accepted > 0) proven++;
+  return proven;
+}
+
+/** What a replicator needs to know of its own replica; undefined before its first commit. @throws RecordError */
+export function replicaOverview(
+  rules: LedgerRules,
+  state: StateReader,
+  segment: number,
+  identity: Address,
+): ReplicaOverview | undefined {
+  const record = readReplica(state, segment, identity);
+  return record === undefined ? undefined : overviewOf(rules, { segment, identity, record });
+}

@@ -1,0 +1,79 @@
+/**
+ * Keys of the replication records. First byte: the family; then big-endian numbers, so that keys sort as numbers do.
+ *
+ * | family | key | value |
+ * |---|---|---|
+ * | 0x01 | identity 20 | identity record |
+ * | 0x02 | segment u32 BE, identity 20 | replica record |
+ * | 0x03 | period u32 BE | designated hash record |
+ */
+import { type Address, address } from '../../../native/index.ts';
+import { invariant } from '../invariant.ts';
+import { ADDRESS_SIZE_BYTES } from '../state-key.ts';
+
+const U32_MAX = 0xffff_ffff;
+const FAMILY = { identity: 1, replica: 2, designated: 3 } as const;
+const REPLICA_KEY_SIZE_BYTES: number = 1 + 4 + ADDRESS_SIZE_BYTES;
+
+/** Prefix of all identity records. */
+export const IDENTITY_PREFIX: Uint8Array = Uint8Array.of(FAMILY.identity);
+/** Prefix of all replica records. */
+export const REPLICA_PREFIX: Uint8Array = Uint8Array.of(FAMILY.replica);
+/** Prefix of all designated hash records. */
+export const DESIGNATED_PREFIX: Uint8Array = Uint8Array.of(FAMILY.designated);
+
+/** Key of an identity's record. `identity`: 20 bytes, copied. */
+export function identityKey(identity: Uint8Array): Uint8Array {
+  const key = new Uint8Array(1 + ADDRESS_SIZE_BYTES);
+  key[0] = FAMILY.identity;
+  key.set(identity, 1);
+  return key;
+}
+
+/** Key of the record of one identity's replica of one segment. */
+export function replicaKey(segment: number, identity: Uint8Array): Uint8Array {
+  const key = new Uint8Array(REPLICA_KEY_SIZE_BYTES);
+  key.set(segmentPrefix(segment));
+  key.set(identity, 5);
+  return key;
+}
+
+/** Prefix of all replica records of one segment. */
+export function segmentPrefix(segment: number): Uint8Array {
+  return numbered(FAMILY.replica, segment);
+}
+
+/** Key of a period's designated hash. */
+export function designatedKey(period: number): Uint8Array {
+  return numbered(FAMILY.designated, period);
+}
+
+/** The identity an identity record's key names (a view). */
+export function identityOfKey(key: Uint8Array): Address {
+  invariant(key.length === 1 + ADDRESS_SIZE_BYTES, 'argument', () => `identity key of ${key.length} bytes`);
+  return address(key.subarray(1));
+}
+
+/** Segment and identity (a view) that a replica record's key names. */
+export function replicaOfKey(key: Uint8Array): { readonly segment: number; readonly identity: Address } {
+  invariant(key.length === REPLICA_KEY_SIZE_BYTES, 'argument', () => `replica key of ${key.length} bytes`);
+  return { segment: numberOfKey(key), identity: address(key.subarray(5)) };
+}
+
+/** The big-endian number after the family byte: a replica's segment, a designated hash's period. */
+export function numberOfKey(key: Uint8Array): number {
+  invariant(key.length >= 5, 'argument', () => `numbered key of ${key.length} bytes`);
+  return new DataView(key.buffer, key.byteOffset, key.length).getUint32(1, false);
+}
+
+function numbered(family: number, value: number): Uint8Array {
+  invariant(
+    Number.isInteger(value) && value >= 0 && value <= U32_MAX,
+    'argument',
+    () => `a segment or period is a u32, got ${value}`,
+  );
+  const key = new Uint8Array(5);
+  key[0] = family;
+  new DataView(key.buffer).setUint32(1, value, false);
+  return key;
+}

@@ -1,0 +1,186 @@
+/**
+ * The replica record: one for each (segment, identity) that has ever committed. It holds the commit of one rotation, the last proof under
+ * that commit with the verdicts on it, and counters since the first commit. With the identity record and the designated hashes it is
+ * all a validator needs to check the proof.
+ *
+ * | offset | bytes | field |
+ * |---|---|---|
+ * | 0 | 1 | version = 1 |
+ * | 1 | 1 | proof state: 0 none, 1 pending, 2 accepted, 3 rejected |
+ * | 2 | 2 | v: number of validators, 1 .. 1024 |
+ * | 4 | 4 | rotation of the commit |
+ * | 8 | 8 | slot of the block that holds the commit |
+ * | 16 | 80 | key proof |
+ * | 96 | 32 | replica root |
+ * | 128 | 4 | commits so far |
+ * | 132 | 4 | proofs accepted |
+ * | 136 | 4 | proofs rejected |
+ * | 140 | 4 | proofs expired: replaced before they were settled |
+ * | 144 | 4 | next period: 1 + the period of the last proof, 0 before the first |
+ * | 148 | 4 | zero |
+ * | 152 | 8 | slot of the block that holds the proof |
+ * | 160 | 80 | sample proof |
+ * | 240 | 32 | samples root |
+ * | 272 | b | valid: bit i % 8 of byte i / 8 is validator i's verdict "valid"; b = ceil(v / 8) |
+ * | 272 + b | b | invalid: likewise |
+ *
+ * Invariants: without a proof, everything from 152 on is zero; bits past v are zero; no validator has both bits.
+ */
+import { type Address, type Hash, hash, type Slot, slot } from '../../../native/index.ts';
+import type { StateReader } from '../../../storage/state-reader.ts';
+import { type ByteReader, ByteWriter, CodecError } from '../../codec/index.ts';
+import { VALIDATORS_MAX } from '../genesis-schema.ts';
+import { decodeRecord } from './record-error.ts';
+import { REPLICA_PREFIX, replicaKey, replicaOfKey, segmentPrefix } from './record-key.ts';
+
+const VERSION = 1;
+const HEAD_SIZE_BYTES = 152;
+const PROOF_SIZE_BYTES: number = 8 + 80 + 32;
+const U32_MAX = 0xffff_ffff;
+const PROOF_STATES = ['none', 'pending', 'accepted', 'rejected'] as const;
+
+/** `none`: no proof under this commit yet. */
+export type ProofState = (typeof PROOF_STATES)[number];
+
+/** The last proof under the current commit. */
+export interface ReplicaProof {
+  readonly state: Exclude<ProofState, 'none'>;
+  /** Slot of the block that holds it. */
+  readonly slot: Slot;
+  /** ECVRF proof, 80 bytes. */
+  readonly sampleProof: Uint8Array;
+  readonly samplesRoot: Hash;
+  /** Bit sets over the validators, ceil(validatorCount / 8) bytes each. */
+  readonly valid: Uint8Array;
+  readonly invalid: Uint8Array;
+}
+
+export interface ReplicaRecord {
+  readonly validatorCount: number;
+  readonly rotation: number;
+  readonly commitSlot: Slot;
+  /** ECVRF proof, 80 bytes. */
+  readonly keyProof: Uint8Array;
+  readonly replicaRoot: Hash;
+  readonly commits: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly expired: number;
+  /** Lowest period that may still be proven: 1 + that of the last proof under any commit, 0 before the first. */
+  readonly nextPeriod: number;
+  readonly proof: ReplicaProof | null;
+}
+
+/** A replica record with what its key says. */
+export interface Replica {
+  readonly segment: number;
+  readonly identity: Address;
+  readonly record: ReplicaRecord;
+}
+
+/** Bytes of one bit set. */
+export function bitsSizeBytes(validatorCount: number): number {
+  return Math.ceil(validatorCount / 8);
+}
+
+/** Size of an encoded replica record: 272 + 2 * ceil(v / 8), at most 528. */
+export function replicaRecordSizeBytes(validatorCount: number): number {
+  return HEAD_SIZE_BYTES + PROOF_SIZE_BYTES + 2 * bitsSizeBytes(validatorCount);
+}
+
+/** A counter one higher, staying at the largest u32. */
+export function counted(counter: number): number {
+  return Math.min(counter + 1, U32_MAX);
+}
+
+export function encodeReplica(record: ReplicaRecord): Uint8Array {
+  const { proof, validatorCount } = record;
+  const writer = new ByteWriter(replicaRecordSizeBytes(validatorCount));
+  writer.u8(VERSION, 'version');
+  writer.u8(PROOF_STATES.indexOf(proof === null ? 'none' : proof.state), 'proofState');
+  writer.u16(validatorCount, 'validatorCount');
+  writer.u32(record.rotation, 'rotation');
+  writer.u53(record.commitSlot, 'commitSlot');
+  writer.put(record.keyProof, 80, 'keyProof');
+  writer.put(record.replicaRoot, 32, 'replicaRoot');
+  writer.u32(record.commits, 'commits');
+  writer.u32(record.accepted, 'accepted');
+  writer.u32(record.rejected, 'rejected');
+  writer.u32(record.expired, 'expired');
+  writer.u32(record.nextPeriod, 'nextPeriod');
+  writer.zeros(4, 'reserved');
+  const bitsSize = bitsSizeBytes(validatorCount);
+  if (proof === null) writer.zeros(PROOF_SIZE_BYTES + 2 * bitsSize, 'proof');
+  else {
+    writer.u53(proof.slot, 'proof.slot');
+    writer.put(proof.sampleProof, 80, 'proof.sampleProof');
+    writer.put(proof.samplesRoot, 32, 'proof.samplesRoot');
+    writer.put(proof.valid, bitsSize, 'proof.valid');
+    writer.put(proof.invalid, bitsSize, 'proof.invalid');
+  }
+  return writer.done('replica');
+}
+
+/** @param value borrowed: the result's byte strings are views @throws RecordError */
+export function decodeReplica(value: Uint8Array): ReplicaRecord {
+  return decodeRecord('replica', value, (reader) => {
+    const version = reader.u8('version');
+    if (version !== VERSION) throw new CodecError('version', 'version', `must be ${VERSION}, found ${version}`);
+    const state = PROOF_STATES[reader.u8('proofState')];
+    if (state === undefined) throw new CodecError('range', 'proofState', 'must be 0 .. 3');
+    const validatorCount = reader.u16('validatorCount');
+    if (validatorCount < 1 || validatorCount > VALIDATORS_MAX)
+      throw new CodecError('range', 'validatorCount', `must be 1 .. ${VALIDATORS_MAX}, found ${validatorCount}`);
+    const head = {
+      validatorCount,
+      rotation: reader.u32('rotation'),
+      commitSlot: slot(reader.u53('commitSlot')),
+      keyProof: reader.take(80, 'keyProof'),
+      replicaRoot: hash(reader.take(32, 'replicaRoot')),
+      commits: reader.u32('commits'),
+      accepted: reader.u32('accepted'),
+      rejected: reader.u32('rejected'),
+      expired: reader.u32('expired'),
+      nextPeriod: reader.u32('nextPeriod'),
+    };
+    reader.zeros(4, 'reserved');
+    return { ...head, proof: readProof(reader, state, validatorCount) };
+  });
+}
+
+function readProof(reader: ByteReader, state: ProofState, validatorCount: number): ReplicaProof | null {
+  const bitsSize = bitsSizeBytes(validatorCount);
+  if (state === 'none') {
+    reader.zeros(PROOF_SIZE_BYTES + 2 * bitsSize, 'proof');
+    return null;
+  }
+  const proofSlot = slot(reader.u53('proof.slot'));
+  const sampleProof = reader.take(80, 'proof.sampleProof');
+  const samplesRoot = hash(reader.take(32, 'proof.samplesRoot'));
+  const valid = reader.take(bitsSize, 'proof.valid');
+  const invalid = reader.take(bitsSize, 'proof.invalid');
+  checkBits(valid, invalid, validatorCount);
+  return { state, slot: proofSlot, sampleProof, samplesRoot, valid, invalid };
+}
+
+function checkBits(valid: Uint8Array, invalid: Uint8Array, validatorCount: number): void {
+  const spare = validatorCount % 8 === 0 ? 0 : 0xff & (0xff << (validatorCount % 8));
+  const last = valid.length - 1;
+  if (((valid[last]! | invalid[last]!) & spare) !== 0)
+    throw new CodecError('reserved', 'proof.valid', `bits past validator ${validatorCount - 1} must be zero`);
+  for (let i = 0; i < valid.length; i++)
+    if ((valid[i]! & invalid[i]!) !== 0)
+      throw new CodecError('mismatch', 'proof.invalid', `byte ${i} names a validator that also says valid`);
+}
+
+/** The record of one identity's replica of one segment, or undefined. @throws RecordError */
+export function readReplica(state: StateReader, segment: number, identity: Uint8Array): ReplicaRecord | undefined {
+  const value = state.record(replicaKey(segment, identity));
+  return value === undefined ? undefined : decodeReplica(value);
+}
+
+/** All replicas, of one segment if given, in order of segment, then address. @throws RecordError */
+export function* readReplicas(state: StateReader, segment?: number): Iterable<Replica> {
+  const prefix = segment === undefined ? REPLICA_PREFIX : segmentPrefix(segment);
+  for (const [key, value] of state.records(prefix)) yield { ...replicaOfKey(key), record: decodeReplica(value) };
+}
