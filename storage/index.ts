@@ -13,7 +13,6 @@ export {
 } from './commitment/inclusion.ts';
 export {
   emptyRoot,
-  equalBytes,
   HASH_SIZE_BYTES,
   LEAF_PREFIX,
   leafHash,

@@ -3,10 +3,10 @@
  *
  * The RFC leaves `first` = 0 open: here the proof is empty and the first root is the root of no leaves.
  */
+import { sameBytes } from '../../native/index.ts';
 import { packHashes, pathSteps } from './inclusion.ts';
 import {
   emptyRoot,
-  equalBytes,
   HASH_SIZE_BYTES,
   leafCount,
   MerkleError,
@@ -77,8 +77,8 @@ export function verifyConsistency(kernels: MerkleKernels, trees: TreePair, path:
   const steps = pathSteps(path);
   if (steps === undefined || !Number.isSafeInteger(firstSize) || !Number.isSafeInteger(secondSize)) return false;
   if (firstSize < 0 || firstSize > secondSize) return false;
-  if (firstSize === secondSize) return steps.length === 0 && equalBytes(firstRoot, secondRoot);
-  if (firstSize === 0) return steps.length === 0 && equalBytes(firstRoot, emptyRoot(kernels));
+  if (firstSize === secondSize) return steps.length === 0 && sameBytes(firstRoot, secondRoot);
+  if (firstSize === 0) return steps.length === 0 && sameBytes(firstRoot, emptyRoot(kernels));
   return climb(kernels, trees, steps);
 }
 
@@ -102,5 +102,5 @@ function climb(kernels: MerkleKernels, trees: TreePair, steps: readonly Uint8Arr
     }
     [first, last] = [half(first), half(last)];
   }
-  return last === 0 && equalBytes(oldRoot, trees.firstRoot) && equalBytes(newRoot, trees.secondRoot);
+  return last === 0 && sameBytes(oldRoot, trees.firstRoot) && sameBytes(newRoot, trees.secondRoot);
 }

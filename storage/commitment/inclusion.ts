@@ -4,15 +4,8 @@
  * A path is packed (step i at 32 * i), lowest sibling first. Sizes and indexes go up to 2^53 - 1, so nothing here uses
  * 32-bit shifts.
  */
-import {
-  equalBytes,
-  HASH_SIZE_BYTES,
-  leafCount,
-  MerkleError,
-  type MerkleKernels,
-  nodeHash,
-  parentLevel,
-} from './merkle.ts';
+import { sameBytes } from '../../native/index.ts';
+import { HASH_SIZE_BYTES, leafCount, MerkleError, type MerkleKernels, nodeHash, parentLevel } from './merkle.ts';
 
 /** Longest path of any tree this project can count: 53 siblings, and one for the first peak of a consistency proof. */
 export const PATH_LENGTH_MAX = 54;
@@ -95,5 +88,5 @@ export function verifyInclusion(
   root: Uint8Array,
 ): boolean {
   const reached = rootFromInclusion(kernels, leaf, index, treeSize, path);
-  return reached !== undefined && equalBytes(reached, root);
+  return reached !== undefined && sameBytes(reached, root);
 }

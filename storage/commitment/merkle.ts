@@ -87,10 +87,3 @@ export function merkleRoot(kernels: MerkleKernels, leafHashes: Uint8Array): Hash
   while (level.length > HASH_SIZE_BYTES) level = parentLevel(kernels, level);
   return hash(level.slice());
 }
-
-/** True when two arrays hold the same bytes. Not constant-time: hashes here are public. */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
-  return true;
-}

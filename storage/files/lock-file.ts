@@ -1,0 +1,115 @@
+/**
+ * The lock file: one process at a time opens a data directory.
+ *
+ * The file names its holder: process id, start time of that process and boot id, so that a reused process id or a reboot is not
+ * mistaken for a living holder. A lock whose holder is gone is taken over inside a second exclusive file, so that two newcomers
+ * cannot both win. Processes in different pid namespaces (containers) that share a folder cannot see each other: do not do that.
+ *
+ * Synchronous on purpose: a few small calls at start, with no gap in which another part of this process could step between.
+ */
+import { closeSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { type FileLock, FilesError } from './files.ts';
+
+/** A takeover takes microseconds; one whose file is older than this died in the middle. */
+const TAKEOVER_AGE_MAX_MS = 10_000;
+
+interface Holder {
+  readonly pid: number;
+  /** Start time in clock ticks since boot, from /proc. */
+  readonly startTime: string;
+  readonly bootId: string;
+}
+
+/** Field 22 of /proc/PID/stat, counted after the command's closing bracket (the command may hold anything). */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    const [pid = '', startTime = '', boot = ''] = readFileSync(path, 'latin1').trim().split(' ');
+    if (!/^[1-9][0-9]{0,9}$/.test(pid)) return undefined;
+    return { pid: Number(pid), startTime, bootId: boot };
+  } catch {
+    return undefined;
+  }
+}
+
+const isAlive = (holder: Holder): boolean => holder.bootId === bootId() && startTimeOf(holder.pid) === holder.startTime;
+
+const errorCode = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error ? String(error.code) : undefined;
+
+function refuse(path: string, holder: Holder | undefined): never {
+  const who = holder === undefined ? 'another process' : `process ${holder.pid}`;
+  throw new FilesError('locked', path, `data directory is in use by ${who}; stop it, or choose another data directory`);
+}
+
+/** Puts a complete lock file in place in one step (link refuses an existing name). @returns false when there is one already */
+function place(path: string): boolean {
+  const own = `${path}.${process.pid}.${process.hrtime.bigint()}`;
+  const descriptor = openSync(own, 'wx', 0o644);
+  try {
+    writeSync(descriptor, `${process.pid} ${startTimeOf(process.pid) ?? ''} ${bootId()}\n`);
+  } finally {
+    closeSync(descriptor);
+  }
+  try {
+    linkSync(own, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Removes a dead holder's lock while holding the takeover file, then places ours. */
+function takeOver(path: string): boolean {
+  const takeover = `${path}.takeover`;
+  try {
+    closeSync(openSync(takeover, 'wx'));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    if (Date.now() - statSync(takeover).mtimeMs > TAKEOVER_AGE_MAX_MS) rmSync(takeover, { force: true });
+    return false;
+  }
+  try {
+    const holder = readHolder(path);
+    if (holder !== undefined && isAlive(holder)) return false;
+    renameSync(path, `${path}.stale`);
+    rmSync(`${path}.stale`, { force: true });
+    return place(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  } finally {
+    rmSync(takeover, { force: true });
+  }
+}
+
+/** Takes the lock file at `path`, or throws `FilesError` 'locked' naming the process that holds it. */
+export function takeLock(path: string): FileLock {
+  if (!place(path)) {
+    const holder = readHolder(path);
+    if (holder !== undefined && isAlive(holder)) refuse(path, holder);
+    if (!takeOver(path) && !place(path)) refuse(path, readHolder(path));
+  }
+  let held = true;
+  return {
+    release: async () => {
+      if (held) rmSync(path, { force: true });
+      held = false;
+    },
+  };
+}
