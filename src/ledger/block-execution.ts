@@ -14,7 +14,7 @@ import type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
 import { executeTransaction } from './execute.ts';
 import type { IdSecret } from './id-set.ts';
 import { invariant } from './invariant.ts';
-import { Overlay } from './overlay.ts';
+import { Overlay, type Savepoint } from './overlay.ts';
 import { AppliedTransactions, type RecentWindow } from './recent.ts';
 import { type BlockRefusal, type Refusal, refuse } from './refusal.ts';
 import { designateHashes } from './replication/designated.ts';
@@ -34,6 +34,12 @@ export interface BlockPlace {
   readonly state: StateReader;
   /** The node's secret for its id sets; leave out in tests. */
   readonly idSecret?: IdSecret;
+}
+
+/** Opaque; from `BlockExecution.savepoint`. */
+export interface ExecutionSavepoint {
+  readonly applied: number;
+  readonly writes: Savepoint;
 }
 
 export class BlockExecution {
@@ -70,6 +76,22 @@ export class BlockExecution {
     const { blockTransactionsMax } = this.context.rules;
     if (this.transactionCount >= blockTransactionsMax) return tooMany(this.transactionCount + 1, blockTransactionsMax);
     return executeTransaction(this.context, this.overlay, transaction, facts);
+  }
+
+  /** A point to return to: close it with `keep` or `takeBack` before `finish`. */
+  savepoint(): ExecutionSavepoint {
+    return { applied: this.transactionCount, writes: this.overlay.savepoint() };
+  }
+
+  /** Keeps what was applied since the savepoint, and closes it. */
+  keep(savepoint: ExecutionSavepoint): void {
+    this.overlay.release(savepoint.writes);
+  }
+
+  /** Undoes what was applied since the savepoint, as if it had never been, and closes it. */
+  takeBack(savepoint: ExecutionSavepoint): void {
+    this.overlay.rollback(savepoint.writes);
+    this.context.applied.truncate(savepoint.applied);
   }
 
   /** The window after this block, which ends with `pohHash`. Apply nothing afterwards. */

@@ -4,7 +4,7 @@
  * Two ids are the same here when their first 16 bytes are: part of the replay rule (docs/format/records.md), so every node
  * agrees. Finding two transactions that collide takes about 2^64 hashes, and gains nothing but the refusal of one of them.
  *
- * Invariants: the index is at most half full; ids keep their order of arrival; nothing is ever removed.
+ * Invariants: the index is at most half full; ids keep their order of arrival; only the latest can be removed.
  * The index is keyed with a secret, so that nobody who grinds ids can aim them at one place; the answers do not depend on it.
  */
 import { invariant } from './invariant.ts';
@@ -66,6 +66,14 @@ export class IdSet {
     return this.#addWords(from[start]!, from[start + 1]!, from[start + 2]!, from[start + 3]!);
   }
 
+  /** Forgets the ids that arrived after the first `size`. Takes time proportional to the index. */
+  truncate(size: number): void {
+    invariant(size >= 0 && size <= this.#size, 'argument', () => `cannot truncate ${this.#size} ids to ${size}`);
+    if (size === this.#size) return;
+    this.#size = size;
+    this.#reindex(this.#index.length);
+  }
+
   #addWords(w0: number, w1: number, w2: number, w3: number): boolean {
     const place = this.#find(w0, w1, w2, w3);
     if (this.#index[place]! !== 0) return false;
@@ -77,7 +85,7 @@ export class IdSet {
     words[start + 2] = w2;
     words[start + 3] = w3;
     this.#index[place] = ++this.#size;
-    if (this.#size * 2 > this.#index.length) this.#reindex();
+    if (this.#size * 2 > this.#index.length) this.#reindex(this.#index.length * 2);
     return true;
   }
 
@@ -104,8 +112,8 @@ export class IdSet {
     return mix ^ (mix >>> 15);
   }
 
-  #reindex(): void {
-    const index = new Int32Array(this.#index.length * 2);
+  #reindex(indexLength: number): void {
+    const index = new Int32Array(indexLength);
     const mask = index.length - 1;
     const words = this.#words;
     for (let at = 0; at < this.#size; at++) {

@@ -2,7 +2,7 @@
  * The ledger: genesis, execution of transactions on a state, the recency window, and the rules of replication. Pure: no I/O, no clock, no
  * randomness. Layouts and rules: docs/format/records.md.
  */
-export { BlockExecution, type BlockPlace, executeBlock } from './block-execution.ts';
+export { BlockExecution, type BlockPlace, type ExecutionSavepoint, executeBlock } from './block-execution.ts';
 export type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
 export { checkTransaction, executeTransaction } from './execute.ts';
 export { rewardPoolAddress } from './fees.ts';

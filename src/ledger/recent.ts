@@ -54,6 +54,12 @@ export class AppliedTransactions {
     return true;
   }
 
+  /** Forgets all but the first `size`. */
+  truncate(size: number): void {
+    this.ids.truncate(size);
+    this.#referenceSlots.length = size;
+  }
+
   /** The slot that the transaction at place `at` refers to. */
   referenceSlot(at: number): number {
     return this.#referenceSlots[at]!;
