@@ -5,8 +5,7 @@
  * A claim is hostile input: whatever is in it, the answer is a verdict. The verifier's own copy is not: when it is not the segment the
  * header names, nothing can be said about anybody's proof, and this throws instead of blaming them.
  */
-import type { Kernels } from '../native/index.ts';
-import { equalBytes } from '../storage/index.ts';
+import { type Kernels, sameBytes } from '../native/index.ts';
 import type { ByteSource } from './chunks.ts';
 import { ReplicatorError } from './errors.ts';
 import type { SegmentGeometry } from './geometry.ts';
@@ -81,9 +80,9 @@ function prepare(claim: ReplicaClaim): PreparedClaim | ClaimVerdict {
 
 /** The first reason to refuse a claim, given the roots its identity should have published. */
 function judge(claim: ReplicaClaim, roots: IdentityRoots): ClaimVerdict {
-  if (claim.replicaRoot !== undefined && !equalBytes(claim.replicaRoot, roots.replicaRoot!))
+  if (claim.replicaRoot !== undefined && !sameBytes(claim.replicaRoot, roots.replicaRoot!))
     return { valid: false, reason: 'replica-root' };
-  const wrong = claim.proofs.find((proof, index) => !equalBytes(proof.samplesRoot, roots.samplesRoots[index]!));
+  const wrong = claim.proofs.find((proof, index) => !sameBytes(proof.samplesRoot, roots.samplesRoots[index]!));
   return wrong === undefined ? VALID : { valid: false, reason: 'samples-root', period: wrong.period };
 }
 
@@ -107,7 +106,7 @@ export async function verifyStream(kernels: Kernels, request: VerifyRequest): Pr
     identities: prepared.map(streamIdentity),
     wantSegmentRoot: request.segmentRoot !== undefined,
   });
-  if (request.segmentRoot !== undefined && !equalBytes(request.segmentRoot, roots.segmentRoot!))
+  if (request.segmentRoot !== undefined && !sameBytes(request.segmentRoot, roots.segmentRoot!))
     throw new ReplicatorError(
       'segment-root',
       "the verifier's copy of the segment does not have the segment root given; fetch the segment again",
