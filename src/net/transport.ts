@@ -26,6 +26,38 @@ export class PeerFault extends Error {
   }
 }
 
+export type TransportErrorCode =
+  /** No frame came within the idle timeout. */
+  | 'timeout'
+  /** The peer answered that it will not serve this (reason in the message), or it is banned here. */
+  | 'refused'
+  /** A frame or response past its maximum. */
+  | 'too-large'
+  /** The stream or connection ended before the response did. */
+  | 'closed'
+  /** Bytes that are not frames. */
+  | 'malformed'
+  /** The caller's signal. */
+  | 'aborted'
+  /** Not connected, or the dial failed. */
+  | 'unreachable'
+  /** A queue here is full. */
+  | 'busy'
+  /** An address that cannot be parsed. */
+  | 'bad-address'
+  /** The transport is not running. */
+  | 'stopped';
+
+/** How a request, a dial or a publish fails. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError';
+  readonly code: TransportErrorCode;
+  constructor(code: TransportErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 export interface RequestOptions {
   /** Gives up when no frame has come for this long. */
   readonly idleTimeoutMs: number;
@@ -48,16 +80,27 @@ export interface Transport {
   /** Calls back when a peer connects or disconnects. */
   onPeer(listener: (peer: PeerName, connected: boolean) => void): void;
 
-  /** Gossips a small message (at most GOSSIP_SIZE_BYTES_MAX) to all subscribers of a topic. Never blocks, never throws on send failure. */
+  /**
+   * Gossips a small message (at most GOSSIP_SIZE_BYTES_MAX) to all subscribers of a topic, not to itself. Never blocks, never throws
+   * on send failure; a message past the maximum is the caller's error (`too-large`). The bytes must not change afterwards.
+   */
   publish(topic: string, message: Uint8Array): void;
-  /** Receives a topic's messages; the same message is delivered once. */
+  /**
+   * Receives a topic's messages; equal bytes are one message and are delivered once (within two minutes). `from` is the neighbour that
+   * sent it on, not its author. `reject` counts against that neighbour. One handler a topic.
+   */
   subscribe(topic: string, handler: (from: PeerName, message: Uint8Array) => GossipVerdict): void;
 
-  /** Answers requests of a protocol, e.g. `/cairn/blocks/1`, with a stream of frames. One request frame in, frames out. */
+  /** Answers requests of a protocol, e.g. `/cairn/blocks/1`, with a stream of frames. One request frame in, frames out. One handler a protocol. */
   handle(protocol: string, handler: (from: PeerName, request: Uint8Array) => AsyncIterable<Uint8Array>): void;
-  /** Sends one request frame and yields the response's frames. Throws `TransportError` (timeout, refused, too-large, closed). */
+  /**
+   * Sends one request frame to a connected peer and yields the response's frames. Nothing is sent before the first frame is asked for;
+   * leaving the loop early cancels the request. Throws `TransportError`. Frames are the caller's own; the request is borrowed.
+   */
   request(peer: PeerName, protocol: string, request: Uint8Array, options: RequestOptions): AsyncIterable<Uint8Array>;
 
+  /** Holds a fault against a peer, e.g. one found while reading its response; enough of them ban it. */
+  fault(fault: PeerFault): void;
   /** Disconnects and refuses a peer for a while; logged with its reason. */
   ban(peer: PeerName, reason: string): void;
 }
