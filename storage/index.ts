@@ -23,6 +23,20 @@ export {
   NODE_PREFIX,
   nodeHash,
 } from './commitment/merkle.ts';
+export { CorruptionError, StorageError, type StorageErrorCode } from './errors.ts';
+export { diskFiles } from './files/disk-files.ts';
+export { type FileLock, type Files, FilesError, type FilesErrorCode, type StoredFile } from './files/files.ts';
+export {
+  BATCH_SIZE_BYTES_MAX,
+  type Batch,
+  BatchError,
+  type BatchErrorCode,
+  type BatchHead,
+  checkBatch,
+  decodeBatch,
+  encodeBatch,
+  readBatchHead,
+} from './oplog/batch.ts';
 export {
   RECORD_KEY_SIZE_BYTES_MAX,
   RECORD_VALUE_SIZE_BYTES_MAX,
