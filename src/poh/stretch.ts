@@ -4,8 +4,8 @@
  * Invariant: nothing is trusted but the starting point. Signatures, votes and execution are not judged here: this shows order and a
  * minimum amount of sequential work, not who led or whether a block is final.
  */
-import type { Hash, Height, Kernels, Slot } from '../../native/index.ts';
-import { equalBytes } from '../../storage/index.ts';
+import { type Hash, type Height, type Kernels, type Slot, sameBytes } from '../../native/index.ts';
+
 import { type Block, countTransactions, entriesRoot, entryMixins, type RootKernels } from '../codec/index.ts';
 import { hashesPerSlot, type PohParameters } from './parameters.ts';
 import { checkStructure, type StructureFault } from './structure.ts';
@@ -77,16 +77,16 @@ export function prepareBlockPoh(
   const headerFault = (fault: StretchFault): BlockPohFault => ({ entryIndex: undefined, fault });
   const { header, entries } = block;
   if (header.slot <= parent.slot) return headerFault('slot-order');
-  if (!equalBytes(header.parentHash, parent.blockHash)) return headerFault('parent-hash');
+  if (!sameBytes(header.parentHash, parent.blockHash)) return headerFault('parent-hash');
   const perSlot = hashesPerSlot(parameters);
   const startCount = parent.slot * perSlot;
   const fault = checkStructure(parameters, startCount, header.slot * perSlot, entries);
   if (fault !== undefined) return fault;
   const last = entries[entries.length - 1]!;
-  if (header.pohCount !== last.count || !equalBytes(header.pohHash, last.hash)) return headerFault('poh-end');
+  if (header.pohCount !== last.count || !sameBytes(header.pohHash, last.hash)) return headerFault('poh-end');
   if (header.transactionCount !== countTransactions(entries)) return headerFault('transaction-count');
   const mixins = entryMixins(kernels, entries, header.parentHash);
-  if (!equalBytes(header.entriesRoot, entriesRoot(kernels, entries, mixins))) return headerFault('entries-root');
+  if (!sameBytes(header.entriesRoot, entriesRoot(kernels, entries, mixins))) return headerFault('entries-root');
   return { batch: packPoh({ count: startCount, hash: parent.pohHash }, entries, mixins), mixins };
 }
 

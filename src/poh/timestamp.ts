@@ -22,8 +22,8 @@
  *
  * Invariant: changing any byte of a valid file makes it invalid (test/poh/timestamp.test.ts flips each).
  */
-import { type Hash, hash, type Kernels, type PohCount, pohCount } from '../../native/index.ts';
-import { equalBytes, leafHash } from '../../storage/index.ts';
+import { type Hash, hash, type Kernels, type PohCount, pohCount, sameBytes } from '../../native/index.ts';
+import { leafHash } from '../../storage/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -89,7 +89,7 @@ export type TimestampResult =
 export function buildTimestampProof(kernels: RootKernels, block: Block, id: Hash): TimestampProof | undefined {
   for (const [entryIndex, entry] of block.entries.entries()) {
     if (entry.kind !== 'transactions') continue;
-    const index = entry.transactions.findIndex((transaction) => equalBytes(transaction.id, id));
+    const index = entry.transactions.findIndex((transaction) => sameBytes(transaction.id, id));
     const transaction = entry.transactions[index];
     if (transaction === undefined) continue;
     if (transaction.payload.kind !== 'timestamp') return undefined;
@@ -118,13 +118,13 @@ export function verifyTimestamp(
 ): TimestampResult {
   const refused = (fault: TimestampFault): TimestampResult => ({ ok: false, fault });
   const { header, transaction } = proof;
-  if (!equalBytes(header.hash, blockHash)) return refused('block-hash');
+  if (!sameBytes(header.hash, blockHash)) return refused('block-hash');
   if (transaction.payload.kind !== 'timestamp') return refused('not-a-timestamp');
-  if (!equalBytes(transaction.payload.digest, digest)) return refused('digest');
+  if (!sameBytes(transaction.payload.digest, digest)) return refused('digest');
   const mixin = pathRoot(kernels, leafHash(kernels, transaction.bytes), proof.transactionPath);
   const leaf = entryLeaf({ kind: 'transactions', count: proof.entryCount, hash: proof.entryHash }, mixin);
   const root = pathRoot(kernels, leafHash(kernels, leaf), proof.entryPath);
-  if (!equalBytes(root, header.entriesRoot)) return refused('entries-root');
+  if (!sameBytes(root, header.entriesRoot)) return refused('entries-root');
   if (!signatureHolds(kernels, headerSignature(header))) return refused('header-signature');
   if (!signatureHolds(kernels, transactionSignature(transaction))) return refused('transaction-signature');
   return { ok: true, count: proof.entryCount, header, transaction };
@@ -154,7 +154,7 @@ export function encodeTimestampProof(proof: TimestampProof): Uint8Array {
 /** Reads a proof file; checks its form only. @throws CodecError */
 export function decodeTimestampProof(hasher: Hasher, bytes: Uint8Array): TimestampProof {
   const reader = new ByteReader(bytes);
-  if (!equalBytes(reader.take(8, 'timestamp.magic'), MAGIC))
+  if (!sameBytes(reader.take(8, 'timestamp.magic'), MAGIC))
     throw new CodecError('magic', 'timestamp.magic', 'is not a Cairn timestamp proof');
   const version = reader.u32('timestamp.version');
   if (version !== VERSION) throw new CodecError('version', 'timestamp.version', `must be ${VERSION}, found ${version}`);
