@@ -13,8 +13,10 @@ import { PeerFault, type PeerName } from '../net/transport.ts';
 export const PROTOCOL = {
   /** Push of one new block: request = block bytes, no answer. */
   blocks: '/cairn/blocks/1',
-  /** Blocks of the branch that ends in `hash`, ascending, from the height after `knownHeight`. */
-  fetch: '/cairn/fetch/1',
+  /** One block by hash: its bytes, then its certificate's votes (empty when there is none). */
+  block: '/cairn/block/1',
+  /** Blocks of the peer's best chain, ascending from a height: for each its bytes, then its certificate's votes. */
+  range: '/cairn/range/1',
   /** Transactions for the leader: request = frames of u16 length || bytes; answer = one byte each (0 accepted). */
   submit: '/cairn/submit/1',
   /** Who is where: both sides' finalized and best blocks. */
@@ -54,47 +56,87 @@ const hashBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 32
 const addressBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 20, 'must be 20 bytes');
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
-export const StatusMessage = z.strictObject({
+/** Who a peer is and how far it has come: claims, never proofs. */
+export interface StatusMessage {
+  readonly chainId: Uint8Array;
+  readonly role: 'validator' | 'archive' | 'replicator';
+  /** First block of its history: 1 when it keeps everything. */
+  readonly startHeight: number;
+  readonly finalizedHeight: number;
+  readonly bestHeight: number;
+  /** Ledger key (32 bytes), JSON-RPC address and package version, where there are any. */
+  readonly publicKey: Uint8Array | null;
+  readonly rpc: string | null;
+  readonly version: string;
+}
+export const StatusMessage: z.ZodType<StatusMessage> = z.strictObject({
   chainId: hashBytes,
   role: z.enum(['validator', 'archive', 'replicator']),
-  /** false when this node keeps only recent history. */
-  fullHistory: z.boolean(),
+  startHeight: count,
   finalizedHeight: count,
-  finalizedHash: hashBytes,
   bestHeight: count,
-  bestHash: hashBytes,
+  publicKey: hashBytes.nullable(),
+  rpc: z.string().max(256).nullable(),
+  version: z.string().max(32),
 });
-export type StatusMessage = z.infer<typeof StatusMessage>;
 
-export const FetchRequest = z.strictObject({
-  hash: hashBytes,
-  knownHeight: count,
-  countMax: z.number().int().min(1).max(FETCH_BLOCKS_MAX),
+/** One block by its hash (32 bytes). */
+export const HashRequest: z.ZodType<{ readonly hash: Uint8Array }> = z.strictObject({ hash: hashBytes });
+/** `countMax` items from a height or index on. */
+export const RangeRequest: z.ZodType<{ readonly from: number; readonly countMax: number }> = z.strictObject({
+  from: count,
+  countMax: count,
 });
-export const RangeRequest = z.strictObject({ from: count, countMax: count });
-export const SegmentRequest = z.strictObject({ index: z.number().int().min(0).max(0xffff_ffff) });
-export const ReplicasRequest = z.strictObject({ identity: addressBytes });
-export const EmptyRequest = z.strictObject({});
+/** One completed segment. */
+export const SegmentRequest: z.ZodType<{ readonly index: number }> = z.strictObject({
+  index: z.number().int().min(0).max(0xffff_ffff),
+});
+/** Ledger records of one identity (20-byte address). */
+export const ReplicasRequest: z.ZodType<{ readonly identity: Uint8Array }> = z.strictObject({ identity: addressBytes });
+export const EmptyRequest: z.ZodType<Record<string, never>> = z.strictObject({});
 
 /** What the ledger records of one replica, for its own operator. */
-export const ReplicaStatus = z.strictObject({
-  segment: count,
-  rotation: count,
-  lastPeriod: z.number().int().min(-1),
-  settled: z.enum(['none', 'pending', 'accepted', 'rejected']),
-  accepted: count,
-  rejected: count,
-  expired: count,
-});
-export const ReplicasAnswer = z.strictObject({
+export interface ReplicaStatus {
+  readonly segment: number;
+  readonly rotation: number;
+  /** -1 before the first proof. */
+  readonly lastPeriod: number;
+  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected';
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly expired: number;
+}
+export interface ReplicasAnswer {
+  /** Slot of the final block whose state was read. */
+  readonly slot: number;
+  readonly registered: boolean;
+  /** Decimal: msgpack integers of other languages do not all hold 64 bits. */
+  readonly balance: string;
+  readonly replicas: readonly ReplicaStatus[];
+}
+/** Most replicas in one answer. */
+export const REPLICAS_MAX = 4096;
+export const ReplicasAnswer: z.ZodType<ReplicasAnswer> = z.strictObject({
+  slot: count,
   registered: z.boolean(),
-  balance: z.bigint(),
-  replicas: z.array(ReplicaStatus).max(1_000_000),
+  balance: z.string().regex(/^\d{1,20}$/),
+  replicas: z
+    .array(
+      z.strictObject({
+        segment: count,
+        rotation: count,
+        lastPeriod: z.number().int().min(-1),
+        proof: z.enum(['none', 'pending', 'accepted', 'rejected']),
+        accepted: count,
+        rejected: count,
+        expired: count,
+      }),
+    )
+    .max(REPLICAS_MAX),
 });
-export type ReplicasAnswer = z.infer<typeof ReplicasAnswer>;
 
-// Plain maps, no shared structures, and 64-bit integers kept whole: what any msgpack library reads.
-const packr = new Packr({ useRecords: false, int64AsType: 'auto' });
+// Plain maps, no shared structures: what any msgpack library reads.
+const packr = new Packr({ useRecords: false });
 
 /** Encodes a request or answer. */
 export function encodeMessage(message: Record<string, unknown>): Uint8Array {

@@ -6,8 +6,8 @@
  * - Only valid signatures are remembered; memory is bounded by two generations of `generationSize` each.
  */
 import { byteKey, type Kernels, sameBytes } from '../../native/index.ts';
+import { packTransactionsForVerify, packVotesForVerify, type SignatureBatch } from '../codec/index.ts';
 import type { Transaction, Vote } from '../codec/model.ts';
-import { packTransactionsForVerify, packVotesForVerify } from '../codec/verify-batch.ts';
 import type { Verifier } from './threads/verifier.ts';
 
 /** Up to here a batch is checked on the calling thread: cheaper than crossing to a worker and back. */
@@ -57,7 +57,7 @@ export class SignatureChecks {
     return verdict[0] === 1;
   }
 
-  async #check(packed: PackedSignatures, count: number): Promise<Uint8Array> {
+  async #check(packed: SignatureBatch, count: number): Promise<Uint8Array> {
     if (count > INLINE_COUNT_MAX) return this.#verifier.ed25519Verify(packed);
     const verdicts = new Uint8Array(count);
     this.#kernels.ed25519Verify(packed.publicKeys, packed.signatures, packed.messages, packed.offsets, verdicts);
@@ -78,5 +78,3 @@ export class SignatureChecks {
     this.#young.set(byteKey(transaction.id), transaction.signature);
   }
 }
-
-type PackedSignatures = ReturnType<typeof packTransactionsForVerify>;

@@ -1,0 +1,164 @@
+/**
+ * Checks one block against its parent and executes it: the only way a `ChainBlock` comes to be from a peer's bytes.
+ *
+ * Order (cheap and unambiguous first, so that rubbish costs little): header against parent, structure and roots, then PoH and signatures on worker threads at the
+ * same time, execution, state root. The leader's right to the slot is the consensus machine's to judge; its signature was checked when
+ * the block came in.
+ */
+import { type Kernels, sameBytes } from '../../../native/index.ts';
+import { encodeBatch, frameBlock } from '../../../storage/index.ts';
+import { type Block, blockTransactions, blockVotes, type Transaction } from '../../codec/index.ts';
+import { BlockExecution, executeBlock, type IdSecret, type LedgerRules } from '../../ledger/index.ts';
+import { type PohBatch, type PohParameters, prepareBlockPoh } from '../../poh/index.ts';
+import type { SignatureChecks } from '../signature-checks.ts';
+import type { Verifier } from '../threads/verifier.ts';
+import { BlockRefused, type ChainBlock } from './chain-block.ts';
+
+export interface CheckDeps {
+  readonly kernels: Kernels;
+  readonly verifier: Verifier;
+  readonly signatures: SignatureChecks;
+  readonly rules: LedgerRules;
+  readonly poh: PohParameters;
+  /** Spreads transaction ids over this node's sets; never leaves it. */
+  readonly idSecret: IdSecret;
+}
+
+/**
+ * Verifies `block` on `parent` and returns it with its state.
+ * @throws BlockRefused naming the first thing that is wrong
+ */
+export async function checkBlock(deps: CheckDeps, parent: ChainBlock, block: Block): Promise<ChainBlock> {
+  checkHeader(deps, parent, block);
+  const batch = preparedPoh(deps, parent, block);
+  const transactions = blockTransactions(block.entries);
+  const [verdicts, wrongEntry] = await Promise.all([
+    deps.signatures.transactions(transactions),
+    deps.verifier.pohVerify(batch),
+    checkVotes(deps, block),
+  ]);
+  check(wrongEntry < 0, 'bad-poh', () => `entry ${wrongEntry} does not follow from the one before it`);
+  return execute(deps, parent, block, transactions, Uint8Array.from(verdicts, Number));
+}
+
+/** Executes a block that was verified before: one read back from this node's own disk. Its roots are compared all the same. */
+export function executeTrusted(deps: CheckDeps, parent: ChainBlock, block: Block): ChainBlock {
+  checkHeader(deps, parent, block);
+  const transactions = blockTransactions(block.entries);
+  return execute(deps, parent, block, transactions, new Uint8Array(transactions.length).fill(1));
+}
+
+function checkHeader(deps: CheckDeps, parent: ChainBlock, { header }: Block): void {
+  const { header: before, cursor } = parent;
+  check(sameBytes(header.chainId, before.chainId), 'wrong-chain', () => 'the header names another chain');
+  check(header.height === before.height + 1, 'wrong-height', () => `height ${header.height} follows ${before.height}`);
+  check(
+    header.historyLength === cursor.length,
+    'wrong-history-length',
+    () => `history before it is ${cursor.length} bytes, the header says ${header.historyLength}`,
+  );
+  check(
+    header.segmentCount === cursor.segmentCount && sameBytes(header.segmentsRoot, cursor.segmentsRoot(deps.kernels)),
+    'wrong-segments',
+    () => `history holds ${cursor.segmentCount} segments with another root, the header says ${header.segmentCount}`,
+  );
+}
+
+function preparedPoh(deps: CheckDeps, parent: ChainBlock, block: Block): PohBatch {
+  const { slot, hash: blockHash, pohHash } = parent.header;
+  const prepared = prepareBlockPoh(deps.kernels, deps.poh, { slot, blockHash, pohHash }, block);
+  if ('fault' in prepared)
+    throw new BlockRefused('bad-entries', `${prepared.fault} at entry ${prepared.entryIndex ?? 'none: the header'}`);
+  return prepared.batch;
+}
+
+async function checkVotes(deps: CheckDeps, block: Block): Promise<void> {
+  const votes = blockVotes(block.entries);
+  for (const vote of votes) {
+    check(deps.rules.validators.indexOf(vote.voter) >= 0, 'foreign-vote', () => 'a vote of no validator of this chain');
+    check(
+      vote.targetSlot < block.header.slot,
+      'future-vote',
+      () => `a vote for slot ${vote.targetSlot} in a block of slot ${block.header.slot}`,
+    );
+  }
+  const verdicts = await deps.signatures.votes(votes);
+  check(verdicts.every(Boolean), 'bad-vote-signature', () => 'a vote in the block has a bad signature');
+}
+
+function execute(
+  deps: CheckDeps,
+  parent: ChainBlock,
+  block: Block,
+  transactions: readonly Transaction[],
+  verdicts: Uint8Array,
+): ChainBlock {
+  const { header } = block;
+  const execution = startExecution(deps, parent, header.slot);
+  const senders = sendersOf(deps.kernels, transactions);
+  const refused = executeBlock(execution, transactions, { verdicts, senders });
+  if (refused !== null)
+    throw new BlockRefused(
+      'bad-transaction',
+      `transaction ${refused.index}: ${refused.refusal.code}: ${refused.refusal.message}`,
+    );
+  const batch = encodeBatch({ height: header.height, ops: execution.overlay.ops() });
+  const made = completed(deps.kernels, parent, block, execution, batch);
+  check(
+    sameBytes(made.commitment.root, header.stateRoot),
+    'wrong-state-root',
+    () => 'execution gives another state root than the header',
+  );
+  return made;
+}
+
+/** Starts the execution of a child of `parent`: the same for its leader and for everybody else. */
+export function startExecution(
+  deps: Pick<CheckDeps, 'rules' | 'idSecret'>,
+  parent: ChainBlock,
+  slot: ChainBlock['header']['slot'],
+): BlockExecution {
+  return BlockExecution.start({
+    rules: deps.rules,
+    slot,
+    segmentCount: parent.cursor.segmentCount,
+    recent: parent.recent,
+    state: parent.state,
+    idSecret: deps.idSecret,
+  });
+}
+
+/** Puts an executed block together with what its children need. */
+export function completed(
+  kernels: Kernels,
+  parent: ChainBlock,
+  block: Block,
+  execution: BlockExecution,
+  batch: Uint8Array,
+): ChainBlock {
+  const { header } = block;
+  return {
+    header,
+    block,
+    state: execution.overlay,
+    overlay: execution.overlay,
+    recent: execution.finish(header.pohHash),
+    cursor: parent.cursor.append(kernels, frameBlock(block.bytes)),
+    commitment: parent.commitment.next(batch),
+    batch,
+    transactionsTotal: parent.transactionsTotal + header.transactionCount,
+  };
+}
+
+/** 20-byte addresses of the transactions' senders, packed. */
+function sendersOf(kernels: Kernels, transactions: readonly Transaction[]): Uint8Array {
+  const keys = new Uint8Array(transactions.length * 32);
+  for (let index = 0; index < transactions.length; index += 1) keys.set(transactions[index]!.from, index * 32);
+  const senders = new Uint8Array(transactions.length * 20);
+  kernels.ripemd160Keys(keys, senders);
+  return senders;
+}
+
+function check(holds: boolean, code: string, message: () => string): void {
+  if (!holds) throw new BlockRefused(code, message());
+}

@@ -1,0 +1,283 @@
+/**
+ * The generator's side of a block: fills the current slot with batches of transactions and votes, and closes it at its last tick.
+ *
+ * Invariants
+ * - A transaction is executed on the slot's overlay before its batch is mixed into the sequence; a batch that the sequence did not take (the slot
+ *   closed first) is rolled back and its transactions go back to the front of the mempool, in order.
+ * - At most one batch is between execution and mixin, so entries, counts and execution order agree.
+ * - A block extends exactly the parent it was opened on. Every change of parent starts the sequence anew from that parent's last hash.
+ * - Nothing here persists or announces: the caller does, before it shows the block to anybody.
+ */
+import { type Hash, height, type PohCount, type Slot, slot as toSlot } from '../../native/index.ts';
+import { encodeBatch } from '../../storage/index.ts';
+import {
+  addressOf,
+  assembleBlock,
+  BLOCK_SIZE_BYTES_MAX,
+  type BlockHeader,
+  countTransactions,
+  type Entry,
+  entriesRoot,
+  entryMixins,
+  itemsRoot,
+  type SigningKey,
+  signHeader,
+  type Transaction,
+  VOTE_SIZE_BYTES,
+  type Vote,
+} from '../codec/index.ts';
+import type { BlockExecution, ExecutionSavepoint, Refusal } from '../ledger/index.ts';
+import type { ChainBlock } from './chain/chain-block.ts';
+import { type CheckDeps, completed, startExecution } from './chain/check-block.ts';
+import type { Mempool } from './mempool.ts';
+import type { PohService } from './threads/poh-service.ts';
+
+/** Most transactions mixed in at once: bounds how long execution holds the event loop. */
+const BATCH_TRANSACTIONS_MAX = 256;
+/** How long transactions may gather before they are mixed in. */
+const BATCH_INTERVAL_MS = 20;
+/** Bytes kept free in a block for its ticks and the votes of its last moments. */
+const BLOCK_RESERVE_BYTES: number = 512 * 1024;
+/** Most votes in one block. */
+const BLOCK_VOTES_MAX = 4096;
+
+export interface ProducerDeps extends Pick<CheckDeps, 'kernels' | 'rules' | 'idSecret'> {
+  readonly poh: PohService;
+  readonly mempool: Mempool;
+  readonly key: SigningKey;
+  /** Called once a slot's block is closed and signed; production of the next slot has begun by then. */
+  readonly onBlock: (block: ChainBlock) => void;
+  /** Called for each transaction that execution refused, with its reason. */
+  readonly onRefused: (transaction: Transaction, refusal: Refusal) => void;
+  /** Called when production broke an invariant or lost its thread: the node must stop. */
+  readonly onError: (error: Error) => void;
+}
+
+/** One slot being filled. */
+interface OpenSlot {
+  readonly parent: ChainBlock;
+  readonly slot: Slot;
+  readonly execution: BlockExecution;
+  /** Set while a batch is executed but not yet mixed in: where to return to if the slot closes first. */
+  unmixed: ExecutionSavepoint | null;
+  readonly entries: Entry[];
+  sizeBytes: number;
+  voteCount: number;
+}
+
+export class Producer {
+  readonly #deps: ProducerDeps;
+  #open: OpenSlot | null = null;
+  #filling = false;
+  #timer: NodeJS.Timeout | undefined;
+  #votes: Vote[] = [];
+  #produced = 0;
+
+  constructor(deps: ProducerDeps) {
+    this.#deps = deps;
+    deps.poh.onTick((count, pohHash) => this.#open?.entries.push({ kind: 'tick', count, hash: pohHash }));
+    deps.poh.onSlotEnd((slot, count, pohHash) => this.#close(slot, count, pohHash));
+  }
+
+  /** Blocks closed since the start. */
+  get producedCount(): number {
+    return this.#produced;
+  }
+
+  get isLeading(): boolean {
+    return this.#open !== null;
+  }
+
+  /** Starts the sequence anew on `parent`, with `slot` as the first slot and `votes` to go into it; goes on slot after slot until `stop`. */
+  lead(parent: ChainBlock, slot: Slot, votes: readonly Vote[]): void {
+    this.stop();
+    this.#votes = [...votes];
+    const { header } = parent;
+    const start = { count: header.pohCount, hash: header.pohHash, slot };
+    this.#openOn(parent, slot, () => this.#deps.poh.start(start, header.hash));
+  }
+
+  /** Puts a vote into the block being produced, or the next. Dropped when this node does not lead. */
+  includeVote(vote: Vote): void {
+    if (this.#open !== null && this.#votes.length < BLOCK_VOTES_MAX) this.#votes.push(vote);
+  }
+
+  /** Opens a slot: its first entry mixes in the parent's hash. */
+  #openOn(parent: ChainBlock, slot: Slot, begin: () => Promise<Mixed>): void {
+    const open = this.#newSlot(parent, slot);
+    this.#open = open;
+    begin().then(
+      (mixed) => {
+        open.entries.push({ kind: 'parent', ...mixed });
+        if (open === this.#open) this.#schedule(0);
+      },
+      // A service that was stopped meanwhile refuses: only a slot that is still wanted makes that an error.
+      (error) => open === this.#open && this.#deps.onError(error),
+    );
+  }
+
+  /** Stops producing: the open slot is thrown away, its transactions wait again. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    const open = this.#open;
+    this.#open = null;
+    if (open === null) return;
+    this.#deps.poh.stop();
+    this.#deps.mempool.release(transactionsOf(open.entries));
+  }
+
+  #newSlot(parent: ChainBlock, slot: Slot): OpenSlot {
+    return {
+      parent,
+      slot,
+      execution: startExecution(this.#deps, parent, slot),
+      unmixed: null,
+      entries: [],
+      sizeBytes: BLOCK_RESERVE_BYTES,
+      voteCount: 0,
+    };
+  }
+
+  #schedule(delayMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#fill().catch((error) => this.#deps.onError(error)), delayMs);
+  }
+
+  /** Mixes in what waits, one batch at a time, then comes back after the interval. */
+  async #fill(): Promise<void> {
+    const open = this.#open;
+    if (open === null || this.#filling || open.entries.length === 0) return;
+    this.#filling = true;
+    let full = false;
+    try {
+      await this.#includeVotes(open);
+      if (open === this.#open) full = await this.#includeTransactions(open);
+    } finally {
+      this.#filling = false;
+      if (this.#open !== null) this.#schedule(full && open === this.#open ? 0 : BATCH_INTERVAL_MS);
+    }
+  }
+
+  async #includeVotes(open: OpenSlot): Promise<void> {
+    const votes = this.#votes.splice(0, BLOCK_VOTES_MAX - open.voteCount);
+    if (votes.length === 0) return;
+    const mixed = await this.#mixin(open, votes);
+    if (mixed === null) {
+      this.#votes.unshift(...votes);
+      return;
+    }
+    open.voteCount += votes.length;
+    open.sizeBytes += votes.length * VOTE_SIZE_BYTES;
+    open.entries.push({ kind: 'votes', ...mixed, votes });
+  }
+
+  /** Executes and mixes in one batch; answers whether more may be waiting. */
+  async #includeTransactions(open: OpenSlot): Promise<boolean> {
+    const { mempool } = this.#deps;
+    const room = Math.min(
+      BATCH_TRANSACTIONS_MAX,
+      this.#deps.rules.blockTransactionsMax - open.execution.transactionCount,
+    );
+    const taken = open.sizeBytes < BLOCK_SIZE_BYTES_MAX ? mempool.take(room) : [];
+    if (taken.length === 0) return false;
+    open.unmixed = open.execution.savepoint();
+    const batch = this.#execute(open, taken);
+    if (batch.length === 0) {
+      keepUnmixed(open);
+      return taken.length === room;
+    }
+    const mixed = await this.#mixin(open, batch);
+    if (mixed === null) {
+      // The slot closed before the batch was mixed in: `#close` took these writes back.
+      mempool.putBack(batch);
+      return false;
+    }
+    open.entries.push({ kind: 'transactions', ...mixed, transactions: batch });
+    open.sizeBytes += batch.reduce((sum, { bytes }) => sum + bytes.length + 2, 64);
+    keepUnmixed(open);
+    mempool.include(batch, true);
+    return taken.length === room;
+  }
+
+  /** Executes transactions in order; what is refused is reported and dropped. */
+  #execute(open: OpenSlot, transactions: readonly Transaction[]): Transaction[] {
+    const batch: Transaction[] = [];
+    for (const transaction of transactions) {
+      const facts = { signatureValid: true, sender: addressOf(transaction.from) };
+      const refusal = open.execution.apply(transaction, facts);
+      if (refusal === null) batch.push(transaction);
+      else this.#deps.onRefused(transaction, refusal);
+    }
+    return batch;
+  }
+
+  async #mixin(open: OpenSlot, items: readonly { readonly bytes: Uint8Array }[]): Promise<Mixed | null> {
+    const root = itemsRoot(this.#deps.kernels, items);
+    return this.#deps.poh.mixin(open.slot, root);
+  }
+
+  /** The slot's last tick has come: closes the block and hands it over. */
+  #close(slot: Slot, count: PohCount, pohHash: Hash): void {
+    const open = this.#open;
+    if (open === null || open.slot !== slot) return;
+    try {
+      takeBackUnmixed(open);
+      const block = this.#seal(open, count, pohHash);
+      const next = toSlot(slot + 1);
+      this.#openOn(block, next, () => this.#deps.poh.openSlot(next, block.header.hash));
+      this.#produced += 1;
+      this.#deps.onBlock(block);
+    } catch (error) {
+      this.#deps.onError(error as Error);
+    }
+  }
+
+  #seal(open: OpenSlot, count: PohCount, pohHash: Hash): ChainBlock {
+    const { kernels } = this.#deps;
+    const batch = encodeBatch({ height: open.parent.header.height + 1, ops: open.execution.overlay.ops() });
+    const header = this.#sign(open, count, pohHash, open.parent.commitment.next(batch).root);
+    return completed(kernels, open.parent, assembleBlock(header, open.entries), open.execution, batch);
+  }
+
+  #sign({ parent, slot, entries }: OpenSlot, count: PohCount, pohHash: Hash, stateRoot: Hash): BlockHeader {
+    const { kernels, key } = this.#deps;
+    const parentHash = parent.header.hash;
+    const draft = {
+      chainId: parent.header.chainId,
+      height: height(parent.header.height + 1),
+      slot,
+      parentHash,
+      pohCount: count,
+      pohHash,
+      entriesRoot: entriesRoot(kernels, entries, entryMixins(kernels, entries, parentHash)),
+      transactionCount: countTransactions(entries),
+      stateRoot,
+      historyLength: parent.cursor.length,
+      segmentCount: parent.cursor.segmentCount,
+      segmentsRoot: parent.cursor.segmentsRoot(kernels),
+      leader: key.publicKey,
+    };
+    return signHeader(kernels, draft, key);
+  }
+}
+
+/** The batch stands in the sequence: its writes stay. */
+function keepUnmixed(open: OpenSlot): void {
+  if (open.unmixed !== null) open.execution.keep(open.unmixed);
+  open.unmixed = null;
+}
+
+/** The slot closed first: undoes a batch that was executed but not mixed in. */
+function takeBackUnmixed(open: OpenSlot): void {
+  if (open.unmixed !== null) open.execution.takeBack(open.unmixed);
+  open.unmixed = null;
+}
+
+interface Mixed {
+  readonly count: PohCount;
+  readonly hash: Hash;
+}
+
+function transactionsOf(entries: readonly Entry[]): Transaction[] {
+  return entries.flatMap((entry) => (entry.kind === 'transactions' ? entry.transactions : []));
+}

@@ -1,0 +1,117 @@
+/**
+ * Who is connected and how far each claims to be: exchanged on connection and every few seconds after.
+ *
+ * Invariants: claims only start fetches, they never decide anything; a peer of another chain is dropped; one entry a connected peer.
+ */
+import { sameBytes } from '../../../native/index.ts';
+import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import type { Logger } from '../log.ts';
+import { decodeMessage, encodeMessage, IDLE_TIMEOUT_MS, PROTOCOL, StatusMessage } from '../protocols.ts';
+
+const REFRESH_INTERVAL_MS = 2_000;
+const REDIAL_INTERVAL_MS = 1_000;
+const STATUS_SIZE_BYTES_MAX = 4_096;
+
+export interface PeersDeps {
+  readonly transport: Transport;
+  readonly log: Logger;
+  readonly chainId: Uint8Array;
+  /** Addresses to keep connected to. */
+  readonly bootstrap: readonly string[];
+  readonly status: () => StatusMessage;
+  /** A peer's claim came, or came anew. */
+  readonly onStatus: (peer: PeerName, status: StatusMessage) => void;
+}
+
+export class Peers {
+  readonly #deps: PeersDeps;
+  readonly #statuses = new Map<PeerName, StatusMessage>();
+  /** The name behind each bootstrap address, once dialled. */
+  readonly #dialled = new Map<string, PeerName>();
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  constructor(deps: PeersDeps) {
+    this.#deps = deps;
+    deps.transport.handle(PROTOCOL.status, (from, request) => this.#serve(from, request));
+    deps.transport.onPeer((peer, connected) => {
+      if (connected) void this.#exchange(peer);
+      else this.#statuses.delete(peer);
+    });
+  }
+
+  /** Dials the bootstrap addresses and keeps dialling those that are lost. */
+  async start(): Promise<void> {
+    await Promise.all(this.#deps.bootstrap.map((address) => this.#dial(address)));
+    this.#timers.push(
+      setInterval(() => void this.#refresh(), REFRESH_INTERVAL_MS),
+      setInterval(() => void this.#redial(), REDIAL_INTERVAL_MS),
+    );
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  /** Claims of the peers connected now. */
+  get statuses(): ReadonlyMap<PeerName, StatusMessage> {
+    return this.#statuses;
+  }
+
+  /** The connected peer that says it signs with this ledger key. */
+  withKey(publicKey: Uint8Array): PeerName | null {
+    for (const [peer, status] of this.#statuses)
+      if (status.publicKey !== null && sameBytes(status.publicKey, publicKey)) return peer;
+    return null;
+  }
+
+  async #dial(address: string): Promise<void> {
+    try {
+      this.#dialled.set(address, await this.#deps.transport.dial(address));
+    } catch (error) {
+      this.#deps.log.debug({ address, error: (error as Error).message }, 'dial failed');
+    }
+  }
+
+  async #redial(): Promise<void> {
+    const connected = new Set(this.#deps.transport.peers());
+    const lost = this.#deps.bootstrap.filter((address) => {
+      const peer = this.#dialled.get(address);
+      return peer === undefined || !connected.has(peer);
+    });
+    await Promise.all(lost.map((address) => this.#dial(address)));
+  }
+
+  async #refresh(): Promise<void> {
+    await Promise.all(this.#deps.transport.peers().map((peer) => this.#exchange(peer)));
+  }
+
+  async #exchange(peer: PeerName): Promise<void> {
+    const { transport, log } = this.#deps;
+    try {
+      const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: STATUS_SIZE_BYTES_MAX };
+      for await (const frame of transport.request(peer, PROTOCOL.status, this.#own(), options))
+        this.#accept(peer, frame);
+    } catch (error) {
+      if (error instanceof PeerFault) transport.ban(peer, `${error.code}: ${error.message}`);
+      log.debug({ peer, error: (error as Error).message }, 'no status from peer');
+    }
+  }
+
+  async *#serve(from: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
+    this.#accept(from, request);
+    yield this.#own();
+  }
+
+  #own(): Uint8Array {
+    return encodeMessage({ ...this.#deps.status() });
+  }
+
+  #accept(peer: PeerName, bytes: Uint8Array): void {
+    const status = decodeMessage(StatusMessage, bytes, peer, PROTOCOL.status);
+    if (!sameBytes(status.chainId, this.#deps.chainId))
+      throw new PeerFault(peer, 'wrong-chain', 'the peer is on another chain');
+    if (!this.#deps.transport.peers().includes(peer)) return;
+    this.#statuses.set(peer, status);
+    this.#deps.onStatus(peer, status);
+  }
+}
