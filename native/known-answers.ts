@@ -35,3 +35,9 @@ export const ED25519_ANSWER = {
 
 /** CRC-32C of 32 bytes 0x00 .. 0x1f. */
 export const CRC32C_ANSWER = 0x46dd794e;
+
+/** RIPEMD-160 of 32 zero bytes. */
+export const RIPEMD160_ANSWER = {
+  key: '0000000000000000000000000000000000000000000000000000000000000000',
+  digest: 'd1a70126ff7a149ca6f9b638db084480440ff842',
+} as const;

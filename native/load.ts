@@ -2,9 +2,12 @@
  * Picks the twin: the one place that decides which kernels a process runs, and why.
  *
  * `CAIRN_KERNELS=portable|native|auto` (default auto: native when it was built and passes its self-test, else portable).
- * `CAIRN_ED25519=sodium|node|noble|native` forces one signature backend. Wrong values and a demanded twin that is not there are errors.
+ * `CAIRN_ED25519=sodium|node|noble` forces one signature backend.
+ * `CAIRN_CPU_WITHOUT=sha,vaes,...` keeps the native twin from using those CPU features, to compare its paths.
+ * Wrong values and a demanded twin that is not there are errors.
  * Invariant: decided once a thread; every later call returns the same object.
  */
+import { CPU_FEATURES, type CpuFeature } from './binding.ts';
 import type { KernelPath, Kernels } from './kernels.ts';
 import { nativeKernels } from './native.ts';
 import type { Ed25519Name } from './portable/choose.ts';
@@ -26,6 +29,8 @@ export class KernelLoadError extends Error {
 export interface KernelSettings {
   readonly kernels: 'portable' | 'native' | 'auto';
   readonly ed25519: Ed25519Name | undefined;
+  /** CPU features the native twin must not use. */
+  readonly without: readonly CpuFeature[];
 }
 
 function oneOf<T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T | undefined {
@@ -36,19 +41,25 @@ function oneOf<T extends string>(name: string, value: string | undefined, allowe
   return found;
 }
 
+function features(value: string | undefined): CpuFeature[] {
+  const names = (value ?? '').split(',').filter((name) => name !== '');
+  return names.map((name) => oneOf('a name in CAIRN_CPU_WITHOUT', name, CPU_FEATURES)!);
+}
+
 /** Reads and checks the settings. Throws KernelLoadError `BAD_SETTING`. */
 export function kernelSettings(environment: Readonly<Record<string, string | undefined>>): KernelSettings {
   return {
     kernels: oneOf('CAIRN_KERNELS', environment.CAIRN_KERNELS, ['portable', 'native', 'auto'] as const) ?? 'auto',
     ed25519: oneOf('CAIRN_ED25519', environment.CAIRN_ED25519, ['sodium', 'node', 'noble'] as const),
+    without: features(environment.CAIRN_CPU_WITHOUT),
   };
 }
 
 /** Chooses a twin for the settings given; not cached. Throws KernelLoadError `NATIVE_UNAVAILABLE`. */
 export function chooseKernels(settings: KernelSettings): Kernels {
   if (settings.kernels === 'portable') return withReason(portableKernels(settings.ed25519), 'CAIRN_KERNELS=portable');
-  const native = nativeKernels(settings.ed25519);
-  if (native.kernels !== null) return native.kernels;
+  const native = nativeKernels(settings);
+  if (native.kernels !== null) return withReason(native.kernels, native.reason);
   if (settings.kernels === 'native')
     throw new KernelLoadError(
       'NATIVE_UNAVAILABLE',

@@ -1,0 +1,24 @@
+{
+  "targets": [
+    {
+      "target_name": "cairn",
+      "sources": [
+        "native/addon/border.cc",
+        "native/addon/cpu.cc",
+        "native/addon/mapped_file.cc",
+        "native/addon/sha256_plain.cc",
+        "native/addon/sha256_ni.cc",
+        "native/addon/aes_ni.cc",
+        "native/addon/aes_vaes.cc",
+        "native/addon/crc32c.cc",
+        "native/addon/ripemd160.cc",
+        "native/addon/table.cc"
+      ],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags!": ["-O2"],
+      "cflags": ["-O3", "-Wall", "-Wextra", "-Wno-maybe-uninitialized", "-fvisibility=hidden"],
+      "cflags_cc!": ["-std=gnu++17"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"]
+    }
+  ]
+}

@@ -1,0 +1,244 @@
+// The border: every kernel as a JavaScript function. Checks lengths, calls the kernel, nothing else.
+//
+// open(mask) gives the kernels for the CPU features in mask, so that tests can run every path in one process; a kernel without a
+// native path for that mask is absent, and the portable one serves.
+#include <node_api.h>
+
+#include "arguments.h"
+#include "cpu.h"
+#include "kernels.h"
+#include "mapped_file.h"
+
+namespace {
+
+// Raised whenever a function here changes its arguments or results; binding.ts asks for exactly this one.
+constexpr double BORDER_VERSION = 1;
+
+struct Dispatch {
+  Sha256Kernels sha256;
+  AesKernels aes;
+  Crc32cKernel crc32c;
+  Ripemd160Kernel ripemd160;
+};
+
+Dispatch dispatch_for(uint32_t mask) {
+  Dispatch d = {};
+  d.sha256 = mask & CPU_SHA ? sha256_ni() : sha256_plain();
+  if (mask & CPU_AES) d.aes = mask & CPU_VAES ? aes_vaes() : aes_ni();
+  if (mask & CPU_SSE42) d.crc32c = crc32c_sse42();
+  d.ripemd160 = mask & CPU_AVX512 ? ripemd160_avx512() : mask & CPU_AVX2 ? ripemd160_avx2() : ripemd160_plain();
+  return d;
+}
+
+const Dispatch &kernels(const Arguments &args) { return *static_cast<const Dispatch *>(args.context()); }
+
+napi_value sha256(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 2);
+  const auto data = args.bytes(0), out = args.bytes(1);
+  args.require(out.length == 32);
+  if (!args.ok()) return args.refuse("sha256");
+  kernels(args).sha256.hash(data.data, data.length, out.data);
+  return nullptr;
+}
+
+napi_value sha256_chain(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 2);
+  const auto state = args.bytes(0);
+  const uint32_t count = args.number(1);
+  args.require(state.length == 32);
+  if (!args.ok()) return args.refuse("sha256Chain");
+  kernels(args).sha256.chain(state.data, count);
+  return nullptr;
+}
+
+napi_value poh_verify(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 4);
+  const auto hashes = args.bytes(0);
+  const auto steps = args.words(1);
+  const auto has_mixin = args.bytes(2), mixins = args.bytes(3);
+  const size_t n = steps.length;
+  args.require(hashes.length == 32 * (n + 1) && has_mixin.length == n && mixins.length == 32 * n);
+  for (size_t i = 0; args.ok() && i < n; i++) args.require(steps.data[i] >= 1 && has_mixin.data[i] <= 1);
+  if (!args.ok()) return args.refuse("pohVerify");
+  const int64_t wrong = kernels(args).sha256.poh_verify(hashes.data, steps.data, has_mixin.data, mixins.data, n);
+  return make_number(env, (double)wrong);
+}
+
+napi_value sha256_pairs(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 3);
+  const uint32_t prefix = args.number(0);
+  const auto pairs = args.bytes(1), out = args.bytes(2);
+  args.require(prefix <= 255 && pairs.length % 64 == 0 && out.length == pairs.length / 2);
+  if (!args.ok()) return args.refuse("sha256Pairs");
+  kernels(args).sha256.pairs((uint8_t)prefix, pairs.data, pairs.length / 64, out.data);
+  return nullptr;
+}
+
+napi_value sha256_leaves(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 4);
+  const uint32_t prefix = args.number(0);
+  const auto data = args.bytes(1);
+  const size_t leaf = args.number(2);
+  const auto out = args.bytes(3);
+  args.require(prefix <= 255 && leaf > 0);
+  const size_t n = leaf > 0 ? (data.length + leaf - 1) / leaf : 0;
+  args.require(out.length == 32 * n);
+  if (!args.ok()) return args.refuse("sha256Leaves");
+  kernels(args).sha256.many((uint8_t)prefix, data.data, Ranges{nullptr, leaf, data.length}, n, out.data);
+  return nullptr;
+}
+
+napi_value sha256_ragged(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 4);
+  const uint32_t prefix = args.number(0);
+  const auto data = args.bytes(1);
+  const auto offsets = args.words(2);
+  const auto out = args.bytes(3);
+  const size_t n = out.length / 32;
+  args.require(prefix <= 255 && out.length % 32 == 0 && ascending(offsets, n, data.length));
+  if (!args.ok()) return args.refuse("sha256Ragged");
+  kernels(args).sha256.many((uint8_t)prefix, data.data, Ranges{offsets.data, 0, 0}, n, out.data);
+  return nullptr;
+}
+
+napi_value aes_cbc(napi_env env, napi_callback_info info, bool encrypt) {
+  Arguments args(env, info, 4);
+  const auto key = args.bytes(0), chain = args.bytes(1), in = args.bytes(2), out = args.bytes(3);
+  args.require(key.length == 32 && chain.length == 16 && in.length % 16 == 0 && out.length == in.length);
+  if (!args.ok()) return args.refuse("aesCbc");
+  const AesKernels &aes = kernels(args).aes;
+  (encrypt ? aes.encrypt : aes.decrypt)(key.data, chain.data, in.data, in.length / 16, out.data);
+  return nullptr;
+}
+
+napi_value aes_cbc_encrypt(napi_env env, napi_callback_info info) { return aes_cbc(env, info, true); }
+napi_value aes_cbc_decrypt(napi_env env, napi_callback_info info) { return aes_cbc(env, info, false); }
+
+napi_value aes_cbc_encrypt_many(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 4);
+  const auto keys = args.bytes(0), chains = args.bytes(1), in = args.bytes(2), out = args.bytes(3);
+  const size_t n = keys.length / 32;
+  args.require(keys.length % 32 == 0 && chains.length == 16 * n && in.length % 16 == 0 && out.length == n * in.length);
+  if (!args.ok()) return args.refuse("aesCbcEncryptMany");
+  kernels(args).aes.encrypt_many(keys.data, chains.data, n, in.data, in.length / 16, out.data);
+  return nullptr;
+}
+
+napi_value crc32c(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 2);
+  const auto data = args.bytes(0);
+  const uint32_t seed = args.number(1);
+  if (!args.ok()) return args.refuse("crc32c");
+  return make_number(env, kernels(args).crc32c.update(seed, data.data, data.length));
+}
+
+napi_value ripemd160_keys(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 2);
+  const auto keys = args.bytes(0), out = args.bytes(1);
+  args.require(keys.length % 32 == 0 && out.length == keys.length / 32 * 20);
+  if (!args.ok()) return args.refuse("ripemd160Keys");
+  kernels(args).ripemd160.keys(keys.data, keys.length / 32, out.data);
+  return nullptr;
+}
+
+constexpr uint32_t SLOT_COUNT_LOG2_MAX = 25;
+
+// 0: done, 1: half full, 2: no empty slot.
+napi_value table_find_call(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 5);
+  const auto table = args.bytes(0);
+  const uint32_t log2 = args.number(1);
+  const auto secret = args.bytes(2), addresses = args.bytes(3);
+  const auto slots = args.integers(4);
+  args.require(log2 <= SLOT_COUNT_LOG2_MAX && table.length == (size_t)32 << log2 && secret.length == 16);
+  args.require(addresses.length % 20 == 0 && slots.length == addresses.length / 20);
+  if (!args.ok()) return args.refuse("tableFind");
+  return make_number(env, (double)(int)table_find(table.data, log2, secret.data, addresses.data, slots.length, slots.data));
+}
+
+// As tableFind; counts[0] becomes the number of new entries.
+napi_value table_put_call(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 6);
+  const auto table = args.bytes(0);
+  const uint32_t log2 = args.number(1);
+  const auto secret = args.bytes(2);
+  const uint32_t used = args.number(3);
+  const auto entries = args.bytes(4);
+  const auto counts = args.words(5);
+  args.require(log2 <= SLOT_COUNT_LOG2_MAX && table.length == (size_t)32 << log2 && secret.length == 16);
+  args.require(entries.length % 32 == 0 && counts.length == 1);
+  if (!args.ok()) return args.refuse("tablePut");
+  size_t added = 0;
+  const TableStatus status = table_put(table.data, log2, secret.data, used, entries.data, entries.length / 32, &added);
+  counts.data[0] = (uint32_t)added;
+  return make_number(env, (double)(int)status);
+}
+
+void set_function(napi_env env, napi_value target, const char *name, napi_callback callback, const void *context) {
+  napi_value function;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, const_cast<void *>(context), &function) == napi_ok)
+    napi_set_named_property(env, target, name, function);
+}
+
+void set_string(napi_env env, napi_value target, const char *name, const char *text) {
+  napi_value value;
+  if (napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value) == napi_ok) napi_set_named_property(env, target, name, value);
+}
+
+// Names the path that serves each group.
+napi_value make_paths(napi_env env, const Dispatch &d) {
+  napi_value paths;
+  napi_create_object(env, &paths);
+  set_string(env, paths, "sha256", d.sha256.path);
+  if (d.aes.path) set_string(env, paths, "aes-cbc", d.aes.path);
+  if (d.crc32c.path) set_string(env, paths, "crc32c", d.crc32c.path);
+  set_string(env, paths, "ripemd160", d.ripemd160.path);
+  set_string(env, paths, "table", "c++");
+  set_string(env, paths, "mapped-file", "mmap");
+  return paths;
+}
+
+void free_dispatch(void *data) { delete static_cast<Dispatch *>(data); }
+
+// open(mask): features the CPU lacks are ignored.
+napi_value open_kernels(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 1);
+  const uint32_t mask = args.number(0) & cpu_features();
+  if (!args.ok()) return args.refuse("open");
+  napi_value result;
+  if (napi_create_object(env, &result) != napi_ok) return nullptr;
+  Dispatch *d = new Dispatch(dispatch_for(mask));
+  // The functions hold a bare pointer to d, and may outlive the object that lists them: it lives as long as the environment.
+  napi_add_env_cleanup_hook(env, free_dispatch, d);
+  set_function(env, result, "sha256", sha256, d);
+  set_function(env, result, "sha256Chain", sha256_chain, d);
+  set_function(env, result, "pohVerify", poh_verify, d);
+  set_function(env, result, "sha256Pairs", sha256_pairs, d);
+  set_function(env, result, "sha256Leaves", sha256_leaves, d);
+  set_function(env, result, "sha256Ragged", sha256_ragged, d);
+  if (d->aes.path) {
+    set_function(env, result, "aesCbcEncrypt", aes_cbc_encrypt, d);
+    set_function(env, result, "aesCbcDecrypt", aes_cbc_decrypt, d);
+    set_function(env, result, "aesCbcEncryptMany", aes_cbc_encrypt_many, d);
+  }
+  if (d->crc32c.path) set_function(env, result, "crc32c", crc32c, d);
+  set_function(env, result, "ripemd160Keys", ripemd160_keys, d);
+  set_function(env, result, "tableFind", table_find_call, d);
+  set_function(env, result, "tablePut", table_put_call, d);
+  set_function(env, result, "mapFile", map_file, d);
+  set_function(env, result, "syncMapping", sync_mapping, d);
+  set_function(env, result, "closeMapping", close_mapping, d);
+  napi_set_named_property(env, result, "paths", make_paths(env, *d));
+  return result;
+}
+
+napi_value start(napi_env env, napi_value exports) {
+  set_function(env, exports, "open", open_kernels, nullptr);
+  napi_set_named_property(env, exports, "version", make_number(env, BORDER_VERSION));
+  napi_set_named_property(env, exports, "features", make_number(env, cpu_features()));
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(cairn, start)

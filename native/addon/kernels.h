@@ -1,0 +1,63 @@
+// The kernels as plain functions on memory: no Node, no allocation, no exceptions. border.cc checks lengths and calls them.
+//
+// Each group is a table of function pointers, filled for a mask of CPU features; a null pointer means that this mask has no
+// native path for it and the portable one serves.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+// Message i of a batch is data[start(i) .. start(i + 1)): by offsets, or by equal leaves when offsets is null.
+struct Ranges {
+  const uint32_t *offsets;
+  size_t leaf_bytes;
+  size_t total_bytes;
+  size_t start(size_t i) const {
+    if (offsets) return offsets[i];
+    const size_t at = i * leaf_bytes;
+    return at < total_bytes ? at : total_bytes;
+  }
+};
+
+struct Sha256Kernels {
+  const char *path;
+  void (*hash)(const uint8_t *data, size_t size, uint8_t *out);
+  void (*chain)(uint8_t *state, uint32_t count);
+  // Index of the first wrong stretch, or -1.
+  int64_t (*poh_verify)(const uint8_t *hashes, const uint32_t *steps, const uint8_t *has_mixin, const uint8_t *mixins, size_t n);
+  void (*pairs)(uint8_t prefix, const uint8_t *pairs, size_t n, uint8_t *out);
+  void (*many)(uint8_t prefix, const uint8_t *data, Ranges ranges, size_t n, uint8_t *out);
+};
+
+struct AesKernels {
+  const char *path;
+  void (*encrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t blocks, uint8_t *out);
+  void (*decrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t blocks, uint8_t *out);
+  // n identities: keys n * 32, chains n * 16, out n * 16 * blocks.
+  void (*encrypt_many)(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, uint8_t *out);
+};
+
+struct Crc32cKernel {
+  const char *path;
+  uint32_t (*update)(uint32_t seed, const uint8_t *data, size_t size);
+};
+
+struct Ripemd160Kernel {
+  const char *path;
+  void (*keys)(const uint8_t *keys, size_t n, uint8_t *out);
+};
+
+enum class TableStatus { ok, full, corrupt };
+
+Sha256Kernels sha256_plain();
+Sha256Kernels sha256_ni();
+AesKernels aes_ni();
+AesKernels aes_vaes();
+Crc32cKernel crc32c_sse42();
+Ripemd160Kernel ripemd160_plain();
+Ripemd160Kernel ripemd160_avx2();
+Ripemd160Kernel ripemd160_avx512();
+
+// slots[i] = found slot, or -1 - (empty slot).
+TableStatus table_find(const uint8_t *table, unsigned log2, const uint8_t *secret, const uint8_t *addresses, size_t n, int32_t *slots);
+// *added counts the new entries written, also when the status is not ok.
+TableStatus table_put(uint8_t *table, unsigned log2, const uint8_t *secret, size_t used, const uint8_t *entries, size_t n, size_t *added);

@@ -1,0 +1,79 @@
+/**
+ * The compiled addon as TypeScript sees it: its functions, its CPU features, and how it is found.
+ *
+ * Owns: the version of the border. An addon of another version is refused, because its arguments may differ.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from './worker-url.ts';
+
+/** CPU features a native path may need, in the order of their bits (native/addon/cpu.h). */
+export const CPU_FEATURES = ['sha', 'sse42', 'aes', 'vaes', 'avx2', 'avx512', 'ifma'] as const;
+/** One of them. */
+export type CpuFeature = (typeof CPU_FEATURES)[number];
+
+const BORDER_VERSION = 1;
+
+/** What `tableFind` and `tablePut` of the addon return. */
+export const TABLE_FULL = 1;
+/** No empty slot at all. */
+export const TABLE_CORRUPT = 2;
+
+/** A mapping's buffer and the handle that syncs and closes it. */
+export interface NativeMapping {
+  readonly buffer: ArrayBuffer;
+  readonly handle: object;
+}
+
+type Bytes = Uint8Array;
+
+/** The addon's functions for one set of CPU features. Absent ones have no native path there. Results and arguments as in `Kernels`, save where noted. */
+export interface NativeFunctions {
+  /** Path of each group that has a native one. */
+  readonly paths: Readonly<Record<string, string>>;
+  /** Writes 32 bytes into `out`. */
+  sha256(data: Bytes, out: Bytes): void;
+  sha256Chain(state: Bytes, count: number): void;
+  pohVerify(hashes: Bytes, steps: Uint32Array, hasMixin: Bytes, mixins: Bytes): number;
+  sha256Pairs(prefix: number, pairs: Bytes, out: Bytes): void;
+  sha256Leaves(prefix: number, data: Bytes, leafSizeBytes: number, out: Bytes): void;
+  sha256Ragged(prefix: number, data: Bytes, offsets: Uint32Array, out: Bytes): void;
+  readonly aesCbcEncrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
+  readonly aesCbcDecrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
+  readonly aesCbcEncryptMany?: (keys: Bytes, chains: Bytes, input: Bytes, outputs: Bytes) => void;
+  readonly crc32c?: (data: Bytes, seed: number) => number;
+  ripemd160Keys(keys: Bytes, out: Bytes): void;
+  /** 0, or TABLE_CORRUPT. */
+  tableFind(table: Bytes, slotCountLog2: number, secret: Bytes, addresses: Bytes, slots: Int32Array): number;
+  /** 0, TABLE_FULL or TABLE_CORRUPT; added[0] becomes the number of new entries. */
+  tablePut(
+    table: Bytes,
+    slotCountLog2: number,
+    secret: Bytes,
+    used: number,
+    entries: Bytes,
+    added: Uint32Array,
+  ): number;
+  /** A mapping, or a negative errno. */
+  mapFile(path: string, sizeBytes: number, create: boolean): NativeMapping | number;
+  /** 0 or a negative errno. */
+  syncMapping(handle: object): number;
+  closeMapping(handle: object, buffer: ArrayBuffer): void;
+}
+
+interface Binding {
+  readonly version: number;
+  /** Mask of the CPU's features. */
+  readonly features: number;
+  open(mask: number): NativeFunctions;
+}
+
+/** The addon opened for this CPU, without some of its features. Throws when there is no addon, or one of another version. */
+export function openBinding(without: readonly CpuFeature[]): NativeFunctions {
+  const find = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => unknown;
+  const binding = find(packageRoot(fileURLToPath(import.meta.url))) as Binding;
+  if (binding.version !== BORDER_VERSION)
+    throw new RangeError(`the addon has border version ${binding.version}, this code needs ${BORDER_VERSION}`);
+  const refused = without.reduce((mask, name) => mask | (1 << CPU_FEATURES.indexOf(name)), 0);
+  return binding.open(binding.features & ~refused);
+}

@@ -1,0 +1,122 @@
+/**
+ * The self-test of the native twin at load: known answers first, then agreement with the portable twin on a few inputs.
+ *
+ * A compiler bug, a CPU that lies about its features or a damaged file shows here and not in a split ledger. Takes a few milliseconds.
+ */
+import { CBC_ANSWER, CRC32C_ANSWER, fromHex, RIPEMD160_ANSWER, SHA256_CHAIN_ANSWER } from './known-answers.ts';
+import type { RawKernels } from './raw-kernels.ts';
+
+const same = (a: ArrayBufferView, b: ArrayBufferView): boolean =>
+  Buffer.compare(
+    Buffer.from(a.buffer as ArrayBuffer, a.byteOffset, a.byteLength),
+    Buffer.from(b.buffer as ArrayBuffer, b.byteOffset, b.byteLength),
+  ) === 0;
+
+/** Bytes that look random and are the same every time (a 32-bit linear congruential generator's top bytes). */
+function sampleBytes(count: number, seed: number): Uint8Array {
+  let state = seed >>> 0;
+  return Uint8Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+}
+
+/** Whether `call` leaves the same bytes in fresh outputs of both twins. */
+function agree(
+  sizeBytes: number,
+  a: RawKernels,
+  b: RawKernels,
+  call: (kernels: RawKernels, out: Uint8Array) => void,
+): boolean {
+  const [first, second] = [new Uint8Array(sizeBytes), new Uint8Array(sizeBytes)];
+  call(a, first);
+  call(b, second);
+  return same(first, second);
+}
+
+function chainIsRight(kernels: RawKernels): boolean {
+  const state = fromHex(SHA256_CHAIN_ANSWER.start);
+  kernels.sha256Chain(state, SHA256_CHAIN_ANSWER.count);
+  return same(state, fromHex(SHA256_CHAIN_ANSWER.end));
+}
+
+/** Nine stretches, some with a mixin, right and then wrong at the fifth. */
+function pohIsRight(kernels: RawKernels, portable: RawKernels): boolean {
+  const n = 9;
+  const [hashes, mixins] = [new Uint8Array(32 * (n + 1)), sampleBytes(32 * n, 2)];
+  const steps = Uint32Array.from({ length: n }, (_, i) => 1 + ((i * 7) % 5));
+  const hasMixin = Uint8Array.from({ length: n }, (_, i) => (i % 3 === 0 ? 1 : 0));
+  for (let i = 0; i < n; i++) {
+    const state = hashes.slice(32 * i, 32 * i + 32);
+    portable.sha256Chain(state, steps[i]! - hasMixin[i]!);
+    const mixed = Uint8Array.from([...state, ...mixins.subarray(32 * i, 32 * i + 32)]);
+    hashes.set(hasMixin[i] === 1 ? portable.sha256(mixed) : state, 32 * (i + 1));
+  }
+  if (kernels.pohVerify(hashes, steps, hasMixin, mixins) !== -1) return false;
+  hashes[32 * 5]! ^= 1;
+  return kernels.pohVerify(hashes, steps, hasMixin, mixins) === 4;
+}
+
+function cbcIsRight(kernels: RawKernels): boolean {
+  const [key, plain, cipher] = [fromHex(CBC_ANSWER.key), fromHex(CBC_ANSWER.plain), fromHex(CBC_ANSWER.cipher)];
+  const out = new Uint8Array(plain.length);
+  kernels.aesCbcEncrypt(key, fromHex(CBC_ANSWER.iv), plain, out);
+  if (!same(out, cipher)) return false;
+  kernels.aesCbcDecrypt(key, fromHex(CBC_ANSWER.iv), out, out);
+  return same(out, plain);
+}
+
+function tableIsRight(kernels: RawKernels, portable: RawKernels): boolean {
+  const log2 = 7;
+  const [secret, entries] = [sampleBytes(16, 3), sampleBytes(32 * 60, 4)];
+  for (let i = 0; i < 60; i++) entries[32 * i + 28] = 1;
+  const put = (k: RawKernels, table: Uint8Array): number => k.tablePut(table, log2, secret, 0, entries);
+  if (!agree(32 << log2, kernels, portable, put)) return false;
+  const table = new Uint8Array(32 << log2);
+  put(portable, table);
+  const addresses = Uint8Array.from([...entries.subarray(0, 20), ...sampleBytes(20, 5)]);
+  const [found, expected] = [new Int32Array(2), new Int32Array(2)];
+  kernels.tableFind(table, log2, secret, addresses, found);
+  portable.tableFind(table, log2, secret, addresses, expected);
+  return same(found, expected);
+}
+
+/** Name of the first kernel whose answer is wrong, or null when all are right. */
+export function failedSelfTest(kernels: RawKernels, portable: RawKernels): string | null {
+  const data = sampleBytes(7000, 1);
+  const ascending = Uint8Array.from({ length: 32 }, (_, i) => i);
+  const ragged = Uint32Array.of(0, 0, 1, 55, 56, 118, 119, 183, 1000, 1000, 4100, 7000);
+  const checks: readonly (readonly [string, () => boolean])[] = [
+    ['sha256Chain', () => chainIsRight(kernels)],
+    ['sha256', () => agree(32, kernels, portable, (k, out) => out.set(k.sha256(data)))],
+    ['pohVerify', () => pohIsRight(kernels, portable)],
+    ['sha256Pairs', () => agree(32 * 7, kernels, portable, (k, out) => k.sha256Pairs(1, data.subarray(0, 448), out))],
+    ['sha256Leaves', () => agree(32 * 7, kernels, portable, (k, out) => k.sha256Leaves(0, data, 1024, out))],
+    ['sha256Ragged', () => agree(32 * 11, kernels, portable, (k, out) => k.sha256Ragged(0, data, ragged, out))],
+    ['aesCbc', () => cbcIsRight(kernels)],
+    ['aesCbcEncryptMany', () => manyIsRight(kernels, portable, data)],
+    ['crc32c', () => kernels.crc32c(ascending, 0) === CRC32C_ANSWER && sameCrc(kernels, portable, data)],
+    ['ripemd160Keys', () => ripemdIsRight(kernels, portable, data)],
+    ['table', () => tableIsRight(kernels, portable)],
+  ];
+  for (const [name, passes] of checks) if (!passes()) return name;
+  return null;
+}
+
+function manyIsRight(kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean {
+  const n = 37;
+  const [keys, input] = [data.subarray(0, 32 * n), data.subarray(5000, 5000 + 16 * 21)];
+  return agree(n * input.length, kernels, portable, (k, out) =>
+    k.aesCbcEncryptMany(keys, data.slice(2000, 2000 + 16 * n), input, out),
+  );
+}
+
+const sameCrc = (kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean =>
+  kernels.crc32c(data, 123) === portable.crc32c(data, 123);
+
+function ripemdIsRight(kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean {
+  const out = new Uint8Array(20);
+  kernels.ripemd160Keys(fromHex(RIPEMD160_ANSWER.key), out);
+  if (!same(out, fromHex(RIPEMD160_ANSWER.digest))) return false;
+  return agree(20 * 19, kernels, portable, (k, digests) => k.ripemd160Keys(data.subarray(0, 32 * 19), digests));
+}
