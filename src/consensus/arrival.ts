@@ -1,0 +1,182 @@
+/**
+ * A block arrives: is it new, is its header sound, does its parent stand in the tree, is there place for it.
+ *
+ * A block in the tree is verified as soon as its parent is; its descendants wait for it. A block found invalid takes everything
+ * above it along, and its name is remembered so that it is not tried again.
+ */
+import type { Hash } from '../../native/index.ts';
+import type { BlockHeader } from '../codec/model.ts';
+import { noteProposal, proposalCount } from './evidence.ts';
+import { keyOf } from './hash-key.ts';
+import { headerFault, linkFault } from './header-check.ts';
+import { announceJustified } from './justify.ts';
+import { extendLead, noteProduced } from './leading.ts';
+import type { PeerFaultCode, PeerName } from './model.ts';
+import { parkOrphan, takeOrphans } from './pending.ts';
+import { holdsHonest } from './quorum.ts';
+import type { ConsensusState, TreeNode } from './state.ts';
+import { assertInvariant, emit, fault } from './state.ts';
+import { addNode, cutSubtree } from './tree.ts';
+import { unknownStake } from './unknown-votes.ts';
+import { applyWaitingVotes } from './votes.ts';
+import { wantRange } from './wanted.ts';
+
+/** Takes in a block whose hash and signature have been checked. */
+export function receiveBlock(state: ConsensusState, header: BlockHeader, from: PeerName | null): void {
+  const key = keyOf(header.hash);
+  const wasWanted = state.wanted.delete(key);
+  if (state.nodes.has(key) || state.pending.has(key) || state.trail.has(key)) return;
+  const code = state.invalid.has(key) ? 'invalidBlock' : headerFault(state.rules, header);
+  if (code !== null) {
+    refuse(state, header, from, code);
+    return;
+  }
+  if (state.rules.rankByKey.get(keyOf(header.leader)) === state.rules.ownRank) noteProduced(state, header);
+  const { root, rules } = state;
+  if (header.height <= root.header.height) {
+    refuse(state, header, from, null);
+    return;
+  }
+  if (header.height > root.header.height + rules.limits.heightsAboveRootMax) {
+    wantRange(state, header.height, from);
+    refuse(state, header, from, null);
+    return;
+  }
+  const parentKey = keyOf(header.parentHash);
+  const parent = state.nodes.get(parentKey);
+  if (parent !== undefined) {
+    connect(state, header, from, parent);
+    return;
+  }
+  if (state.invalid.has(parentKey)) {
+    refuseInvalid(state, header, from);
+    return;
+  }
+  if (header.height === root.header.height + 1) {
+    refuse(state, header, from, null);
+    return;
+  }
+  parkOrphan(state, header, from, wasWanted);
+}
+
+/** Takes in this node's own block: made on a verified parent, so verified itself. Refused when that parent is gone by now. */
+export function receiveOwnBlock(state: ConsensusState, header: BlockHeader): void {
+  noteProduced(state, header);
+  const parent = state.nodes.get(keyOf(header.parentHash));
+  if (state.nodes.has(keyOf(header.hash))) return;
+  if (parent?.verification !== 'valid') {
+    refuse(state, header, null, null);
+    return;
+  }
+  const code = headerFault(state.rules, header) ?? linkFault(state.rules, header, parent);
+  assertInvariant(code === null, `own block for slot ${header.slot} breaks a rule: ${code}`);
+  if (!makePlace(state, parent)) {
+    refuse(state, header, null, null);
+    return;
+  }
+  const node = addNode(state, header, parent, state.rules.rankByKey.get(keyOf(header.leader))!, null);
+  acceptBlock(state, node);
+  applyWaitingVotes(state, node);
+  extendLead(state, node);
+  adoptOrphans(state, node);
+}
+
+/** Refuses a block: the node forgets it, and the peer is blamed when there is something to blame. */
+function refuse(state: ConsensusState, header: BlockHeader, from: PeerName | null, code: PeerFaultCode | null): void {
+  emit(state, { kind: 'prune', hashes: [header.hash] });
+  if (code !== null) fault(state, from, code);
+}
+
+function refuseInvalid(state: ConsensusState, header: BlockHeader, from: PeerName | null): void {
+  rememberInvalid(state, header);
+  refuse(state, header, from, 'invalidAncestor');
+}
+
+function connect(state: ConsensusState, header: BlockHeader, from: PeerName | null, parent: TreeNode): void {
+  const code = linkFault(state.rules, header, parent);
+  if (code !== null) {
+    rememberInvalid(state, header);
+    refuse(state, header, from, code);
+    return;
+  }
+  const leader = state.rules.rankByKey.get(keyOf(header.leader))!;
+  noteProposal(state, header, leader);
+  if (!isAdmitted(state, header, from) || !makePlace(state, parent)) {
+    refuse(state, header, from, null);
+    return;
+  }
+  const node = addNode(state, header, parent, leader, from);
+  applyWaitingVotes(state, node);
+  startVerification(state, node);
+  adoptOrphans(state, node);
+}
+
+/** A leader's third proposal for one slot is taken only when an honest voter must stand behind it. */
+function isAdmitted(state: ConsensusState, header: BlockHeader, from: PeerName | null): boolean {
+  if (from === null || proposalCount(state, header) < state.rules.limits.proposalsPerSlotMax) return true;
+  return holdsHonest(unknownStake(state, keyOf(header.hash)), state.rules.totalBond);
+}
+
+/** When the tree is full, the leaf with the least stake goes, the highest of equals; never one on the way to the best block. */
+function makePlace(state: ConsensusState, parent: TreeNode): boolean {
+  if (state.nodes.size < state.rules.limits.treeBlocksMax) return true;
+  let worst: TreeNode | null = null;
+  for (const node of state.nodes.values()) {
+    const isKept = node.children.length > 0 || node.justified || node === state.best || node === state.leading.tip;
+    if (isKept || node === parent || node.leader === state.rules.ownRank) continue;
+    if (worst === null || isWorse(node, worst)) worst = node;
+  }
+  if (worst === null) return false;
+  emit(state, { kind: 'prune', hashes: cutSubtree(state, worst).map((node) => node.header.hash) });
+  return true;
+}
+
+function isWorse(a: TreeNode, b: TreeNode): boolean {
+  return a.weight !== b.weight ? a.weight < b.weight : a.header.slot > b.header.slot;
+}
+
+function startVerification(state: ConsensusState, node: TreeNode): void {
+  if (node.verification !== 'waiting' || node.parent?.verification !== 'valid') return;
+  node.verification = 'running';
+  emit(state, { kind: 'verifyBlock', hash: node.header.hash });
+}
+
+function adoptOrphans(state: ConsensusState, node: TreeNode): void {
+  for (const orphan of takeOrphans(state, node.key)) connect(state, orphan.header, orphan.from, node);
+}
+
+/** A block has been re-executed and found right. */
+export function acceptBlock(state: ConsensusState, node: TreeNode): void {
+  if (node.verification === 'valid') return;
+  node.verification = 'valid';
+  state.forkChoiceDirty = true;
+  if (node.header.height > state.validHeight) state.validHeight = node.header.height;
+  announceJustified(state, node);
+  for (const child of node.children) {
+    startVerification(state, child);
+    state.finalizable.push(child);
+  }
+}
+
+/** A block has been re-executed and found wrong. */
+export function rejectBlock(state: ConsensusState, node: TreeNode, reason: string): void {
+  const removed = cutSubtree(state, node);
+  for (const { header } of removed) rememberInvalid(state, header);
+  emit(state, { kind: 'prune', hashes: removed.map(({ header }) => header.hash) });
+  emit(state, { kind: 'evidence', evidence: { kind: 'invalidBlock', header: node.header, reason } });
+  fault(state, node.from, 'invalidBlock');
+}
+
+function rememberInvalid(state: ConsensusState, header: BlockHeader): void {
+  state.invalid.set(keyOf(header.hash), header.slot);
+  for (const key of state.invalid.keys()) {
+    if (state.invalid.size <= state.rules.limits.invalidBlocksMax) break;
+    state.invalid.delete(key);
+  }
+  dropInvalidOrphans(state, header.hash);
+}
+
+/** Orphans that were waiting for an invalid block, and theirs. */
+function dropInvalidOrphans(state: ConsensusState, hash: Hash): void {
+  for (const orphan of takeOrphans(state, keyOf(hash))) refuseInvalid(state, orphan.header, orphan.from);
+}

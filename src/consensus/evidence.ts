@@ -1,0 +1,67 @@
+/**
+ * Catching those who break the local rule in public: two votes for different targets in one slot, a vote that surrounds
+ * another of the same voter, two different headers of one leader for one slot.
+ *
+ * Each is reported once (per voter and kind, per leader and slot). Both votes of a pair are sent on, so that every node comes to
+ * see the pair and gives the voter no weight in its fork choice: else a voter could keep two halves of the network apart.
+ */
+import type { BlockHeader, Vote } from '../codec/model.ts';
+import { sameBytes } from './hash-key.ts';
+import type { ConsensusState, Voter } from './state.ts';
+import { emit } from './state.ts';
+import { liftVote } from './weight.ts';
+
+/** Compares a vote with the same voter's others, and remembers it. */
+export function noteVote(state: ConsensusState, voter: Voter, vote: Vote): void {
+  const sameSlot = voter.records.get(vote.targetSlot);
+  if (sameSlot !== undefined && sameBytes(sameSlot.bytes, vote.bytes)) return;
+  if (sameSlot !== undefined && !sameBytes(sameSlot.targetHash, vote.targetHash))
+    reportVotes(state, voter, 'doubleVote', sameSlot, vote);
+  for (const other of voter.records.values())
+    if (surrounds(vote, other) || surrounds(other, vote)) reportVotes(state, voter, 'surroundVote', other, vote);
+  if (sameSlot === undefined) remember(state, voter, vote);
+}
+
+/** Whether vote `outer` surrounds vote `inner`: its source is older and its target newer. */
+export function surrounds(outer: Vote, inner: Vote): boolean {
+  return outer.sourceSlot < inner.sourceSlot && inner.targetSlot < outer.targetSlot;
+}
+
+function remember(state: ConsensusState, voter: Voter, vote: Vote): void {
+  if (vote.targetSlot < state.root.header.slot - state.rules.limits.evidenceSlots) return;
+  voter.records.set(vote.targetSlot, vote);
+  if (voter.records.size <= state.rules.limits.recordsPerVoterMax) return;
+  voter.records.delete(Math.min(...voter.records.keys()));
+}
+
+function reportVotes(state: ConsensusState, voter: Voter, kind: 'doubleVote' | 'surroundVote', a: Vote, b: Vote): void {
+  if (!voter.equivocated) {
+    voter.equivocated = true;
+    liftVote(voter, state.rules);
+    state.forkChoiceDirty = true;
+    if (voter.rank === state.rules.ownRank) state.voting.silenced = true;
+  }
+  if (voter.reported.has(kind)) return;
+  voter.reported.add(kind);
+  emit(state, { kind: 'evidence', evidence: { kind, a, b } });
+  emit(state, { kind: 'sendVote', vote: a });
+  emit(state, { kind: 'sendVote', vote: b });
+}
+
+/** Compares a proposal with those in the tree for its slot. */
+export function noteProposal(state: ConsensusState, header: BlockHeader, leader: number): void {
+  const mark = `${leader}:${header.slot}`;
+  if (state.reportedProposals.has(mark)) return;
+  for (const other of state.proposals.get(header.slot) ?? []) {
+    if (!sameBytes(other.leader, header.leader) || sameBytes(other.hash, header.hash)) continue;
+    state.reportedProposals.set(mark, header.slot);
+    emit(state, { kind: 'evidence', evidence: { kind: 'doubleProposal', a: other, b: header } });
+    return;
+  }
+}
+
+/** How many proposals of this leader for this slot the tree holds. */
+export function proposalCount(state: ConsensusState, header: BlockHeader): number {
+  const proposals = state.proposals.get(header.slot) ?? [];
+  return proposals.filter((other) => sameBytes(other.leader, header.leader)).length;
+}

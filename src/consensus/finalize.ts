@@ -1,0 +1,69 @@
+/**
+ * The two-chain rule: a justified block B is final when its child C stands in the very next slot and voters with more than 2/3
+ * of all bonds voted for C with B as their source.
+ *
+ * Why the next slot: between B and C no other slot exists, so a later conflicting justified block D either shares a slot with B
+ * or C (more than 1/3 voted twice in it), or its voters' sources lie below B: each such vote surrounds the vote B -> C.
+ * With a gap there is room for a justified D between B and C, and votes 9 -> 11 and 10 -> 13 break no rule.
+ */
+import { linkVotes } from './certificate.ts';
+import { announceJustified, countedVotes, ranksAbove } from './justify.ts';
+import { prunePools } from './prune.ts';
+import { isQuorum } from './quorum.ts';
+import type { ConsensusState, TreeNode } from './state.ts';
+import { emit } from './state.ts';
+import { cutSubtree, forgetNodes, pathAbove } from './tree.ts';
+
+/** Finalizes everything this step has made final. The block to be finalized must be verified; else it waits until it is. */
+export function settleFinality(state: ConsensusState): void {
+  while (state.finalizable.length > 0) {
+    const child = state.finalizable.shift()!;
+    const block = child.parent;
+    if (block === null || block === state.root || state.nodes.get(child.key) !== child) continue;
+    if (block.justified && block.verification === 'valid' && isFinalizedBy(state, child)) finalize(state, block, child);
+  }
+}
+
+/** Counted votes for `child` with its parent as source, the parent in the slot before (`linkStake` sums only those). */
+function isFinalizedBy(state: ConsensusState, child: TreeNode): boolean {
+  return isQuorum(child.linkStake, state.rules.totalBond);
+}
+
+function finalize(state: ConsensusState, block: TreeNode, child: TreeNode): void {
+  const path = pathAbove(state.root, block);
+  const lost: TreeNode[] = [];
+  for (const [i, kept] of path.entries()) {
+    const below = i === 0 ? state.root : path[i - 1]!;
+    for (const sibling of below.children.filter((node) => node !== kept)) lost.push(...cutSubtree(state, sibling));
+  }
+  leaveTrail(state, [state.root, ...path.slice(0, -1)]);
+  state.root = block;
+  block.parent = null;
+  state.progressMs = state.nowMs;
+  const certificate = { header: child.header, votes: linkVotes(child) };
+  emit(state, { kind: 'finalize', hashes: path.map((node) => node.header.hash), certificate });
+  if (lost.length > 0) emit(state, { kind: 'prune', hashes: lost.map((node) => node.header.hash) });
+  prunePools(state);
+  refreshJustifiedTip(state);
+}
+
+function leaveTrail(state: ConsensusState, nodes: readonly TreeNode[]): void {
+  for (const node of nodes)
+    state.trail.set(node.key, { header: node.header, justified: node.justified, votes: countedVotes(node) });
+  forgetNodes(state, nodes);
+  for (const key of state.trail.keys()) {
+    if (state.trail.size <= state.rules.limits.trailBlocksMax) break;
+    state.trail.delete(key);
+  }
+}
+
+/** The highest justified block may have been on a lost branch. */
+function refreshJustifiedTip(state: ConsensusState): void {
+  if (state.nodes.get(state.justifiedTip.key) === state.justifiedTip) return;
+  state.justifiedTip = state.root;
+  for (const node of state.nodes.values())
+    if (node.justified && node.verification === 'valid' && ranksAbove(node, state.justifiedTip)) {
+      state.justifiedTip = node;
+    }
+  announceJustified(state, state.justifiedTip);
+}

@@ -1,0 +1,36 @@
+/** The consensus core: `createConsensus`, `step`, and selectors over the state. See docs/protocol.md. */
+export { createConsensus } from './create.ts';
+export { surrounds } from './evidence.ts';
+export { keyOf } from './hash-key.ts';
+export type {
+  ConsensusConfig,
+  ConsensusEffect,
+  ConsensusErrorCode,
+  ConsensusEvent,
+  ConsensusParameters,
+  ConsensusStart,
+  Evidence,
+  PeerFaultCode,
+  PeerName,
+  Validator,
+  VoteIntent,
+} from './model.ts';
+export { ConsensusError } from './model.ts';
+export { isQuorum } from './quorum.ts';
+export type { VoteTally } from './selectors.ts';
+export {
+  bestHeader,
+  certificateVotes,
+  finalizedHeader,
+  isCatchingUp,
+  isLeading,
+  isStalled,
+  justifiedHeader,
+  leaderFor,
+  unfinalizedCount,
+  validatorRanking,
+  voteTally,
+} from './selectors.ts';
+export type { ConsensusState, RankedValidator } from './state.ts';
+export { ConsensusInvariantError } from './state.ts';
+export { step } from './step.ts';

@@ -1,0 +1,50 @@
+/**
+ * Blocks whose parent is not here yet: a bounded pool, with a share for each peer.
+ * Over a bound the highest block goes first: it is the last that could be used.
+ */
+import type { BlockHeader } from '../codec/model.ts';
+import { keyOf } from './hash-key.ts';
+import type { PeerName } from './model.ts';
+import type { ConsensusState, PendingBlock } from './state.ts';
+import { emit } from './state.ts';
+import { want, wantRange } from './wanted.ts';
+
+/** Keeps an orphan and asks for what is missing below it. */
+export function parkOrphan(
+  state: ConsensusState,
+  header: BlockHeader,
+  from: PeerName | null,
+  wasWanted: boolean,
+): void {
+  const block: PendingBlock = { header, key: keyOf(header.hash), parentKey: keyOf(header.parentHash), from };
+  state.pending.set(block.key, block);
+  const { pendingBlocksMax, pendingPerPeerMax } = state.rules.limits;
+  const ofPeer = [...state.pending.values()].filter((other) => other.from === from);
+  if (ofPeer.length > pendingPerPeerMax) dropHighest(state, ofPeer);
+  if (state.pending.size > pendingBlocksMax) dropHighest(state, [...state.pending.values()]);
+  askBelow(state, block, wasWanted);
+}
+
+/** Far above the tree: a stretch. Beside it: the parent; and when that is the second step down, the whole branch too. */
+function askBelow(state: ConsensusState, block: PendingBlock, wasWanted: boolean): void {
+  const { header, from } = block;
+  if (header.height > state.topHeight + 1) {
+    wantRange(state, header.height, from);
+    return;
+  }
+  want(state, header.parentHash, from, 0);
+  if (wasWanted) wantRange(state, header.height, from, state.root.header.height + 1);
+}
+
+function dropHighest(state: ConsensusState, blocks: readonly PendingBlock[]): void {
+  const highest = blocks.reduce((a, b) => (b.header.height >= a.header.height ? b : a));
+  state.pending.delete(highest.key);
+  emit(state, { kind: 'prune', hashes: [highest.header.hash] });
+}
+
+/** Takes the orphans of `parentKey` out of the pool, in order of arrival. */
+export function takeOrphans(state: ConsensusState, parentKey: string): PendingBlock[] {
+  const found = [...state.pending.values()].filter((block) => block.parentKey === parentKey);
+  for (const block of found) state.pending.delete(block.key);
+  return found;
+}

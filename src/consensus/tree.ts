@@ -1,0 +1,107 @@
+/**
+ * The tree of blocks above the newest finalized one: adding, walking, removing.
+ *
+ * Invariants: every node's parent is in the tree (the root has none); `nodes`, `proposals`, weights and the waiting sets
+ * change here together, so that a removed node is referred to by nothing that lives on.
+ */
+import type { Hash } from '../../native/index.ts';
+import type { BlockHeader } from '../codec/model.ts';
+import { keyOf } from './hash-key.ts';
+import type { PeerName } from './model.ts';
+import type { ConsensusState, TreeNode } from './state.ts';
+import { liftVote } from './weight.ts';
+
+/** A node without votes, not yet linked to anything. */
+export function newNode(
+  header: BlockHeader,
+  { leader, parent, from, seenMs }: { leader: number; parent: TreeNode | null; from: PeerName | null; seenMs: number },
+): TreeNode {
+  return {
+    header,
+    key: keyOf(header.hash),
+    leader,
+    parent,
+    children: [],
+    seenMs,
+    from,
+    verification: parent === null ? 'valid' : 'waiting',
+    votes: new Map(),
+    stake: 0n,
+    linkStake: 0n,
+    justified: parent === null,
+    announced: parent === null,
+    weight: 0n,
+  };
+}
+
+/** Links a new block under its parent. */
+export function addNode(
+  state: ConsensusState,
+  header: BlockHeader,
+  parent: TreeNode,
+  leader: number,
+  from: PeerName | null,
+): TreeNode {
+  const node = newNode(header, { leader, parent, from, seenMs: state.nowMs });
+  parent.children.push(node);
+  state.nodes.set(node.key, node);
+  const proposals = state.proposals.get(header.slot);
+  if (proposals === undefined) state.proposals.set(header.slot, [header]);
+  else proposals.push(header);
+  if (header.height > state.topHeight) state.topHeight = header.height;
+  return node;
+}
+
+export function nodeOf(state: ConsensusState, hash: Hash): TreeNode | undefined {
+  return state.nodes.get(keyOf(hash));
+}
+
+/** Whether `ancestor` lies strictly below `node` on its branch. */
+export function isProperAncestor(ancestor: TreeNode, node: TreeNode): boolean {
+  let at = node.parent;
+  while (at !== null && at.header.height > ancestor.header.height) at = at.parent;
+  return at === ancestor;
+}
+
+/** The nodes above `ancestor` up to and with `node`, lowest first; empty when they are the same. `ancestor` must be one. */
+export function pathAbove(ancestor: TreeNode, node: TreeNode): TreeNode[] {
+  const path: TreeNode[] = [];
+  for (let at: TreeNode | null = node; at !== null && at !== ancestor; at = at.parent) path.push(at);
+  return path.reverse();
+}
+
+/** `top` and everything above it, parents first. */
+export function subtree(top: TreeNode): TreeNode[] {
+  const found = [top];
+  for (let i = 0; i < found.length; i++) for (const child of found[i]!.children) found.push(child);
+  return found;
+}
+
+/** Takes these nodes out of every index. Their links to each other are left to the garbage collector. */
+export function forgetNodes(state: ConsensusState, removed: readonly TreeNode[]): void {
+  const gone = new Set(removed);
+  for (const voter of state.voters) if (voter.placed !== null && gone.has(voter.placed)) liftVote(voter, state.rules);
+  for (const node of removed) {
+    state.nodes.delete(node.key);
+    state.waitingForSource.delete(node.key);
+    forgetProposal(state, node.header);
+  }
+  state.forkChoiceDirty = true;
+}
+
+function forgetProposal(state: ConsensusState, header: BlockHeader): void {
+  const rest = state.proposals.get(header.slot)?.filter((other) => other !== header) ?? [];
+  if (rest.length === 0) state.proposals.delete(header.slot);
+  else state.proposals.set(header.slot, rest);
+}
+
+/** Cuts `top` and all above it out of the tree; returns them. `top` must not be the root. */
+export function cutSubtree(state: ConsensusState, top: TreeNode): TreeNode[] {
+  const removed = subtree(top);
+  forgetNodes(state, removed);
+  const siblings = top.parent?.children;
+  siblings?.splice(siblings.indexOf(top), 1);
+  state.topHeight = state.root.header.height;
+  for (const node of state.nodes.values()) state.topHeight = Math.max(state.topHeight, node.header.height);
+  return removed;
+}
