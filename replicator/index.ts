@@ -1,0 +1,68 @@
+/**
+ * Floor 3: replication. Encode a segment under a key that only one identity and one rotation have, commit to it, prove period by
+ * period that it is still stored, verify others' proofs, and decode it again. A library: no clock, no network, no ledger.
+ */
+export { type ByteReader, type ByteSource, memoryReader, readerChunks } from './chunks.ts';
+export { decodeRange } from './decode.ts';
+export { type EncodeOptions, type EncodeRoots, type EncodeSink, encodeSegment } from './encode.ts';
+export { type CorruptionCode, CorruptReplicaError, ReplicatorError, type ReplicatorErrorCode } from './errors.ts';
+export { geometryProblem, type SegmentGeometry, sampleBlockProblem } from './geometry.ts';
+export {
+  deriveCipher,
+  deriveSampleSeed,
+  proveKey,
+  proveSamples,
+  type ReplicaCipher,
+  type ReplicaSubject,
+  type SampleSubject,
+} from './key.ts';
+export { type ProofRefusal, type ProofVerdict, verifyProofFile } from './proof-check.ts';
+export {
+  type DesignatedBlock,
+  decodeProofFile,
+  encodeProofFile,
+  PROOF_FILE_SIZE_BYTES,
+  type ProofContext,
+  ProofFileError,
+  type ProofFileErrorCode,
+  type StorageProof,
+} from './proof-file.ts';
+export { samplesRoot } from './prove.ts';
+export { type PlaintextOptions, REPLICA_READ_SIZE_BYTES_MAX, Replica } from './replica-file.ts';
+export type { ReplicaHeader } from './replica-header.ts';
+export { type PlanInput, planReplicas, type ReplicaStatus, type ReplicatorAction } from './rotate.ts';
+export { drawOffset, type SampleLayout, SLICE_SIZE_BYTES, sampleCount } from './sample.ts';
+export {
+  periodOf,
+  periodStartSlot,
+  proofDeadlineSlot,
+  type ReplicationSchedule,
+  rotationOf,
+  rotationStartPeriod,
+} from './schedule.ts';
+export {
+  type DamagedReplica,
+  type EncodeSourceRequest,
+  type ReencodeRequest,
+  type ReplicaId,
+  type ReplicaListing,
+  ReplicaStore,
+  type ReplicaStoreOptions,
+} from './store.ts';
+export { type IdentityRoots, type StreamIdentity, type StreamRoots, streamRoots } from './stream-roots.ts';
+export {
+  type ClaimVerdict,
+  type PeriodClaim,
+  type RefusalReason,
+  type ReplicaClaim,
+  type VerifyRequest,
+  verifyStream,
+} from './verify.ts';
+export {
+  createVrfKey,
+  VRF_OUTPUT_SIZE_BYTES,
+  VRF_PROOF_SIZE_BYTES,
+  type VrfKey,
+  vrfProofToHash,
+  vrfVerify,
+} from './vrf.ts';
