@@ -1,0 +1,31 @@
+/**
+ * Reads an HTTP body into text with a maximum, counted as it arrives: an announced length is only good for refusing early.
+ */
+import type { IncomingMessage } from 'node:http';
+
+export type BodyFault = 'too-large' | 'not-utf8' | 'gone';
+
+/** The body, or why there is none: over `sizeBytesMax`, not UTF-8, or the caller has gone. Never rejects. */
+export async function readBody(request: IncomingMessage, sizeBytesMax: number): Promise<string | BodyFault> {
+  if (Number(request.headers['content-length'] ?? 0) > sizeBytesMax) return 'too-large';
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      sizeBytes += (chunk as Buffer).length;
+      if (sizeBytes > sizeBytesMax) return 'too-large';
+      chunks.push(chunk as Buffer);
+    }
+  } catch {
+    return 'gone';
+  }
+  return decode(Buffer.concat(chunks));
+}
+
+function decode(bytes: Buffer): string | BodyFault {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return 'not-utf8';
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Methods about accounts.
+ */
+import { z } from 'zod';
+import { type MethodTable, method } from '../method.ts';
+import { type NodeApi, QUERY_ITEMS_MAX } from '../node-api.ts';
+import { addressParameter, commitmentConfig } from '../parameters.ts';
+import { amountText, withContext } from '../wire.ts';
+
+export function accountMethods(api: NodeApi): MethodTable {
+  return {
+    getBalance: method({ address: addressParameter, config: commitmentConfig }, async ({ address, config }) => {
+      const { slot, balances } = await api.balances([address], config.commitment);
+      return withContext(slot, amountText(balances[0] ?? 0n));
+    }),
+    // As in Solana, an account with nothing in it does not exist: null.
+    getMultipleAccounts: method(
+      { addresses: z.array(addressParameter).max(QUERY_ITEMS_MAX), config: commitmentConfig },
+      async ({ addresses, config }) => {
+        const { slot, balances } = await api.balances(addresses, config.commitment);
+        const value = balances.map((balance) => (balance === 0n ? null : { balance: amountText(balance) }));
+        return withContext(slot, value);
+      },
+    ),
+  };
+}

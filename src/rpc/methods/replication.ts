@@ -1,0 +1,24 @@
+/**
+ * Methods about replication as the ledger records it.
+ */
+import { z } from 'zod';
+import { type MethodTable, method } from '../method.ts';
+import type { NodeApi, ReplicationFilter } from '../node-api.ts';
+import { addressParameter } from '../parameters.ts';
+import { toWire } from '../wire.ts';
+
+const filterParameter = z
+  .strictObject({ segment: z.int().nonnegative().max(0xffff_ffff).optional(), identity: addressParameter.optional() })
+  .default({});
+
+export function replicationMethods(api: NodeApi): MethodTable {
+  return {
+    cairn_getReplication: method({ filter: filterParameter }, async ({ filter }) => {
+      const wanted: ReplicationFilter = {
+        ...(filter.segment === undefined ? {} : { segment: filter.segment }),
+        ...(filter.identity === undefined ? {} : { identity: filter.identity }),
+      };
+      return toWire(await api.replication(wanted));
+    }),
+  };
+}

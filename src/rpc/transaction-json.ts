@@ -1,0 +1,46 @@
+/**
+ * A transaction as JSON for people and tools. Its exact bytes are had with `encoding: "base64"`.
+ */
+import type { Payload, Transaction } from '../codec/model.ts';
+import { addressOf } from '../codec/signing.ts';
+import { encodeHex } from '../codec/text.ts';
+import { addressText, amountText, hashText, toWire } from './wire.ts';
+
+export interface TransactionJson {
+  readonly id: string;
+  readonly kind: string;
+  /** Public key and address of the sender. */
+  readonly from: string;
+  readonly fromAddress: string;
+  /** The fields of its kind; byte strings other than addresses, hashes and keys in hexadecimal. */
+  readonly payload: object;
+  readonly counter: string;
+  readonly fee: string;
+  /** First 20 bytes of the PoH hash it refers to, in hexadecimal. */
+  readonly lastValidHash: string;
+  readonly lastValidCount: number;
+  readonly signature: string;
+}
+
+export function transactionJson(transaction: Transaction): TransactionJson {
+  return {
+    id: hashText(transaction.id),
+    kind: transaction.payload.kind,
+    from: toWire(transaction.from),
+    fromAddress: addressText(addressOf(transaction.from)),
+    payload: payloadJson(transaction.payload),
+    counter: transaction.counter.toString(),
+    fee: amountText(transaction.fee),
+    lastValidHash: encodeHex(transaction.lastValidHash),
+    lastValidCount: transaction.lastValidCount,
+    signature: hashText(transaction.signature),
+  };
+}
+
+function payloadJson(payload: Payload): object {
+  const { kind, ...fields } = payload;
+  if (payload.kind === 'timestamp') return { digest: encodeHex(payload.digest) };
+  if (payload.kind === 'commit') return toWire({ ...fields, keyProof: encodeHex(payload.keyProof) });
+  if (payload.kind === 'prove') return toWire({ ...fields, sampleProof: encodeHex(payload.sampleProof) });
+  return toWire(fields);
+}
