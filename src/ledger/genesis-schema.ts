@@ -5,10 +5,8 @@
  * this build does not know, and every refusal names the field, what was found and what would be right.
  */
 import { z } from 'zod';
-import { type Address, AMOUNT_MAX, type Amount, amount, type PublicKey } from '../../native/index.ts';
-import { CodecError } from '../codec/codec-error.ts';
-import { parseAddress, parsePublicKey } from '../codec/text.ts';
-import { recordKey } from './state-key.ts';
+import { type Address, AMOUNT_MAX, type Amount, amount, byteKey, type PublicKey } from '../../native/index.ts';
+import { CodecError, parseAddress, parsePublicKey } from '../codec/index.ts';
 
 /** Most validators a genesis may name: two bits for each stand in every replica record. */
 export const VALIDATORS_MAX = 1024;
@@ -203,7 +201,7 @@ function checkUnique<T>(
 ): void {
   const seen = new Map<string, number>();
   for (const [index, item] of items.entries()) {
-    const key = recordKey(bytes(item));
+    const key = byteKey(bytes(item));
     const first = seen.get(key);
     if (first === undefined) seen.set(key, index);
     else complain([list, index, field], `is the same as ${list}[${first}].${field}: name each once`);

@@ -12,7 +12,7 @@
  * Keys are held as latin1 strings (one character a byte): V8 hashes them with a secret of the process, so nobody can aim collisions, and
  * their order is the order of the bytes.
  */
-import { AMOUNT_MAX } from '../../native/index.ts';
+import { AMOUNT_MAX, byteKey } from '../../native/index.ts';
 import {
   RECORD_KEY_SIZE_BYTES_MAX,
   RECORD_VALUE_SIZE_BYTES_MAX,
@@ -20,7 +20,7 @@ import {
   type StateReader,
 } from '../../storage/state-reader.ts';
 import { invariant } from './invariant.ts';
-import { addressKey, addressKeysToBytes, recordKey } from './state-key.ts';
+import { addressKey, addressKeysToBytes } from './state-key.ts';
 
 interface AccountEntry {
   readonly kind: 'account';
@@ -86,7 +86,7 @@ export class Overlay implements StateReader {
 
   /** A record's value (borrowed: do not write to it), or undefined. */
   record(key: Uint8Array): Uint8Array | undefined {
-    return this.#recordOf(recordKey(key), key);
+    return this.#recordOf(byteKey(key), key);
   }
 
   /** Writes a record. Key 1 .. 64 bytes, value 0 .. 4096 bytes; both copied. */
@@ -107,10 +107,10 @@ export class Overlay implements StateReader {
   /** Every record whose key starts with `prefix`, in ascending byte order. Writes made while iterating may or may not show. */
   *records(prefix: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
     this.#assertCurrent();
-    const own = this.#ownRecords(recordKey(prefix));
+    const own = this.#ownRecords(byteKey(prefix));
     let next = 0;
     for (const inherited of this.#parent.records(prefix)) {
-      const inheritedKey = recordKey(inherited[0]);
+      const inheritedKey = byteKey(inherited[0]);
       let shadowed = false;
       for (; next < own.length && own[next]!.key <= inheritedKey; next++) {
         const entry = own[next]!;
@@ -238,7 +238,7 @@ export class Overlay implements StateReader {
       'argument',
       () => `record key is ${keyBytes.length} bytes, must be 1 .. ${RECORD_KEY_SIZE_BYTES_MAX}`,
     );
-    const key = recordKey(keyBytes);
+    const key = byteKey(keyBytes);
     const entry = this.#records.get(key);
     if (entry !== undefined) {
       if (this.#savepointDepth > 0) this.#undo.push({ entry, before: entry.value });

@@ -1,14 +1,13 @@
 /**
  * What execution needs of genesis, worked out once: parameters, the reward pool's address, and the validators with their bonds.
  */
-import type { Address, Amount, Hash, PublicKey } from '../../native/index.ts';
+import { type Address, type Amount, byteKey, type Hash, type PublicKey } from '../../native/index.ts';
 import type { Hasher } from '../codec/index.ts';
 import { rewardPoolAddress } from './fees.ts';
 import { chainIdOf, genesisSupply } from './genesis.ts';
 import type { Genesis, GenesisValidator } from './genesis-schema.ts';
 import type { RecencyRules } from './recent.ts';
 import type { ScheduleRules } from './replication/schedule.ts';
-import { recordKey } from './state-key.ts';
 
 export interface LedgerRules extends RecencyRules {
   readonly chainId: Hash;
@@ -31,7 +30,7 @@ export class ValidatorSet {
   constructor(members: readonly GenesisValidator[]) {
     this.members = members;
     this.totalBond = members.reduce((sum, { bond }) => sum + bond, 0n);
-    this.#indexes = new Map(members.map(({ publicKey }, index) => [recordKey(publicKey), index]));
+    this.#indexes = new Map(members.map(({ publicKey }, index) => [byteKey(publicKey), index]));
   }
 
   get count(): number {
@@ -40,7 +39,7 @@ export class ValidatorSet {
 
   /** The validator's index, or -1 for a key that is none. */
   indexOf(publicKey: PublicKey): number {
-    return this.#indexes.get(recordKey(publicKey)) ?? -1;
+    return this.#indexes.get(byteKey(publicKey)) ?? -1;
   }
 }
 

@@ -1,6 +1,5 @@
 /**
- * Keys of the state as latin1 strings, one character a byte, for JavaScript maps: equal exactly when the bytes are equal, and ordered as
- * the bytes are.
+ * Addresses as map keys, in the form `byteKey` gives (a latin1 string, one character a byte), on the path that every transfer takes.
  */
 import { invariant } from './invariant.ts';
 
@@ -40,11 +39,6 @@ export function addressKeysToBytes(keys: readonly string[]): Uint8Array {
   let at = 0;
   for (const key of keys) for (let i = 0; i < ADDRESS_SIZE_BYTES; i++) bytes[at++] = key.charCodeAt(i);
   return bytes;
-}
-
-/** The key of any bytes (borrowed), e.g. of a record's key or a public key. */
-export function recordKey(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /** Compares byte strings in ascending lexicographic order: negative, 0 or positive. */

@@ -1,0 +1,342 @@
+/** The life of replicas on the ledger: register, commit, prove, verdicts, and what follows from them. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Payload, Verdict } from '../../src/codec/index.ts';
+import {
+  commitSlots,
+  isProofOpen,
+  pendingProofs,
+  periodOfSlot,
+  proofSlots,
+  provenReplicas,
+  readDesignated,
+  readIdentity,
+  readReplica,
+  readRotationHash,
+  replicationOverview,
+  replicationSums,
+  rotationOfSlot,
+} from '../../src/ledger/index.ts';
+import { periodsDesignated } from '../../src/ledger/replication/schedule.ts';
+import { Chain, type Draft, document, named, type Person, person, transfer, units } from './fixture.ts';
+
+const [rita, ron, payer] = [person('rita'), person('ron'), person('payer')];
+const validators = Array.from({ length: 4 }, (_, n) => person(`validator ${n}`));
+/** 4 slots a period, 2 periods a rotation: rotation r is slots 8 r .. 8 r + 7. */
+const schedule = { slotsPerPeriod: 4, periodsPerRotation: 2 };
+
+/** Four validators with the given bonds, a pool of 100 units to pay rewards of 10 from, and registered identities. */
+function world(bonds: readonly bigint[] = [1n, 1n, 1n, 1n], poolFee = 100n): Chain {
+  const funded = [rita, ron, payer, ...validators].map((who) => [who, 10_000n] as const);
+  const chain = new Chain(
+    document(
+      { replication: { ...schedule, minimumDeposit: '1000', rewardPerProof: '10' } },
+      funded,
+      bonds.map((bond, n) => [validators[n]!, bond] as const),
+    ),
+  );
+  const codes = chain.block(1, [
+    { from: payer, payload: transfer(ron, 1n), fee: poolFee },
+    { from: rita, payload: { kind: 'register', deposit: units(1000n) } },
+    { from: ron, payload: { kind: 'register', deposit: units(1500n) } },
+  ]);
+  expect(codes).toEqual([null, null, null]);
+  return chain;
+}
+
+const commit = (from: Person, segment: number, rotation: number): Draft => ({
+  from,
+  payload: {
+    kind: 'commit',
+    segment,
+    rotation,
+    keyProof: new Uint8Array(80).fill(rotation + 1),
+    replicaRoot: named(`replica ${segment} ${rotation}`),
+  },
+});
+const prove = (from: Person, segment: number, period: number): Draft => ({
+  from,
+  payload: {
+    kind: 'prove',
+    segment,
+    period,
+    sampleProof: new Uint8Array(80).fill(period + 1),
+    samplesRoot: named(`samples ${segment} ${period}`),
+  },
+});
+const about = (identity: Person, segment: number, period: number, valid: boolean): Verdict => ({
+  identity: identity.address,
+  segment,
+  period,
+  valid,
+});
+const verdicts = (n: number, ...list: Verdict[]): Draft => {
+  const payload: Payload = { kind: 'verdicts', verdicts: list };
+  return { from: validators[n]!, payload };
+};
+const record = (chain: Chain, who: Person, segment = 0) => readReplica(chain.state, segment, who.address)!;
+const sumsOf = (chain: Chain) => replicationSums(chain.rules, chain.state, chain.recent.end.slot);
+
+/** A block in which everything must be accepted. */
+function done(chain: Chain, atSlot: number, ...drafts: Draft[]): void {
+  expect(chain.block(atSlot, drafts)).toEqual(drafts.map(() => null));
+}
+
+describe('replication', () => {
+  it('holds deposits, to be seen under the identity', () => {
+    const chain = world();
+    expect(chain.state.balance(rita.address)).toBe(10_000n - 1000n - 1n);
+    expect(readIdentity(chain.state, rita.address)).toEqual({ publicKey: rita.key, deposit: 1000n, slot: 1 });
+    const { identities, sums } = replicationOverview(chain.rules, chain.state, 1, { rowsMax: 10 });
+    expect(identities.map(({ deposit }) => deposit).sort()).toEqual([1000n, 1500n]);
+    expect(sums).toMatchObject({ identities: 2, replicas: 0, period: 0, rotation: 0 });
+  });
+
+  it('accepts a proof with more than 2/3 of the bonds, pays its reward, and ignores later verdicts', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0));
+    done(chain, 3, prove(rita, 0, 0));
+    expect(record(chain, rita).proof).toMatchObject({ state: 'pending', slot: 3 });
+    done(chain, 4, verdicts(0, about(rita, 0, 0, true)), verdicts(1, about(rita, 0, 0, true)));
+    expect(record(chain, rita)).toMatchObject({ accepted: 0, proof: { state: 'pending' } });
+    const before = chain.state.balance(rita.address);
+    const pool = chain.state.balance(chain.rules.rewardPool);
+    done(chain, 5, verdicts(2, about(rita, 0, 0, true)));
+    expect(record(chain, rita)).toMatchObject({ accepted: 1, rejected: 0, proof: { state: 'accepted' } });
+    expect(chain.state.balance(rita.address)).toBe(before + 10n);
+    expect(chain.state.balance(chain.rules.rewardPool)).toBe(pool - 10n + 1n);
+    const settled = record(chain, rita);
+    done(chain, 6, verdicts(3, about(rita, 0, 0, false)));
+    expect(record(chain, rita)).toEqual(settled);
+    expect(provenReplicas(chain.state, 0)).toBe(1);
+    expect(provenReplicas(chain.state, 1)).toBe(0);
+  });
+
+  it('rejects at exactly 1/3 of the bonds, and does not accept at exactly 2/3', () => {
+    // Bonds 3, 1, 1, 1: the first alone is 1/2, two others exactly 1/3, the first and one other exactly 2/3.
+    for (const [valid, invalid, state] of [
+      [[0, 1], [], 'pending'],
+      [[0, 1, 2], [], 'accepted'],
+      [[0, 1], [2], 'pending'],
+      [[0], [1, 2], 'rejected'],
+      [[], [1], 'pending'],
+      [[], [0], 'rejected'],
+    ] as const) {
+      const chain = world([3n, 1n, 1n, 1n]);
+      done(chain, 2, commit(rita, 0, 0));
+      done(chain, 3, prove(rita, 0, 0));
+      for (const n of valid) done(chain, chain.recent.end.slot + 1, verdicts(n, about(rita, 0, 0, true)));
+      for (const n of invalid) done(chain, chain.recent.end.slot + 1, verdicts(n, about(rita, 0, 0, false)));
+      expect(record(chain, rita).proof?.state).toBe(state);
+      expect(record(chain, rita).accepted).toBe(state === 'accepted' ? 1 : 0);
+      expect(record(chain, rita).rejected).toBe(state === 'rejected' ? 1 : 0);
+    }
+  });
+
+  it('counts a validator once, whatever it says afterwards', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
+    const same = about(rita, 0, 0, true);
+    done(
+      chain,
+      3,
+      verdicts(0, same, same, about(rita, 0, 0, false)),
+      verdicts(0, same),
+      verdicts(0, about(rita, 0, 0, false)),
+    );
+    expect(record(chain, rita).proof).toMatchObject({
+      state: 'pending',
+      valid: Uint8Array.of(1 << bit(chain, 0)),
+      invalid: Uint8Array.of(0),
+    });
+    done(chain, 4, verdicts(1, about(rita, 0, 0, false)), verdicts(1, same));
+    expect(record(chain, rita).proof).toMatchObject({ invalid: Uint8Array.of(1 << bit(chain, 1)) });
+  });
+
+  it('skips verdicts on what is not pending, without refusing the rest', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), commit(ron, 1, 0), prove(ron, 1, 0));
+    const stale = [
+      about(rita, 0, 0, true), // nothing proven yet
+      about(ron, 0, 0, true), // no such replica
+      about(ron, 1, 1, true), // another period
+      about(person('stranger'), 1, 0, true),
+      about(ron, 7, 0, true),
+    ];
+    done(chain, 3, verdicts(0, ...stale, about(ron, 1, 0, true)));
+    expect(record(chain, ron, 1).proof?.valid).toEqual(Uint8Array.of(1 << bit(chain, 0)));
+    expect(record(chain, rita).proof).toBeNull();
+    expect(readReplica(chain.state, 0, ron.address)).toBeUndefined();
+    const before = chain.state.values.size;
+    done(chain, 4, verdicts(1, ...stale));
+    expect(chain.state.values.size).toBe(before);
+  });
+
+  it('accepts without a reward when the pool holds too little', () => {
+    const chain = world([1n], 1n);
+    done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
+    const before = chain.state.balance(rita.address);
+    done(chain, 3, verdicts(0, about(rita, 0, 0, true)));
+    // Fees so far: 3 + 2 + 1 = 6, less than the reward of 10.
+    expect(chain.state.balance(chain.rules.rewardPool)).toBe(6n);
+    expect(record(chain, rita).accepted).toBe(1);
+    expect(chain.state.balance(rita.address)).toBe(before);
+  });
+
+  it('lets a proof stand in its own and the next period, and nowhere else', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0));
+    for (const [at, code] of [
+      [3, 'period-not-open'],
+      [4, null],
+      [7, null],
+      [11, null],
+      [12, 'period-not-open'],
+    ] as const)
+      expect(chain.refusal(at, prove(rita, 0, 1))).toBe(code);
+    done(chain, 5, prove(rita, 0, 1));
+    expect(chain.refusal(6, prove(rita, 0, 1))).toBe('already-proven');
+    expect(chain.refusal(6, prove(rita, 0, 0))).toBe('already-proven');
+  });
+
+  it('counts an unsettled proof as expired when the next one replaces it', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
+    done(chain, 3, verdicts(0, about(rita, 0, 0, true)));
+    done(chain, 4, prove(rita, 0, 1));
+    expect(record(chain, rita)).toMatchObject({
+      expired: 1,
+      nextPeriod: 2,
+      proof: { state: 'pending', valid: Uint8Array.of(0) },
+    });
+    // Verdicts for the replaced proof come too late.
+    done(chain, 5, ...[0, 1, 2].map((n) => verdicts(n, about(rita, 0, 0, true))));
+    expect(record(chain, rita)).toMatchObject({ accepted: 0, proof: { state: 'pending', valid: Uint8Array.of(0) } });
+    expect(sumsOf(chain)).toMatchObject({ proofsExpired: 1, proofsPending: 1 });
+  });
+
+  it('rotates: a commit each rotation, old proofs refused, counters kept, a pending proof expired', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
+    done(chain, 3, ...[0, 1, 2].map((n) => verdicts(n, about(rita, 0, 0, true))));
+    done(chain, 4, prove(rita, 0, 1));
+    expect(chain.refusal(7, commit(rita, 0, 1))).toBe('rotation-not-current');
+    expect(chain.refusal(7, commit(rita, 0, 0))).toBe('already-committed');
+    // Without a new commit the replica of the old rotation proves nothing in the new one.
+    expect(chain.refusal(8, prove(rita, 0, 2))).toBe('rotation-mismatch');
+    done(chain, 8, commit(rita, 0, 1));
+    expect(record(chain, rita)).toMatchObject({
+      rotation: 1,
+      commits: 2,
+      accepted: 1,
+      expired: 1,
+      nextPeriod: 2,
+      proof: null,
+    });
+    // Period 1 is still open, but belongs to the rotation before.
+    expect(chain.refusal(9, prove(rita, 0, 1))).toBe('rotation-mismatch');
+    done(chain, 9, prove(rita, 0, 2));
+    done(chain, 10, ...[0, 1].map((n) => verdicts(n, about(rita, 0, 2, false))));
+    expect(record(chain, rita)).toMatchObject({ accepted: 1, rejected: 1, expired: 1, proof: { state: 'rejected' } });
+    expect(sumsOf(chain)).toMatchObject({
+      replicas: 1,
+      proofsAccepted: 1,
+      proofsRejected: 1,
+      proofsExpired: 1,
+      proofsPending: 0,
+    });
+  });
+
+  it('commits only to segments that history has completed', () => {
+    const chain = world();
+    chain.segmentCount = 1;
+    expect(chain.refusal(2, commit(rita, 0, 0))).toBeNull();
+    expect(chain.refusal(2, commit(rita, 1, 0))).toBe('segment-unknown');
+    expect(chain.refusal(2, commit(rita, 0xffffffff, 0))).toBe('segment-unknown');
+  });
+
+  it('gives rows by segment and identity, and says when it left some out', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), commit(rita, 1, 0), commit(ron, 1, 0), prove(ron, 1, 0));
+    const view = (filter: object) => replicationOverview(chain.rules, chain.state, 2, { rowsMax: 10, ...filter });
+    expect(view({}).replicas).toHaveLength(3);
+    expect(view({ segment: 1 }).replicas.map((row) => row.segment)).toEqual([1, 1]);
+    expect(view({ identity: rita.address }).replicas.map((row) => row.segment)).toEqual([0, 1]);
+    expect(view({ identity: ron.address, segment: 1 }).replicas).toMatchObject([
+      { proof: 'pending', lastPeriod: 0, commits: 1 },
+    ]);
+    expect(view({ identity: ron.address, segment: 0 }).replicas).toEqual([]);
+    expect(view({ identity: person('stranger').address })).toMatchObject({ identities: [], replicas: [] });
+    expect(view({}).truncated).toBe(false);
+    expect(view({ rowsMax: 1 })).toMatchObject({ truncated: true, identities: { length: 1 }, replicas: { length: 1 } });
+    expect(view({ rowsMax: 1 }).sums.replicas).toBe(3);
+  });
+
+  it('tells a validator what it has still to check, with both challenges', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
+    const index = chain.rules.validators.indexOf(validators[2]!.key);
+    const work = [...pendingProofs(chain.rules, chain.state, index)];
+    expect(work).toMatchObject([{ segment: 0, identity: rita.address, period: 0, publicKey: rita.key }]);
+    expect(work[0]!.periodHash).toEqual({ slot: 0, pohHash: chain.rules.chainId });
+    expect(work[0]!.proof.samplesRoot).toEqual(named('samples 0 0'));
+    done(chain, 3, verdicts(2, about(rita, 0, 0, true)));
+    expect([...pendingProofs(chain.rules, chain.state, index)]).toEqual([]);
+    expect([...pendingProofs(chain.rules, chain.state, bit(chain, 0))]).toHaveLength(1);
+  });
+});
+
+/** A validator's place in order of rank. */
+function bit(chain: Chain, n: number): number {
+  return chain.rules.validators.indexOf(validators[n]!.key);
+}
+
+describe('schedule', () => {
+  it('has the edges of its table', () => {
+    expect([0, 3, 4, 7, 8, 12].map((at) => periodOfSlot(schedule, at))).toEqual([0, 0, 1, 1, 2, 3]);
+    expect([0, 7, 8, 15, 16].map((at) => rotationOfSlot(schedule, at))).toEqual([0, 0, 1, 1, 2]);
+    expect(proofSlots(schedule, 1)).toEqual({ first: 4, last: 11 });
+    expect(commitSlots(schedule, 1)).toEqual({ first: 8, last: 15 });
+    for (let at = 0; at < 20; at++) expect(isProofOpen(schedule, 1, at)).toBe(at >= 4 && at <= 11);
+    expect(periodsDesignated(schedule, 0, 1)).toEqual({ first: 0, last: 0 });
+    expect(periodsDesignated(schedule, 3, 4)).toBeNull();
+    expect(periodsDesignated(schedule, 4, 5)).toEqual({ first: 1, last: 1 });
+    expect(periodsDesignated(schedule, 3, 13)).toEqual({ first: 1, last: 3 });
+  });
+});
+
+describe('designated hashes', () => {
+  it('are those of the last block at or before each period start, for any pattern of skipped slots', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 11 }), { minLength: 1, maxLength: 30 }), (gaps) => {
+        const chain = new Chain(document({ replication: schedule }));
+        const ends = [{ slot: 0, pohHash: chain.rules.chainId }];
+        for (const gap of gaps) {
+          chain.block(chain.recent.end.slot + gap);
+          ends.push({ slot: chain.recent.end.slot, pohHash: chain.recent.end.pohHash });
+        }
+        const last = chain.recent.end.slot;
+        const newest = Math.ceil(last / 4) - 1;
+        for (let period = 0; period <= newest + 2; period++) {
+          const expected = ends.filter((end) => end.slot <= period * 4).at(-1);
+          const known = period <= newest && period > newest - 4;
+          expect(readDesignated(chain.state, period)).toEqual(known ? expected : undefined);
+        }
+        // The current and the previous rotation's hashes are there as soon as they are settled.
+        const rotation = rotationOfSlot(schedule, last);
+        if (rotation > 0) expect(readRotationHash(schedule, chain.state, rotation - 1)).toBeDefined();
+        if (last > rotation * 8) expect(readRotationHash(schedule, chain.state, rotation)).toBeDefined();
+        expect(chain.state.values.size).toBeLessThanOrEqual(4);
+      }),
+      { numRuns: 200, seed: 8 },
+    );
+  });
+
+  it('differ between forks', () => {
+    const chain = new Chain(document({ replication: schedule }));
+    chain.block(3);
+    const [left, right] = [chain.start(4), chain.start(5)];
+    expect(readDesignated(left.overlay, 1)).toBeUndefined();
+    expect(readDesignated(right.overlay, 1)?.slot).toBe(3);
+  });
+});
