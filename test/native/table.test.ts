@@ -1,0 +1,119 @@
+/** The account table's kernels against a Map, on every variant; and the variants against each other. */
+import { describe, expect, it } from 'vitest';
+import { hex, seededBytes, VARIANTS } from './variants.ts';
+
+const LOG2 = 9;
+const SLOTS = 2 ** LOG2;
+
+/** Entries whose addresses come from a small pool, so that overwrites and misses are common. */
+function batch(count: number, pool: number, seed: number): Uint8Array {
+  const bytes = seededBytes(seed);
+  const entries = bytes(32 * count);
+  for (let i = 0; i < count; i++) {
+    entries.set(seededBytes(1000 + (entries[32 * i]! % pool))(20), 32 * i);
+    entries[32 * i + 28]! |= 1;
+  }
+  return entries;
+}
+
+const addressesOf = (entries: Uint8Array): Uint8Array =>
+  Uint8Array.from({ length: (entries.length / 32) * 20 }, (_, i) => entries[32 * Math.floor(i / 20) + (i % 20)]!);
+
+describe.each(VARIANTS)('table of $name', ({ kernels }) => {
+  const secret = seededBytes(99)(16);
+
+  it('behaves as a Map under batches of puts and finds', () => {
+    const table = new Uint8Array(32 * SLOTS);
+    const model = new Map<string, string>();
+    for (let round = 0; round < 30; round++) {
+      const entries = batch(round * 3, 200, round + 1);
+      const before = model.size;
+      for (let i = 0; i < entries.length; i += 32)
+        model.set(hex(entries.subarray(i, i + 20)), hex(entries.subarray(i, i + 32)));
+      expect(kernels.tablePut(table, LOG2, secret, before, entries)).toBe(model.size - before);
+      const asked = addressesOf(batch(50, 256, round + 500));
+      const slots = new Int32Array(50);
+      kernels.tableFind(table, LOG2, secret, asked, slots);
+      for (let i = 0; i < 50; i++) {
+        const expected = model.get(hex(asked.subarray(20 * i, 20 * i + 20)));
+        const slot = slots[i]!;
+        const found = slot >= 0 ? hex(table.subarray(32 * slot, 32 * slot + 32)) : undefined;
+        expect(found).toBe(expected);
+        // A miss names the empty slot where the address would go.
+        if (slot < 0) expect(hex(table.subarray(32 * (-1 - slot) + 28, 32 * (-1 - slot) + 32))).toBe('00000000');
+      }
+    }
+    expect(model.size).toBeGreaterThan(150);
+  });
+
+  it('lets a later entry of one batch win', () => {
+    const table = new Uint8Array(32 * SLOTS);
+    const entries = new Uint8Array(96);
+    for (let i = 0; i < 3; i++) {
+      entries[32 * i + 20] = i + 1;
+      entries[32 * i + 28] = 1;
+    }
+    expect(kernels.tablePut(table, LOG2, secret, 0, entries)).toBe(1);
+    const slots = new Int32Array(1);
+    kernels.tableFind(table, LOG2, secret, new Uint8Array(20), slots);
+    expect(table[32 * slots[0]! + 20]).toBe(3);
+  });
+
+  it('stops before it passes half full, keeps what it wrote, and still overwrites', () => {
+    const table = new Uint8Array(32 * 16);
+    const entries = new Uint8Array(32 * 12);
+    for (let i = 0; i < 12; i++) {
+      entries[32 * i] = i;
+      entries[32 * i + 28] = 1;
+    }
+    expect(() => kernels.tablePut(table, 4, secret, 0, entries)).toThrow(RangeError);
+    const slots = new Int32Array(12);
+    kernels.tableFind(table, 4, secret, addressesOf(entries), slots);
+    expect([...slots].filter((slot) => slot >= 0)).toHaveLength(8);
+    expect([...slots.subarray(0, 8)].every((slot) => slot >= 0)).toBe(true);
+    expect(kernels.tablePut(table, 4, secret, 8, entries.subarray(0, 32 * 8))).toBe(0);
+    expect(() => kernels.tablePut(table, 4, secret, 8, entries.subarray(32 * 8))).toThrow(/half/);
+  });
+
+  it('refuses an entry without a log position, before writing anything', () => {
+    const table = new Uint8Array(32 * 16);
+    const entries = new Uint8Array(64);
+    entries[28] = 1;
+    expect(() => kernels.tablePut(table, 4, secret, 0, entries)).toThrow(TypeError);
+    expect(table.every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('ends on a damaged table that has no empty slot', () => {
+    const table = new Uint8Array(32 * 16).fill(0xee);
+    expect(() => kernels.tableFind(table, 4, secret, new Uint8Array(20), new Int32Array(1))).toThrow(/rebuild/);
+    const entry = new Uint8Array(32).fill(1);
+    expect(() => kernels.tablePut(table, 4, secret, 0, entry)).toThrow(/rebuild/);
+  });
+
+  it('wraps around the end of the shard', () => {
+    // Two slots: half full is one entry, and a second address must still be answered.
+    const table = new Uint8Array(64);
+    const entry = new Uint8Array(32);
+    entry[28] = 1;
+    kernels.tablePut(table, 1, secret, 0, entry);
+    for (let i = 1; i < 20; i++) {
+      const slots = new Int32Array(1);
+      kernels.tableFind(table, 1, secret, new Uint8Array(20).fill(i), slots);
+      expect(slots[0]).toBeLessThan(0);
+      expect(table[32 * (-1 - slots[0]!) + 28]).toBe(0);
+    }
+  });
+});
+
+describe('table variants', () => {
+  it('write identical bytes, so one may open what another wrote', () => {
+    const secret = seededBytes(31)(16);
+    const entries = batch(600, 250, 8);
+    const tables = VARIANTS.map(({ kernels }) => {
+      const table = new Uint8Array(32 * SLOTS);
+      kernels.tablePut(table, LOG2, secret, 0, entries);
+      return hex(table);
+    });
+    for (const table of tables) expect(table).toBe(tables[0]);
+  });
+});
