@@ -1,0 +1,182 @@
+/**
+ * The superblocks: two slots in one file, written alternately, that say which part of the log is acknowledged.
+ *
+ *   file: slot 0 at offset 0, slot 1 at offset 4096; a slot is one sector of 512 bytes, so it lands whole or not at all.
+ *
+ *   offset  bytes  field
+ *   0       8      magic 'CAIRNSUP'
+ *   8       4      format version u32 = 1
+ *   12      4      segment size u32, bytes
+ *   16      8      sequence u64, 1 more with every write; slot = sequence mod 2
+ *   24      32     chain id
+ *   56      8      first segment u64 of the log (those before it are pruned)
+ *   64      8      segment u64 that the group went into
+ *   72      8      start u64: where in it the group began; everything before is acknowledged. 0: the group opened the segment
+ *   80      8      end u64: where the group ends; equal to start when nothing was in flight
+ *   88      8      height u64 of the batch at start
+ *   96      32     chain before the batch at start
+ *   128     8      ops u64 before the batch at start
+ *   136     372    zero
+ *   508     4      CRC-32C of bytes 0 .. 507
+ *
+ * A group (batches that share one sync) writes its frames and its superblock side by side, syncs both, then acknowledges. The next
+ * group starts only then. So the newest valid superblock tells: bytes before `start` are acknowledged; bytes from `start` to
+ * `end` are acknowledged if anything lies behind them (a later group was begun), else perhaps; bytes behind `end` are not.
+ */
+import { hash, type Kernels, sameBytes } from '../../native/index.ts';
+import { CorruptionError, hexOf, StorageError } from '../errors.ts';
+import { type Files, readWhole, type StoredFile, writeWhole } from '../files/files.ts';
+import type { LogPosition } from './segment.ts';
+
+const SLOT_SIZE_BYTES = 512;
+const SLOT_STRIDE_BYTES = 4096;
+const FILE_SIZE_BYTES: number = SLOT_STRIDE_BYTES + SLOT_SIZE_BYTES;
+const MAGIC: Uint8Array = new TextEncoder().encode('CAIRNSUP');
+const VERSION = 1;
+export const SUPERBLOCK_NAME = 'superblock';
+
+export interface Superblock {
+  readonly sequence: number;
+  readonly firstSegment: number;
+  readonly segment: number;
+  readonly start: number;
+  readonly end: number;
+  /** The log at `start`. Its `frameOffset` is not stored and reads as 0. */
+  readonly position: LogPosition;
+}
+
+/** What a log is, apart from its contents. */
+export interface LogIdentity {
+  /** 32 bytes. */
+  readonly chainId: Uint8Array;
+  readonly segmentSizeBytes: number;
+}
+
+function encodeSlot(kernels: Pick<Kernels, 'crc32c'>, identity: LogIdentity, block: Superblock): Uint8Array {
+  const bytes = new Uint8Array(SLOT_SIZE_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC, 0);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, identity.segmentSizeBytes, true);
+  view.setBigUint64(16, BigInt(block.sequence), true);
+  bytes.set(identity.chainId, 24);
+  view.setBigUint64(56, BigInt(block.firstSegment), true);
+  view.setBigUint64(64, BigInt(block.segment), true);
+  view.setBigUint64(72, BigInt(block.start), true);
+  view.setBigUint64(80, BigInt(block.end), true);
+  view.setBigUint64(88, BigInt(block.position.height), true);
+  bytes.set(block.position.chain, 96);
+  view.setBigUint64(128, BigInt(block.position.opCount), true);
+  view.setUint32(508, kernels.crc32c(bytes.subarray(0, 508)), true);
+  return bytes;
+}
+
+/** Reads one slot; undefined when it is torn or damaged. Throws `StorageError` for a whole slot of another format or chain. */
+function decodeSlot(
+  kernels: Pick<Kernels, 'crc32c'>,
+  path: string,
+  identity: LogIdentity,
+  bytes: Uint8Array,
+): Superblock | undefined {
+  if (bytes.length < SLOT_SIZE_BYTES || !sameBytes(bytes.subarray(0, 8), MAGIC)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, SLOT_SIZE_BYTES);
+  if (view.getUint32(508, true) !== kernels.crc32c(bytes.subarray(0, 508))) return undefined;
+  checkIdentity(path, identity, bytes, view);
+  const number = (at: number): number => Number(view.getBigUint64(at, true));
+  return {
+    sequence: number(16),
+    firstSegment: number(56),
+    segment: number(64),
+    start: number(72),
+    end: number(80),
+    position: { height: number(88), chain: hash(bytes.slice(96, 128)), opCount: number(128), frameOffset: 0 },
+  };
+}
+
+function checkIdentity(path: string, identity: LogIdentity, bytes: Uint8Array, view: DataView): void {
+  const version = view.getUint32(8, true);
+  if (version !== VERSION)
+    throw new StorageError(
+      'wrong-format',
+      `${path} has format version ${version}; this program reads version ${VERSION}`,
+    );
+  const chainId = bytes.subarray(24, 56);
+  if (!sameBytes(chainId, identity.chainId))
+    throw new StorageError(
+      'wrong-chain',
+      `${path} belongs to chain ${hexOf(chainId)}, not to ${hexOf(identity.chainId)}; use another data directory`,
+    );
+  const segmentSizeBytes = view.getUint32(12, true);
+  if (segmentSizeBytes !== identity.segmentSizeBytes)
+    throw new StorageError(
+      'wrong-format',
+      `${path} was made with segments of ${segmentSizeBytes} bytes, not ${identity.segmentSizeBytes}`,
+    );
+}
+
+/** The open superblock file. */
+export class SuperblockFile {
+  readonly #kernels: Pick<Kernels, 'crc32c'>;
+  readonly #identity: LogIdentity;
+  readonly #file: StoredFile;
+  #latest: Superblock;
+
+  private constructor(kernels: Pick<Kernels, 'crc32c'>, identity: LogIdentity, file: StoredFile, latest: Superblock) {
+    this.#kernels = kernels;
+    this.#identity = identity;
+    this.#file = file;
+    this.#latest = latest;
+  }
+
+  get latest(): Superblock {
+    return this.#latest;
+  }
+
+  /** Opens the file in `directory`, or makes the one of an empty log, durable with its name. */
+  static async open(
+    files: Files,
+    kernels: Pick<Kernels, 'crc32c'>,
+    directory: string,
+    identity: LogIdentity,
+  ): Promise<SuperblockFile> {
+    const path = `${directory}/${SUPERBLOCK_NAME}`;
+    if (!(await files.exists(path))) await createFile(files, kernels, path, identity);
+    const bytes = await readWhole(files, path, FILE_SIZE_BYTES);
+    const slots = [0, SLOT_STRIDE_BYTES].map((at) =>
+      decodeSlot(kernels, path, identity, bytes.subarray(at, at + SLOT_SIZE_BYTES)),
+    );
+    let latest: Superblock | undefined;
+    for (const slot of slots)
+      if (slot !== undefined && (latest === undefined || slot.sequence > latest.sequence)) latest = slot;
+    if (latest === undefined) throw new CorruptionError(path, 0, 'at least one valid superblock of two', 'none');
+    return new SuperblockFile(kernels, identity, await files.open(path, 'write'), latest);
+  }
+
+  /** Writes the next superblock into the older slot and syncs it. */
+  async write(next: Omit<Superblock, 'sequence' | 'firstSegment'>): Promise<void> {
+    const { sequence, firstSegment } = this.#latest;
+    const block: Superblock = { ...next, sequence: sequence + 1, firstSegment };
+    const slot = encodeSlot(this.#kernels, this.#identity, block);
+    await this.#file.write((block.sequence % 2) * SLOT_STRIDE_BYTES, slot);
+    await this.#file.sync();
+    this.#latest = block;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+async function createFile(
+  files: Files,
+  kernels: Pick<Kernels, 'crc32c'>,
+  path: string,
+  identity: LogIdentity,
+): Promise<void> {
+  const position = { height: 0, opCount: 0, frameOffset: 0, chain: identity.chainId };
+  const block = { firstSegment: 0, segment: 0, start: 0, end: 0, position };
+  const bytes = new Uint8Array(FILE_SIZE_BYTES);
+  bytes.set(encodeSlot(kernels, identity, { ...block, sequence: 0 }), 0);
+  bytes.set(encodeSlot(kernels, identity, { ...block, sequence: 1 }), SLOT_STRIDE_BYTES);
+  await writeWhole(files, path, bytes);
+}
