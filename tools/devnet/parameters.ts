@@ -1,0 +1,51 @@
+/**
+ * The devnet's numbers: small enough that a minute on two slow cores shows everything a long-lived network does.
+ *
+ * - PoH 100,000 hashes a second: one hundredth of what the portable kernel holds on one core, so that seven processes share two cores.
+ * - Slots of 500 ms: finality is two slots and a round of votes, about 1.5 s.
+ * - Segments of 256 KiB: at 500 transfers a second history grows by about 100 KB/s, so a segment fills in under 3 s, and the 11,000
+ *   Ethereum transfers (2 MB) still fill 7.
+ * - Periods of 8 slots (4 s): a proof needs the period's first block final (1.5 s), its own block final (1.5 s), and may land until the end of the next period;
+ *   its verdicts then have until the next proof, 4 s later, to gather. Halving it would leave a slow machine no room.
+ * - Rotation every 4 periods (16 s): a 60 s run sees three, and three proofs fit into each.
+ * - Sample blocks of 16 KiB: 16 slices a proof.
+ *
+ * None of this is sound against a cheat: such a replica is encoded anew in a millisecond. The devnet shows the protocol, not the security.
+ */
+import type { NetworkParameters } from '../../src/node/init.ts';
+
+export const DEVNET_GENESIS: NetworkParameters = {
+  poh: { hashesPerTick: 5_000, ticksPerSlot: 10, slotDurationMs: 500 },
+  transactions: { recencyWindowSlots: 300, minimumFee: '10', blockTransactionsMax: 5_000 },
+  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  history: { segmentSizeBytes: 256 * 1024, leafSizeBytes: 1024 },
+  replication: {
+    sampleBlockSizeBytes: 16 * 1024,
+    slotsPerPeriod: 8,
+    periodsPerRotation: 4,
+    minimumDeposit: '1000000',
+    rewardPerProof: '5',
+  },
+};
+
+/** Fee of every workload transfer: the genesis minimum. */
+export const WORKLOAD_FEE = 10n;
+/** Transfers a second of the built-in workload. */
+export const ZIPF_RATE_PER_SECOND = 500;
+/** Accounts of the built-in workload. */
+export const ZIPF_ACCOUNTS = 10_000;
+/** A file's transfers are spread over this share of the run. */
+export const REPLAY_SHARE = 0.6;
+/** ... but never slower than this, so that a short file still fills segments early. */
+export const REPLAY_RATE_PER_SECOND_MIN = 150;
+
+/** Bond of each validator: equal, so that any three of four are more than 2/3. */
+export const VALIDATOR_BOND = 1_000_000n;
+/** Own account of each validator and replicator: deposit, and fees of some thousand proofs and verdicts. */
+export const NODE_BALANCE = 1_000_000_000n;
+export const ARCHIVES = 1;
+export const REPLICATORS = 2;
+/** Segments each replicator keeps: 8 segments by 2 replicators are 16 proofs a period, each checked by 4 validators. */
+export const REPLICATOR_SEGMENTS = 8;
+/** Room for the old and the new replica of each segment while a rotation is under way. */
+export const REPLICATOR_CAPACITY_BYTES: number = 2 * REPLICATOR_SEGMENTS * DEVNET_GENESIS.history.segmentSizeBytes;
