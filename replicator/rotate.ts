@@ -2,10 +2,17 @@
  * What a replicator does next. A pure plan: from the slot of the last final block, the schedule, the segments to keep and what is
  * known of each replica, the actions that are due now, in the order to do them. Do them, learn what happened, plan again.
  *
- * Order within a segment: prove what the old key still owes (a new commit replaces the old one on the ledger), rotate or encode,
- * commit, prove, drop. An action already under way is the caller's to skip: actions compare by value.
+ * Order within a segment: prove what the old key still owes, rotate or encode, commit, prove, drop. On the ledger a new commit replaces the
+ * old one and expires its undecided proof, so the commit waits for that proof's verdict, for at most half of the rotation's first period. An action already under way is the caller's to skip: actions compare by value.
  */
-import { periodOf, proofDeadlineSlot, type ReplicationSchedule, rotationOf } from './schedule.ts';
+import {
+  periodOf,
+  periodStartSlot,
+  proofDeadlineSlot,
+  type ReplicationSchedule,
+  rotationOf,
+  rotationStartPeriod,
+} from './schedule.ts';
 
 /** Where a replica stands. */
 export interface ReplicaStatus {
@@ -15,6 +22,8 @@ export interface ReplicaStatus {
   readonly commit: 'none' | 'sent' | 'final';
   /** Periods whose proof was sent and may still count, or did. */
   readonly provenPeriods: readonly number[];
+  /** A proof of this replica was sent and validators have not decided it yet. False when absent. */
+  readonly proofPending?: boolean;
 }
 
 export interface PlanInput {
@@ -61,6 +70,13 @@ function drop({ segment, rotation }: ReplicaStatus): ReplicatorAction {
   return { kind: 'drop', segment, rotation };
 }
 
+/** Whether a commit sent now would replace the old one too early, before its last proof was sent and decided. */
+function mustCommitWait({ slot, schedule }: PlanInput, rotation: number, old: ReplicaStatus, owed: number): boolean {
+  if (owed === 0 && old.proofPending !== true) return false;
+  const start = periodStartSlot(schedule, rotationStartPeriod(schedule, rotation));
+  return slot < start + schedule.slotsPerPeriod / 2;
+}
+
 function planSegment(input: PlanInput, segment: number, rotation: number): ReplicatorAction[] {
   const own = input.replicas.filter((replica) => replica.segment === segment);
   const current = own.find((replica) => replica.rotation === rotation);
@@ -76,8 +92,9 @@ function planSegment(input: PlanInput, segment: number, rotation: number): Repli
         : { kind: 'rotate', segment, fromRotation: newest.rotation, rotation };
     return [...owed, next, ...outdated];
   }
-  const commit: ReplicatorAction[] = current.commit === 'none' ? [{ kind: 'commit', segment, rotation }] : [];
-  return [...owed, ...commit, ...outdated];
+  const waits = newest !== undefined && mustCommitWait(input, rotation, newest, owed.length);
+  const commits = current.commit === 'none' && !waits;
+  return [...owed, ...(commits ? [{ kind: 'commit', segment, rotation } as const] : []), ...outdated];
 }
 
 /** The actions due now. Replicas of segments no longer kept are dropped; those of later rotations than the current are left alone. */

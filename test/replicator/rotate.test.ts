@@ -57,8 +57,16 @@ describe('the plan', () => {
   it('rotates from the own replica, first proving what the old key still owes', () => {
     expect(brief(plan(60, replica(1, 'final', 3, 4)))).toEqual(['prove 1 5', 'rotate 2']);
     expect(plan(60, replica(1, 'final', 5))).toEqual([{ kind: 'rotate', segment: 0, fromRotation: 1, rotation: 2 }]);
-    expect(brief(plan(60, replica(1, 'final'), replica(2, 'none')))).toEqual(['prove 1 5', 'commit 2']);
     expect(brief(plan(70, replica(1, 'final'), replica(2, 'none')))).toEqual(['commit 2']);
+  });
+
+  it('commits to the new replica when the last proof of the old one is decided, or half a period has passed', () => {
+    const pending = { ...replica(1, 'final', 5), proofPending: true };
+    expect(brief(plan(64, replica(1, 'final'), replica(2, 'none')))).toEqual(['prove 1 5']);
+    expect(brief(plan(64, pending, replica(2, 'none')))).toEqual([]);
+    expect(brief(plan(64, replica(1, 'final', 5), replica(2, 'none')))).toEqual(['commit 2']);
+    expect(brief(plan(65, pending, replica(2, 'none')))).toEqual(['commit 2']);
+    expect(brief(plan(65, replica(1, 'final'), replica(2, 'none')))).toEqual(['prove 1 5', 'commit 2']);
   });
 
   it('drops the old replica only when the new commit is final', () => {
