@@ -7,7 +7,7 @@
  * With a gap there is room for a justified D between B and C, and votes 9 -> 11 and 10 -> 13 break no rule.
  */
 import { linkVotes } from './certificate.ts';
-import { announceJustified, countedVotes, ranksAbove } from './justify.ts';
+import { announceJustified, countedVotes, countFromBelow, ranksAbove } from './justify.ts';
 import { prunePools } from './prune.ts';
 import { isQuorum } from './quorum.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
@@ -36,20 +36,21 @@ function finalize(state: ConsensusState, block: TreeNode, child: TreeNode): void
     const below = i === 0 ? state.root : path[i - 1]!;
     for (const sibling of below.children.filter((node) => node !== kept)) lost.push(...cutSubtree(state, sibling));
   }
-  leaveTrail(state, [state.root, ...path.slice(0, -1)]);
+  const sunk = [state.root, ...path.slice(0, -1)];
   state.root = block;
   block.parent = null;
   state.progressMs = state.nowMs;
   const certificate = { header: child.header, votes: linkVotes(child) };
   emit(state, { kind: 'finalize', hashes: path.map((node) => node.header.hash), certificate });
   if (lost.length > 0) emit(state, { kind: 'prune', hashes: lost.map((node) => node.header.hash) });
+  for (const node of sunk) countFromBelow(state, node);
+  leaveTrail(state, sunk);
   prunePools(state);
   refreshJustifiedTip(state);
 }
 
 function leaveTrail(state: ConsensusState, nodes: readonly TreeNode[]): void {
-  for (const node of nodes)
-    state.trail.set(node.key, { header: node.header, justified: node.justified, votes: countedVotes(node) });
+  for (const node of nodes) state.trail.set(node.key, { header: node.header, votes: countedVotes(node) });
   forgetNodes(state, nodes);
   for (const key of state.trail.keys()) {
     if (state.trail.size <= state.rules.limits.trailBlocksMax) break;

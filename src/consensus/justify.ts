@@ -2,6 +2,10 @@
  * Counting votes. A block is justified when voters with more than 2/3 of all bonds voted for it, each from a source that is
  * itself justified and a proper ancestor of it. The root is justified by definition.
  *
+ * A source in a slot below the root's is not looked into any more: the target descends from the root, and a vote from
+ * below surrounds any link that could have made something else final since (docs/protocol.md, "Safety"). So a restarted node, which
+ * has forgotten what was justified below its root, counts the same votes as its peers.
+ *
  * Counting is monotone: a vote whose source is not justified yet waits under that source and is counted when it becomes so;
  * nothing is ever uncounted. So the outcome is the same for every order of arrival. Source: Casper FFG; docs/protocol.md.
  */
@@ -23,8 +27,7 @@ export function sourceStanding(state: ConsensusState, vote: Vote, target: TreeNo
     if (source.header.slot !== vote.sourceSlot || !isProperAncestor(source, target)) return 'never';
     return source.justified ? 'justified' : 'waiting';
   }
-  const past = state.trail.get(key);
-  return past?.justified === true && past.header.slot === vote.sourceSlot ? 'justified' : 'never';
+  return vote.sourceSlot < state.root.header.slot ? 'justified' : 'never';
 }
 
 /** Adds a vote to its target and counts it if it can be. Returns whether it was new and may ever count. */
@@ -74,6 +77,11 @@ function spreadJustification(state: ConsensusState, first: TreeNode): void {
     announceJustified(state, node);
     work.push(...countWaiting(state, node));
   }
+}
+
+/** A source has sunk below the root, justified or not: the votes that waited for it count now. */
+export function countFromBelow(state: ConsensusState, source: TreeNode): void {
+  for (const target of countWaiting(state, source)) spreadJustification(state, target);
 }
 
 function countWaiting(state: ConsensusState, source: TreeNode): TreeNode[] {

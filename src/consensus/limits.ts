@@ -31,7 +31,7 @@ export interface Limits {
   readonly farVoteSlots: number;
   /** Blocks of one leader for one slot taken without support by votes. */
   readonly proposalsPerSlotMax: number;
-  /** Finalized ancestors of the root remembered as possible vote sources and for their certificates. */
+  /** Finalized ancestors of the root remembered for their certificates. */
   readonly trailBlocksMax: number;
   /** Single blocks asked for at a time, and how often each before giving up. */
   readonly wantedBlocksMax: number;

@@ -6,7 +6,7 @@
  * - A node is `valid` only when its parent is. `best` and `justifiedTip` are valid, and `best` descends from (or is)
  *   `justifiedTip`, which descends from (or is) `root`.
  * - A node's `stake` is the bond of all voters with a counted vote for it; a vote counts once its source is justified and a
- *   proper ancestor of its target. Counts only grow, so the result does not depend on the order of arrival.
+ *   proper ancestor of its target, or lies below the root. Counts only grow, so the result does not depend on the order of arrival.
  * - `weight` of a node: bond of all voters (but equivocators) whose newest known vote is for it or a descendant.
  */
 import type { Hash, PublicKey } from '../../native/index.ts';
@@ -57,10 +57,9 @@ export interface TreeNode {
   weight: bigint;
 }
 
-/** A finalized ancestor of the root: a possible source of late votes. */
+/** A finalized ancestor of the root, kept for its certificate. */
 export interface TrailEntry {
   readonly header: BlockHeader;
-  readonly justified: boolean;
   readonly votes: readonly Vote[];
 }
 

@@ -1,0 +1,135 @@
+/**
+ * What must hold in every run, checked from outside the machine and without its code: every vote ever signed and every block
+ * made is known here, whoever saw it.
+ *
+ * - One finalized block per height, over all honest nodes, each on the one before.
+ * - A finalized block carries a certificate: votes of more than 2/3 of the bonds from it to its child in the very next slot,
+ *   and the block itself is justified by the votes signed so far, worked out afresh here.
+ * - No honest validator signs a double or surrounding vote, or two headers for a slot.
+ * - No honest node blames an honest peer.
+ */
+import type { BlockHeader, Certificate, Vote } from '../../src/codec/model.ts';
+import { keyOf } from '../../src/consensus/index.ts';
+import { GENESIS } from './fixture.ts';
+
+export class OracleError extends Error {
+  override readonly name = 'OracleError';
+}
+
+export class Oracles {
+  readonly #bonds: readonly bigint[];
+  readonly #total: bigint;
+  readonly #rankOf: ReadonlyMap<string, number>;
+  readonly #headers = new Map<string, BlockHeader>([[keyOf(GENESIS.hash), GENESIS]]);
+  readonly #votesFor = new Map<string, { rank: number; vote: Vote }[]>();
+  readonly #signed: Vote[][];
+  readonly #signedSlots: Map<number, string>[];
+  readonly #justified = new Map<string, boolean>([[keyOf(GENESIS.hash), true]]);
+  readonly #final: BlockHeader[] = [GENESIS];
+
+  constructor(bonds: readonly bigint[], rankOf: ReadonlyMap<string, number>) {
+    this.#bonds = bonds;
+    this.#total = bonds.reduce((a, b) => a + b, 0n);
+    this.#rankOf = rankOf;
+    this.#signed = bonds.map(() => []);
+    this.#signedSlots = bonds.map(() => new Map());
+  }
+
+  /** Height of the highest block any honest node has finalized. */
+  get finalHeight(): number {
+    return this.#final.length - 1;
+  }
+
+  headerMade(header: BlockHeader, rank: number, honest: boolean): void {
+    this.#headers.set(keyOf(header.hash), header);
+    const earlier = this.#signedSlots[rank]!.get(header.slot);
+    if (honest && earlier !== undefined && earlier !== keyOf(header.hash))
+      throw new OracleError(`honest validator ${rank} signed two headers for slot ${header.slot}`);
+    this.#signedSlots[rank]!.set(header.slot, keyOf(header.hash));
+  }
+
+  voteSigned(vote: Vote, honest: boolean): void {
+    const rank = this.#rankOf.get(keyOf(vote.voter))!;
+    if (honest) for (const other of this.#signed[rank]!) checkPair(rank, other, vote);
+    this.#signed[rank]!.push(vote);
+    const key = keyOf(vote.targetHash);
+    const votes = this.#votesFor.get(key);
+    if (votes === undefined) this.#votesFor.set(key, [{ rank, vote }]);
+    else votes.push({ rank, vote });
+  }
+
+  finalized(headers: readonly BlockHeader[], certificate: Certificate): void {
+    for (const header of headers) {
+      const known = this.#final[header.height];
+      if (known !== undefined && keyOf(known.hash) !== keyOf(header.hash))
+        throw new OracleError(
+          `two finalized blocks at height ${header.height}: slots ${known.slot} and ${header.slot}`,
+        );
+      const below = this.#final[header.height - 1];
+      if (below === undefined || keyOf(below.hash) !== keyOf(header.parentHash))
+        throw new OracleError(`finalized block at height ${header.height} does not stand on the one before`);
+      this.#final[header.height] = header;
+    }
+    this.#checkCertificate(headers[headers.length - 1]!, certificate);
+  }
+
+  #checkCertificate(last: BlockHeader, { header, votes }: Certificate): void {
+    const where = `certificate for slot ${last.slot}`;
+    if (keyOf(header.parentHash) !== keyOf(last.hash)) throw new OracleError(`${where}: not about a child`);
+    if (header.slot !== last.slot + 1)
+      throw new OracleError(`${where}: child in slot ${header.slot}, not the next one`);
+    const ranks = new Set<number>();
+    for (const vote of votes) {
+      const linked = keyOf(vote.sourceHash) === keyOf(last.hash) && keyOf(vote.targetHash) === keyOf(header.hash);
+      if (!linked) throw new OracleError(`${where}: a vote for another link`);
+      ranks.add(this.#rankOf.get(keyOf(vote.voter))!);
+    }
+    if (!this.#isMoreThanTwoThirds(ranks)) throw new OracleError(`${where}: only voters ${[...ranks].join(', ')}`);
+    if (!this.#isJustified(last)) throw new OracleError(`${where}: the block is not justified by the votes signed`);
+  }
+
+  #isMoreThanTwoThirds(ranks: ReadonlySet<number>): boolean {
+    let stake = 0n;
+    for (const rank of ranks) stake += this.#bonds[rank]!;
+    return 3n * stake > 2n * this.#total;
+  }
+
+  /** Only a positive finding is kept: more votes may come. */
+  #isJustified(header: BlockHeader): boolean {
+    const key = keyOf(header.hash);
+    if (this.#justified.get(key) === true) return true;
+    const ranks = new Set<number>();
+    const finalSlot = this.#highestFinalBelow(header);
+    for (const { rank, vote } of this.#votesFor.get(key) ?? []) {
+      if (vote.sourceSlot < finalSlot) ranks.add(rank);
+      const source = this.#headers.get(keyOf(vote.sourceHash));
+      if (source === undefined || source.slot !== vote.sourceSlot || !this.#isBelow(source, header)) continue;
+      if (this.#isJustified(source)) ranks.add(rank);
+    }
+    const justified = this.#isMoreThanTwoThirds(ranks);
+    if (justified) this.#justified.set(key, true);
+    return justified;
+  }
+
+  /** Slot of the highest finalized proper ancestor: sources below it are not looked into. */
+  #highestFinalBelow(header: BlockHeader): number {
+    let at = this.#headers.get(keyOf(header.parentHash));
+    while (at !== undefined && this.#final[at.height] !== at) at = this.#headers.get(keyOf(at.parentHash));
+    return at?.slot ?? 0;
+  }
+
+  #isBelow(source: BlockHeader, header: BlockHeader): boolean {
+    let at: BlockHeader | undefined = header;
+    while (at !== undefined && at.height > source.height) at = this.#headers.get(keyOf(at.parentHash));
+    return at === source && source.height < header.height;
+  }
+}
+
+function checkPair(rank: number, a: Vote, b: Vote): void {
+  if (a.targetSlot === b.targetSlot && keyOf(a.targetHash) !== keyOf(b.targetHash))
+    throw new OracleError(`honest validator ${rank} voted twice in slot ${a.targetSlot}`);
+  const [outer, inner] = a.sourceSlot < b.sourceSlot ? [a, b] : [b, a];
+  if (outer.sourceSlot < inner.sourceSlot && inner.targetSlot < outer.targetSlot)
+    throw new OracleError(`honest validator ${rank} voted ${outer.sourceSlot}->${outer.targetSlot} around
+      ${inner.sourceSlot}->${inner.targetSlot}`);
+}
