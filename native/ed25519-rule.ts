@@ -18,7 +18,7 @@ const P = 2n ** 255n - 19n;
 /** The group's prime order. */
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 /** y of two of the four points of order 8; the other two have its negative. */
-const Y_OF_ORDER_8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7n;
+const Y_OF_ORDER_8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n;
 
 const P_BYTES = littleEndian(P);
 const L_BYTES = littleEndian(L);

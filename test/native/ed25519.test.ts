@@ -1,0 +1,125 @@
+/** Our one Ed25519 rule: every backend gives the same verdicts, on vectors and on generated edge cases. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Kernels } from '../../native/kernels.ts';
+import { sodiumEd25519 } from '../../native/portable/ed25519-backend.ts';
+import { portableKernels } from '../../native/portable/index.ts';
+import { packageRoot } from '../../native/worker-url.ts';
+import { caseFromHex, type Ed25519Case, generateCases } from './ed25519-cases.ts';
+import { VARIANTS } from './variants.ts';
+
+const GENERATED = 4000;
+const SEED = 20_25;
+const ROOT = packageRoot(import.meta.filename);
+
+const BACKENDS: readonly { name: string; kernels: Kernels }[] = [
+  { name: 'node:crypto', kernels: portableKernels('node') },
+  { name: 'noble points', kernels: portableKernels('noble') },
+  ...(sodiumEd25519() === null ? [] : [{ name: 'sodium', kernels: portableKernels('sodium') }]),
+  ...VARIANTS.filter(({ kernels }) => kernels.name === 'native'),
+];
+
+/** Verdicts of one packed batch. */
+function verdicts(kernels: Kernels, cases: readonly Ed25519Case[]): Uint8Array {
+  const offsets = new Uint32Array(cases.length + 1);
+  for (const [i, { message }] of cases.entries()) offsets[i + 1] = offsets[i]! + message.length;
+  const pack = (parts: Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts));
+  const out = new Uint8Array(cases.length).fill(7);
+  kernels.ed25519Verify(
+    pack(cases.map(({ publicKey }) => publicKey)),
+    pack(cases.map(({ signature }) => signature)),
+    pack(cases.map(({ message }) => message)),
+    offsets,
+    out,
+  );
+  return out;
+}
+
+/** The cases whose verdict is not the right one. */
+function wrong(kernels: Kernels, cases: readonly Ed25519Case[]): string[] {
+  const given = verdicts(kernels, cases);
+  return cases.flatMap(({ kind, valid }, i) => (given[i] === Number(valid) ? [] : [`${i}: ${kind} gave ${given[i]}`]));
+}
+
+interface OurVectors {
+  readonly cases: readonly { name: string; publicKey: string; message: string; signature: string; valid: boolean }[];
+}
+
+function ourVectors(): Ed25519Case[] {
+  const { cases } = JSON.parse(readFileSync(join(ROOT, 'test/vectors/ed25519.json'), 'utf8')) as OurVectors;
+  return cases.map((vector) => caseFromHex(vector.name, vector, vector.valid));
+}
+
+interface WycheproofFile {
+  readonly testGroups: readonly {
+    readonly publicKey: { readonly pk: string };
+    readonly tests: readonly { tcId: number; msg: string; sig: string; result: string }[];
+  }[];
+}
+
+const SHARED = join(ROOT, '../shared/vectors');
+
+function wycheproof(): Ed25519Case[] {
+  const file = JSON.parse(readFileSync(join(SHARED, 'wycheproof/ed25519_test.json'), 'utf8')) as WycheproofFile;
+  return file.testGroups.flatMap(({ publicKey, tests }) =>
+    tests.map(({ tcId, msg, sig, result }) => {
+      const hexadecimal = { publicKey: publicKey.pk, message: msg, signature: sig };
+      return caseFromHex(`wycheproof ${tcId}`, hexadecimal, result === 'valid');
+    }),
+  );
+}
+
+function speccheck(): Ed25519Case[] {
+  const path = join(SHARED, 'ed25519-speccheck/cases.json');
+  const cases = JSON.parse(readFileSync(path, 'utf8')) as { message: string; pub_key: string; signature: string }[];
+  // Case 3 mixes torsion into both points and satisfies the cofactorless equation; all others break one of our byte checks or the equation.
+  return cases.map(({ message, pub_key, signature }, i) =>
+    caseFromHex(`speccheck ${i}`, { publicKey: pub_key, message, signature }, i === 3),
+  );
+}
+
+const generated = generateCases(GENERATED, SEED);
+
+describe.each(BACKENDS)('ed25519 by $name', ({ kernels }) => {
+  it('gives the verdicts of our vectors', () => {
+    const cases = ourVectors();
+    expect(cases.length).toBeGreaterThan(40);
+    expect(wrong(kernels, cases)).toEqual([]);
+  });
+
+  it.skipIf(!existsSync(SHARED))('gives the verdicts of the whole speccheck and Wycheproof sets', () => {
+    const cases = [...speccheck(), ...wycheproof()];
+    // Signatures of other lengths cannot even be packed; see the next test.
+    const packable = cases.filter(({ signature }) => signature.length === 64);
+    expect(packable.length).toBeGreaterThan(140);
+    expect(wrong(kernels, packable)).toEqual([]);
+    for (const odd of cases.filter(({ signature }) => signature.length !== 64))
+      expect(() => verdicts(kernels, [odd])).toThrow(TypeError);
+  });
+
+  it(`gives the verdicts of ${GENERATED} generated edge cases`, () => {
+    expect(wrong(kernels, generated)).toEqual([]);
+  });
+
+  it('judges each signature by itself, wherever the bad ones lie in a batch', () => {
+    const good = generated.filter(({ valid }) => valid).slice(0, 24);
+    const bad = generated.filter(({ valid }) => !valid).slice(0, 24);
+    for (let pattern = 1; pattern < 40; pattern += 3) {
+      const batch = Array.from({ length: 17 }, (_, i) => ((pattern >> (i % 6)) & 1 ? bad : good)[(pattern + i) % 24]!);
+      expect(wrong(kernels, batch)).toEqual([]);
+    }
+    expect(verdicts(kernels, [])).toHaveLength(0);
+  });
+});
+
+describe('the generated cases', () => {
+  it('hold what they promise: both verdicts, also where torsion cancels', () => {
+    const kinds = new Set(generated.map(({ kind }) => kind.replace(/\d+/g, 'n')));
+    expect(kinds.size).toBeGreaterThan(12);
+    const both = generated.filter(({ kind }) => kind === 'torsion in A and R');
+    expect(both.some(({ valid }) => valid)).toBe(true);
+    expect(both.some(({ valid }) => !valid)).toBe(true);
+    expect(generated.filter(({ valid }) => valid).length).toBeGreaterThan(GENERATED / 15);
+  });
+});
