@@ -1,0 +1,186 @@
+/** Every kernel refuses hostile arguments with a TypeError, on every variant; and so does the addon behind the checks. */
+import { describe, expect, it } from 'vitest';
+import { openBinding } from '../../native/binding.ts';
+import type { Kernels } from '../../native/kernels.ts';
+import { seededBytes, VARIANTS } from './variants.ts';
+
+type Call = readonly [name: keyof Kernels, () => unknown[]];
+
+const bytes = (size: number): Uint8Array => seededBytes(size)(size);
+const entries = (count: number): Uint8Array => bytes(32 * count).map((byte, i) => (i % 32 === 28 ? 1 : byte));
+
+/** Valid arguments of every kernel, fresh each time. */
+const CALLS: readonly Call[] = [
+  ['sha256', () => [bytes(70)]],
+  ['sha256Chain', () => [bytes(32), 3]],
+  ['pohVerify', () => [bytes(96), Uint32Array.of(1, 2), Uint8Array.of(0, 1), bytes(64)]],
+  ['sha256Pairs', () => [1, bytes(192), new Uint8Array(96)]],
+  ['sha256Leaves', () => [0, bytes(100), 30, new Uint8Array(128)]],
+  ['sha256Ragged', () => [0, bytes(100), Uint32Array.of(0, 10, 100), new Uint8Array(64)]],
+  ['ed25519Verify', () => [bytes(64), bytes(128), bytes(20), Uint32Array.of(0, 10, 20), new Uint8Array(2)]],
+  ['aesCbcEncrypt', () => [bytes(32), bytes(16), bytes(48), new Uint8Array(48)]],
+  ['aesCbcDecrypt', () => [bytes(32), bytes(16), bytes(48), new Uint8Array(48)]],
+  ['aesCbcEncryptMany', () => [bytes(96), bytes(48), bytes(32), new Uint8Array(96)]],
+  ['crc32c', () => [bytes(50), 7]],
+  ['ripemd160Keys', () => [bytes(64), new Uint8Array(40)]],
+  ['tableFind', () => [new Uint8Array(32 * 16), 4, bytes(16), bytes(40), new Int32Array(2)]],
+  ['tablePut', () => [new Uint8Array(32 * 16), 4, bytes(16), 0, entries(2)]],
+];
+
+const WRONG_TYPES: readonly unknown[] = [
+  undefined,
+  null,
+  'text',
+  true,
+  1n,
+  {},
+  [1, 2, 3],
+  () => 0,
+  new ArrayBuffer(32),
+  new DataView(new ArrayBuffer(32)),
+  new Float64Array(4),
+  new Int8Array(32),
+  new Uint8ClampedArray(32),
+  Symbol('s'),
+];
+const WRONG_NUMBERS: readonly unknown[] = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32, 2 ** 53, '3'];
+
+type Typed = Uint8Array | Uint32Array | Int32Array;
+const isTyped = (value: unknown): value is Typed => ArrayBuffer.isView(value);
+
+function detached<T extends Typed>(array: T): T {
+  const buffer = array.buffer as ArrayBuffer;
+  structuredClone(buffer, { transfer: [buffer] });
+  return array;
+}
+
+/** The wrong values to try in place of one argument. Sizes one short and one long are wrong wherever the right size is fixed. */
+function replacements(name: string, position: number, value: unknown): unknown[] {
+  if (!isTyped(value)) return [...WRONG_TYPES, ...WRONG_NUMBERS];
+  const resized = (size: number): unknown => new (value.constructor as new (size: number) => Typed)(size);
+  const anySize = (name === 'sha256' || name === 'crc32c' || name === 'sha256Leaves') && position < 2;
+  const canGrow = (name === 'sha256Ragged' && position === 1) || (name === 'ed25519Verify' && position === 2);
+  const sizes = anySize ? [] : canGrow ? [value.length - 1] : [value.length - 1, value.length + 1];
+  return [...WRONG_TYPES, ...sizes.map(resized)];
+}
+
+function expectTypeError(kernels: object, name: string, values: unknown[]): void {
+  const call = (kernels as Record<string, (...values: unknown[]) => unknown>)[name]!;
+  expect(() => call(...values), `${name}(${values.map((value) => typeof value).join(', ')})`).toThrow(TypeError);
+}
+
+describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
+  it.each(CALLS)('%s takes the right ones', (name, make) => {
+    const call = kernels[name] as (...values: unknown[]) => unknown;
+    expect(() => call(...make())).not.toThrow();
+  });
+
+  it.each(CALLS)('%s refuses each wrong one', (name, make) => {
+    for (const position of make().keys()) {
+      for (const wrong of replacements(name, position, make()[position])) {
+        if (name === 'crc32c' && position === 1 && wrong === undefined) continue; // the seed is optional
+        const values = make();
+        values[position] = wrong;
+        expectTypeError(kernels, name, values);
+      }
+    }
+  });
+
+  it.each(CALLS)('%s refuses each detached buffer, empty ones too', (name, make) => {
+    for (const [position, value] of make().entries()) {
+      if (!isTyped(value)) continue;
+      const values = make();
+      values[position] = detached(values[position] as Typed);
+      expectTypeError(kernels, name, values);
+    }
+    expectTypeError(kernels, 'sha256', [detached(new Uint8Array(0))]);
+  });
+
+  it('refuses offsets that descend or leave the data', () => {
+    for (const offsets of [[0, 11, 10], [0, 50, 101], [0, 2 ** 32 - 1, 3], []]) {
+      expectTypeError(kernels, 'sha256Ragged', [0, bytes(100), Uint32Array.from(offsets), new Uint8Array(64)]);
+      expectTypeError(kernels, 'ed25519Verify', [
+        bytes(64),
+        bytes(128),
+        bytes(100),
+        Uint32Array.from(offsets),
+        new Uint8Array(2),
+      ]);
+    }
+  });
+
+  it('refuses outputs that overlap inputs still being read', () => {
+    const pool = bytes(400);
+    expectTypeError(kernels, 'sha256Pairs', [0, pool.subarray(0, 128), pool.subarray(100, 164)]);
+    expectTypeError(kernels, 'sha256Leaves', [0, pool.subarray(0, 100), 50, pool.subarray(99, 163)]);
+    expectTypeError(kernels, 'aesCbcEncrypt', [bytes(32), bytes(16), pool.subarray(0, 64), pool.subarray(1, 65)]);
+    expectTypeError(kernels, 'aesCbcDecrypt', [
+      bytes(32),
+      pool.subarray(8, 24),
+      pool.subarray(0, 64),
+      pool.subarray(0, 64),
+    ]);
+    expectTypeError(kernels, 'ripemd160Keys', [pool.subarray(0, 64), pool.subarray(60, 100)]);
+    expectTypeError(kernels, 'tablePut', [pool.subarray(0, 64), 1, bytes(16), 0, pool.subarray(32, 64)]);
+  });
+
+  it('refuses counts and flags out of range', () => {
+    expectTypeError(kernels, 'pohVerify', [bytes(64), Uint32Array.of(0), Uint8Array.of(0), bytes(32)]);
+    expectTypeError(kernels, 'pohVerify', [bytes(64), Uint32Array.of(2 ** 31), Uint8Array.of(0), bytes(32)]);
+    expectTypeError(kernels, 'pohVerify', [bytes(64), Uint32Array.of(1), Uint8Array.of(2), bytes(32)]);
+    expectTypeError(kernels, 'sha256Leaves', [0, bytes(64), 0, new Uint8Array(0)]);
+    expectTypeError(kernels, 'sha256Pairs', [256, bytes(64), new Uint8Array(32)]);
+    expectTypeError(kernels, 'tableFind', [new Uint8Array(32), 26, bytes(16), bytes(20), new Int32Array(1)]);
+  });
+
+  it('refuses mappings that are no size or path of a file', () => {
+    for (const size of [0, -4096, 100, 4097, 2 ** 30 + 4096, Number.NaN])
+      expectTypeError(kernels, 'mapFile', ['x', size, { create: true }]);
+    for (const path of ['', 'a\0b', 7, null]) expectTypeError(kernels, 'mapFile', [path, 4096, { create: false }]);
+  });
+
+  it('works on shared memory and on views into the middle of a buffer', () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(96), 32, 32);
+    shared.set(bytes(32));
+    const plain = bytes(32);
+    kernels.sha256Chain(shared, 4);
+    kernels.sha256Chain(plain, 4);
+    expect([...shared]).toEqual([...plain]);
+  });
+});
+
+describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
+  const addon = openBinding([]);
+  /** What the checks let through in the form the addon takes. */
+  const raw: readonly (readonly [string, () => unknown[]])[] = [
+    ...CALLS.filter(([name]) => !['sha256', 'tablePut', 'ed25519Verify'].includes(name)),
+    ['sha256', () => [bytes(70), new Uint8Array(32)]],
+    ['tablePut', () => [new Uint8Array(32 * 16), 4, bytes(16), 0, entries(2), new Uint32Array(1)]],
+  ];
+
+  it.each(raw)('%s refuses wrong types, sizes and detached buffers by itself', (name, make) => {
+    expectTypeError(addon, name, []);
+    for (const [position, value] of make().entries()) {
+      for (const wrong of isTyped(value) ? replacements(name, position, value) : WRONG_TYPES) {
+        const values = make();
+        values[position] = wrong;
+        expectTypeError(addon, name, values);
+      }
+      // Where any size fits, a detached array is a harmless empty one to the addon; the checks in front refuse it.
+      const anySize = position === 0 ? name === 'sha256' || name === 'crc32c' : name === 'tablePut' && position === 4;
+      if (!isTyped(value) || anySize) continue;
+      const values = make();
+      values[position] = detached(values[position] as Typed);
+      expectTypeError(addon, name, values);
+    }
+  });
+
+  it('refuses handles that are not its own', () => {
+    const own = addon.mapFile('/dev/shm', 4096, false);
+    expect(own).toBeLessThan(0);
+    for (const handle of [...WRONG_TYPES, addon]) {
+      expectTypeError(addon, 'syncMapping', [handle]);
+      expectTypeError(addon, 'closeMapping', [handle, new ArrayBuffer(8)]);
+    }
+  });
+});
