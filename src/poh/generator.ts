@@ -7,7 +7,7 @@
  *   make it.
  * - Pure: who drives it decides when, and in how long slices.
  */
-import { type Kernels, type PohCount, pohCount } from '../../native/index.ts';
+import { hash, type Kernels, type PohCount, pohCount } from '../../native/index.ts';
 import {
   checkPohParameters,
   isTickCount,
@@ -42,7 +42,7 @@ export class PohGenerator {
 
   /** The present point; the hash is a copy. */
   point(): PohPoint {
-    return { count: pohCount(this.#count), hash: this.#state.slice() };
+    return { count: pohCount(this.#count), hash: hash(this.#state.slice()) };
   }
 
   /** Plain steps left before the next tick's step: 0 when the very next step is the tick. */

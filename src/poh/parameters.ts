@@ -4,7 +4,7 @@
  * Slot s ends at count s * hashesPerTick * ticksPerSlot; a tick is a plain step at every multiple of hashesPerTick. Genesis is
  * count 0, slot 0.
  */
-import { type PohCount, pohCount, type Slot } from '../../native/index.ts';
+import { type Hash, type PohCount, pohCount, type Slot } from '../../native/index.ts';
 
 /** The genesis parameters PoH depends on. */
 export interface PohParameters {
@@ -17,8 +17,7 @@ export interface PohParameters {
 /** A recorded point of the sequence: the hash after `count` steps. */
 export interface PohPoint {
   readonly count: PohCount;
-  /** 32 bytes */
-  readonly hash: Uint8Array;
+  readonly hash: Hash;
 }
 
 /** Thrown when a caller breaks this folder's contract: an error of the program, not of its input. */

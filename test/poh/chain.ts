@@ -3,7 +3,7 @@
  * two sentences and nothing else.
  */
 import { createHash } from 'node:crypto';
-import { type Hash, hash, height, type PohCount, pohCount, slot } from '../../native/index.ts';
+import { height, pohCount, slot } from '../../native/index.ts';
 import {
   assembleBlock,
   type Block,
@@ -40,18 +40,16 @@ export interface Batch {
   readonly votes?: readonly Vote[];
 }
 
-type Point = { readonly count: PohCount; readonly hash: Hash };
-
 /** Makes a block of `slotNumber` on `parent`, with batches mixed in at the given steps. */
 export function makeBlock(parent: StretchStart, slotNumber: number, batches: readonly Batch[] = []): Block {
   const startCount = parent.slot * hashesPerSlot(parameters);
   const endCount = slotNumber * hashesPerSlot(parameters);
   const generator = new PohGenerator(kernels, parameters, { count: pohCount(startCount), hash: parent.pohHash });
-  const entries: Entry[] = [{ kind: 'parent', ...pointOf(generator.mixin(parent.blockHash)) }];
+  const entries: Entry[] = [{ kind: 'parent', ...generator.mixin(parent.blockHash) }];
   const advanceTo = (count: number) => {
     while (generator.count < count) {
       const tick = generator.advance(count - generator.count);
-      if (tick !== undefined) entries.push({ kind: 'tick', ...pointOf(tick) });
+      if (tick !== undefined) entries.push({ kind: 'tick', ...tick });
     }
   };
   for (const batch of batches) {
@@ -62,17 +60,13 @@ export function makeBlock(parent: StretchStart, slotNumber: number, batches: rea
   return sealBlock(parent, slotNumber, entries);
 }
 
-function pointOf(point: { readonly count: PohCount; readonly hash: Uint8Array }): Point {
-  return { count: point.count, hash: hash(point.hash) };
-}
-
 function batchEntry(generator: PohGenerator, batch: Batch): Entry {
   if (batch.votes !== undefined) {
-    const point = pointOf(generator.mixin(itemsRoot(kernels, batch.votes)));
+    const point = generator.mixin(itemsRoot(kernels, batch.votes));
     return { kind: 'votes', ...point, votes: batch.votes };
   }
   const transactions = (batch.payloads ?? []).map((payload, index) => transactionOf(payload, BigInt(index)));
-  return { kind: 'transactions', ...pointOf(generator.mixin(itemsRoot(kernels, transactions))), transactions };
+  return { kind: 'transactions', ...generator.mixin(itemsRoot(kernels, transactions)), transactions };
 }
 
 /** Signs a header over the entries as they are, right or wrong. */
