@@ -19,6 +19,8 @@ export const LEAF_SIZE_BYTES_MAX = 65_536;
 /** AES's block. */
 export const CIPHER_BLOCK_SIZE_BYTES = 16;
 export const SAMPLE_BLOCK_SIZE_BYTES_MAX: number = 2 ** 30;
+/** Bounds the work of one period's proof: each block costs a hash or two and a read. */
+export const SAMPLE_BLOCK_COUNT_MAX: number = 2 ** 24;
 
 const within = (value: number, low: number, high: number): boolean =>
   Number.isSafeInteger(value) && value >= low && value <= high;
@@ -34,10 +36,16 @@ export function geometryProblem({ segmentSizeBytes, leafSizeBytes }: SegmentGeom
   return undefined;
 }
 
-/** What is wrong with a sample block's size; undefined when nothing is. Any size from 1 byte to 1 GiB is defined. */
-export function sampleBlockProblem(sampleBlockSizeBytes: number): string | undefined {
-  if (within(sampleBlockSizeBytes, 1, SAMPLE_BLOCK_SIZE_BYTES_MAX)) return undefined;
-  return `sampleBlockSizeBytes must be an integer within 1 .. 2^30, got ${sampleBlockSizeBytes}`;
+/**
+ * What is wrong with a sample block's size for a replica of `replicaSizeBytes`; undefined when nothing is. Any size from 1 byte to 1 GiB is
+ * defined, as long as it cuts the replica into at most 2^24 blocks.
+ */
+export function sampleBlockProblem(sampleBlockSizeBytes: number, replicaSizeBytes: number): string | undefined {
+  if (!within(sampleBlockSizeBytes, 1, SAMPLE_BLOCK_SIZE_BYTES_MAX))
+    return `sampleBlockSizeBytes must be an integer within 1 .. 2^30, got ${sampleBlockSizeBytes}`;
+  if (Math.ceil(replicaSizeBytes / sampleBlockSizeBytes) > SAMPLE_BLOCK_COUNT_MAX)
+    return `sampleBlockSizeBytes must cut ${replicaSizeBytes} bytes into at most 2^24 blocks, got ${sampleBlockSizeBytes}`;
+  return undefined;
 }
 
 /** Throws `ReplicatorError` 'parameters' when `problem` says anything. */

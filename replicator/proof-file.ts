@@ -196,7 +196,8 @@ function refuseEnvelope(kernels: Kernels, bytes: Uint8Array): void {
 
 /** What makes a proof impossible to state, whoever is right; undefined when nothing does. */
 function fieldProblem(proof: StorageProof): string | undefined {
-  const sizes = geometryProblem(proof.geometry) ?? sampleBlockProblem(proof.sampleBlockSizeBytes);
+  const sizes =
+    geometryProblem(proof.geometry) ?? sampleBlockProblem(proof.sampleBlockSizeBytes, proof.geometry.segmentSizeBytes);
   if (sizes !== undefined) return sizes;
   const { slotsPerPeriod, periodsPerRotation } = proof.schedule;
   if (slotsPerPeriod < 1 || periodsPerRotation < 1)

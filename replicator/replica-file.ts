@@ -7,8 +7,7 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { type Hash, type Kernels, sameBytes } from '../native/index.ts';
-import type { StoredFile } from '../storage/files/files.ts';
-import { HASH_SIZE_BYTES, LEAF_PREFIX } from '../storage/index.ts';
+import { HASH_SIZE_BYTES, LEAF_PREFIX, type StoredFile } from '../storage/index.ts';
 import type { ByteReader } from './chunks.ts';
 import { RootBuilder } from './commit.ts';
 import { decodeRange } from './decode.ts';

@@ -36,7 +36,7 @@ export interface SliceRun {
 
 /** How many slices, and so leaves of the samples tree, a period has. */
 export function sampleCount({ replicaSizeBytes, sampleBlockSizeBytes }: SampleLayout): number {
-  refuseProblem(sampleBlockProblem(sampleBlockSizeBytes));
+  refuseProblem(sampleBlockProblem(sampleBlockSizeBytes, replicaSizeBytes));
   return Math.ceil(replicaSizeBytes / sampleBlockSizeBytes);
 }
 

@@ -8,14 +8,8 @@
  * - One process a directory (a lock file sees to that), and one encoding of a replica at a time (the caller sees to that).
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
-import {
-  type FileLock,
-  type Files,
-  FilesError,
-  type OpenMode,
-  parentOf,
-  type StoredFile,
-} from '../storage/files/files.ts';
+import { parentOf } from '../storage/files/files.ts';
+import { type FileLock, type Files, FilesError, type StoredFile } from '../storage/index.ts';
 import type { ByteSource } from './chunks.ts';
 import { type EncodeSink, encodeSegment } from './encode.ts';
 import { CorruptReplicaError, ReplicatorError } from './errors.ts';
@@ -207,7 +201,7 @@ export class ReplicaStore {
     return `${this.#options.directory}/${nameOf(id)}`;
   }
 
-  async #openFile(id: ReplicaId, mode: OpenMode): Promise<StoredFile> {
+  async #openFile(id: ReplicaId, mode: 'read' | 'write'): Promise<StoredFile> {
     try {
       return await this.#options.files.open(this.#pathOf(id), mode);
     } catch (error) {

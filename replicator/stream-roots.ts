@@ -129,7 +129,7 @@ function pack(parts: readonly Uint8Array[], partSizeBytes: number): Uint8Array {
  */
 export async function streamRoots(kernels: Kernels, request: StreamRequest): Promise<StreamRoots> {
   const { geometry, sampleBlockSizeBytes, identities } = request;
-  refuseProblem(geometryProblem(geometry) ?? sampleBlockProblem(sampleBlockSizeBytes));
+  refuseProblem(geometryProblem(geometry) ?? sampleBlockProblem(sampleBlockSizeBytes, geometry.segmentSizeBytes));
   const { segmentSizeBytes, leafSizeBytes } = geometry;
   const layout: SampleLayout = { replicaSizeBytes: segmentSizeBytes, sampleBlockSizeBytes };
   const lanes = identities.map(

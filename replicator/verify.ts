@@ -2,7 +2,8 @@
  * Verification (mode `stream`): claims as they stand on the ledger, against the verifier's own copy of the segment. First the VRF
  * proofs, which need no data; then one pass over the segment for all claims that are left.
  *
- * A claim is hostile input: whatever is in it, the answer is a verdict. The verifier's own copy is not: when it is not the segment the
+ * A claim's proofs and roots are hostile input: whatever is in them, the answer is a verdict. (Numbers and designated hashes are the
+ * verifier's own: out of range, they throw `RangeError`.) The verifier's copy of the segment is not: when it is not the one the
  * header names, nothing can be said about anybody's proof, and this throws instead of blaming them.
  */
 import { type Kernels, sameBytes } from '../native/index.ts';

@@ -44,6 +44,8 @@ describe('the slice of a block', () => {
   it('refuses sizes that are none', () => {
     for (const sampleBlockSizeBytes of [0, -1, 1.5, 2 ** 30 + 1, Number.NaN])
       expect(() => sampleCount({ replicaSizeBytes: 1024, sampleBlockSizeBytes })).toThrow(/sampleBlockSizeBytes/);
+    expect(() => sampleCount({ replicaSizeBytes: 2 ** 24 + 1024, sampleBlockSizeBytes: 1 })).toThrow(/2\^24 blocks/);
+    expect(sampleCount({ replicaSizeBytes: 2 ** 24, sampleBlockSizeBytes: 1 })).toBe(2 ** 24);
   });
 });
 
