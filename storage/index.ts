@@ -37,6 +37,7 @@ export {
   encodeBatch,
   readBatchHead,
 } from './oplog/batch.ts';
+export { type OpenReport, StateStore, type StateStoreOptions, type StateTip } from './state.ts';
 export {
   RECORD_KEY_SIZE_BYTES_MAX,
   RECORD_VALUE_SIZE_BYTES_MAX,

@@ -5,6 +5,7 @@
  * - Reads no byte at or past `limit`; no size found on disk makes it allocate more than the file holds.
  * - Says where and how a frame is wrong and stays there; whether that is a torn tail or damage is for the caller to judge.
  */
+import type { Hash } from '../../native/index.ts';
 import type { StoredFile } from '../files/files.ts';
 import { BATCH_HEAD_SIZE_BYTES, BATCH_SIZE_BYTES_MAX } from './batch.ts';
 import { digestInPlace, FRAME_HEAD_SIZE_BYTES, type FrameKernels, frameSize, readFrameHead } from './frame.ts';
@@ -81,7 +82,7 @@ export class FrameReader {
   }
 
   /** Digest of the batch that `next` returned last; overwrites bytes before it in the reader's buffer. */
-  digest(frame: ReadFrame): Uint8Array {
+  digest(frame: ReadFrame): Hash {
     return digestInPlace(this.#kernels, this.#buffer, frame.offset - this.#bufferOffset, frame.batch.length);
   }
 

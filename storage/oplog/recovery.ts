@@ -9,7 +9,7 @@
  *   bytes that the disk does not have. A sector rewritten with equal bytes is the same before and after.
  * - A recovered log recovers to itself: the second time nothing is written.
  */
-import { sameBytes } from '../../native/index.ts';
+import { type Hash, sameBytes } from '../../native/index.ts';
 import { CorruptionError, hexOf } from '../errors.ts';
 import type { Files, StoredFile } from '../files/files.ts';
 import { BatchError, type BatchHead, checkBatch } from './batch.ts';
@@ -36,7 +36,7 @@ export interface RecoveredBatch {
   readonly opCount: number;
   readonly batch: Uint8Array;
   /** SHA-256('cairn/batch/1' || batch). */
-  readonly digest: Uint8Array;
+  readonly digest: Hash;
   /** Number of its first op, counted from 0 over the whole log. */
   readonly firstOp: number;
 }
