@@ -70,7 +70,8 @@ interface Binding {
 
 /** The addon opened for this CPU, without some of its features. Throws when there is no addon, or one of another version. */
 export function openBinding(without: readonly CpuFeature[]): NativeFunctions {
-  const find = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => unknown;
+  const require = createRequire(import.meta.url);
+  const find = require('node-gyp-build') as (directory: string) => unknown;
   const binding = find(packageRoot(fileURLToPath(import.meta.url))) as Binding;
   if (binding.version !== BORDER_VERSION)
     throw new RangeError(`the addon has border version ${binding.version}, this code needs ${BORDER_VERSION}`);

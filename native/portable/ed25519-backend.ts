@@ -80,7 +80,8 @@ interface Sodium {
 /** libsodium, when the optional package and a prebuilt binary for this machine are there; null otherwise. */
 export function sodiumEd25519(): Ed25519Backend | null {
   try {
-    const sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
+    const require = createRequire(import.meta.url);
+    const sodium = require('sodium-native') as Sodium;
     if (typeof sodium.crypto_sign_verify_detached !== 'function') return null;
     return { path: 'sodium-native', verify: (s, m, k) => sodium.crypto_sign_verify_detached(s, m, k) };
   } catch {
