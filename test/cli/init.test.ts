@@ -85,8 +85,8 @@ describe('initNetwork', () => {
     await expect(initNetwork(options({ archives: -1 }))).rejects.toThrow('archives');
     await expect(initNetwork(options({ replicators: 100 }))).rejects.toThrow('at most 64');
     await expect(initNetwork(options({ networkName: 'No Such Name' }))).rejects.toMatchObject({
-      code: 'bad-genesis',
-      message: expect.stringContaining('name must be 1 to 64 of a-z'),
+      code: 'invalid-field',
+      message: expect.stringContaining('must be 1 to 64 of a-z'),
     });
     expect(readdirSync(join(root, 'net'))).toEqual([]);
   });
