@@ -29,7 +29,7 @@ export interface Caller {
 }
 
 /** An answer: JSON text, or undefined when there was nothing to answer (notifications only). */
-export interface Answer {
+export interface Answered {
   readonly body: string | undefined;
   /** True when the caller was over its rate. */
   readonly rateLimited: boolean;
@@ -43,7 +43,7 @@ export class Dispatcher {
   }
 
   /** Answers one request body. Never rejects. */
-  async answer(body: string, caller: Caller): Promise<Answer> {
+  async answer(body: string, caller: Caller): Promise<Answered> {
     let value: unknown;
     try {
       value = JSON.parse(body);
@@ -134,6 +134,6 @@ export class Dispatcher {
 }
 
 /** A refusal of the whole body. */
-export function failed(error: RpcError): Answer {
+export function failed(error: RpcError): Answered {
   return { body: JSON.stringify(errorResponse(null, error)), rateLimited: false };
 }

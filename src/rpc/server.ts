@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { SILENT_LOG, type TransportLog } from '../net/core.ts';
 import { readBody } from './body.ts';
-import { type CallObserver, Dispatcher, failed } from './dispatch.ts';
+import { type Answered, type CallObserver, Dispatcher, failed } from './dispatch.ts';
 import { RpcCode, RpcError } from './json-rpc.ts';
 import { type RpcLimits, rpcLimits } from './limits.ts';
 import type { MethodTable } from './method.ts';
@@ -43,7 +43,7 @@ export class RpcServer {
   readonly #log: TransportLog;
   readonly #dispatcher: Dispatcher;
   readonly #server: Server;
-  readonly #stopping = new AbortController();
+  readonly #callers = new Set<AbortController>();
   #requests = 0;
   #url = '';
 
@@ -90,8 +90,8 @@ export class RpcServer {
 
   /** Ends waiting calls, closes every connection. Idempotent. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
     if (!this.#server.listening) return;
+    for (const caller of this.#callers) caller.abort();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeIdleConnections();
@@ -141,16 +141,25 @@ export class RpcServer {
       refuse(response, 400, RpcCode.parse, 'the body is not UTF-8');
       return;
     }
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    const caller = {
-      remote: request.socket.remoteAddress ?? 'unknown',
-      signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
-    };
-    const answer = await this.#dispatcher.answer(body, caller);
+    const answer = await this.#answer(body, request, response);
     if (answer.body === undefined) response.writeHead(204).end();
     else if (answer.rateLimited) send(response, 429, JSON_TYPE, answer.body, { 'retry-after': '1' });
     else send(response, 200, JSON_TYPE, answer.body);
+  }
+
+  /** Runs the body's calls; their signal aborts when the caller goes or the server stops. */
+  async #answer(body: string, request: IncomingMessage, response: ServerResponse): Promise<Answered> {
+    const caller = new AbortController();
+    const gone = () => caller.abort();
+    this.#callers.add(caller);
+    response.once('close', gone);
+    try {
+      const remote = request.socket.remoteAddress ?? 'unknown';
+      return await this.#dispatcher.answer(body, { remote, signal: caller.signal });
+    } finally {
+      response.off('close', gone);
+      this.#callers.delete(caller);
+    }
   }
 
   async #health(response: ServerResponse): Promise<void> {

@@ -1,0 +1,283 @@
+/**
+ * A small node behind `NodeApi`: one block with every kind of transaction, one account, a queue of finalized blocks that the test advances.
+ */
+import { createHash } from 'node:crypto';
+import { amount, type Hash, hash, height, pohCount, publicKey, slot, ZERO_HASH } from '../../native/index.ts';
+import {
+  assembleBlock,
+  type Block,
+  type BlockHeader,
+  type Certificate,
+  CodecError,
+  decodeTransaction,
+  type Entry,
+  type Payload,
+  type SigningKey,
+  signHeader,
+  signingKey,
+  signTransaction,
+  signVote,
+  type Transaction,
+} from '../../src/codec/index.ts';
+import {
+  ApiError,
+  type Balances,
+  type BlockPoint,
+  type ClusterNode,
+  type FinalizedBlock,
+  type LatestBlockhash,
+  type NodeApi,
+  type NodeHealth,
+  type NodeIdentity,
+  type NodeStatus,
+  type NodeVersion,
+  type ReplicationTotals,
+  type ReplicationView,
+  type SubmitOutcome,
+  type Supply,
+  type TransactionLocation,
+  type TransactionStatus,
+  type TransactionStatuses,
+  type VoteAccount,
+} from '../../src/rpc/node-api.ts';
+
+export const hasher: { sha256(bytes: Uint8Array): Uint8Array } = {
+  sha256: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()),
+};
+const digest = (text: string): Hash => hash(hasher.sha256(Buffer.from(text)));
+export const KEY: SigningKey = signingKey(new Uint8Array(32).fill(1));
+export const OTHER: SigningKey = signingKey(new Uint8Array(32).fill(2));
+export const CHAIN: Hash = digest('chain');
+export const POH: Hash = digest('poh');
+
+const PAYLOADS: readonly Payload[] = [
+  { kind: 'transfer', to: OTHER.address, amount: amount(7n) },
+  { kind: 'timestamp', digest: digest('file') },
+  { kind: 'register', deposit: amount(1_000n) },
+  { kind: 'commit', segment: 3, rotation: 2, keyProof: new Uint8Array(80).fill(9), replicaRoot: digest('root') },
+  { kind: 'prove', segment: 3, period: 8, sampleProof: new Uint8Array(80).fill(8), samplesRoot: digest('samples') },
+  { kind: 'verdicts', verdicts: [{ identity: OTHER.address, segment: 3, period: 8, valid: true }] },
+];
+
+export function transaction(payload: Payload, counter = 1n): Transaction {
+  const draft = {
+    lastValidHash: POH.subarray(0, 20),
+    lastValidCount: pohCount(50_000),
+    payload,
+    counter,
+    fee: amount(5n),
+  };
+  return signTransaction(hasher, draft, KEY);
+}
+
+export const TRANSACTIONS: readonly Transaction[] = PAYLOADS.map((payload) => transaction(payload));
+
+function makeBlock(): Block {
+  const draft = {
+    chainId: CHAIN,
+    height: height(4),
+    slot: slot(6),
+    parentHash: digest('parent'),
+    pohCount: pohCount(300_000),
+    pohHash: POH,
+    entriesRoot: digest('entries'),
+    transactionCount: TRANSACTIONS.length,
+    stateRoot: digest('state'),
+    historyLength: 12_345,
+    segmentCount: 2,
+    segmentsRoot: digest('segments'),
+    leader: KEY.publicKey,
+  };
+  const header: BlockHeader = signHeader(hasher, draft, KEY);
+  const entries: Entry[] = [
+    { kind: 'parent', count: pohCount(250_001), hash: digest('e1') },
+    { kind: 'transactions', count: pohCount(250_500), hash: digest('e2'), transactions: TRANSACTIONS },
+    { kind: 'tick', count: pohCount(300_000), hash: POH },
+  ];
+  return assembleBlock(header, entries);
+}
+
+export const BLOCK: Block = makeBlock();
+
+export class FakeNode implements NodeApi {
+  balance = 18_446_744_073_709_551_615n;
+  healthy = true;
+  readonly submitted: Uint8Array[] = [];
+  readonly finalized: FinalizedBlock[] = [];
+  readonly status_: Map<string, TransactionStatus> = new Map();
+  blockhashCalls = 0;
+  statusCalls = 0;
+  aborted = 0;
+  /** Set to make `supply` fail as broken code would. */
+  broken: unknown;
+  #waiters: (() => void)[] = [];
+
+  finalize(ids: Hash[]): void {
+    const next = this.finalized.length + 1;
+    const point = { height: height(next), slot: slot(next), hash: digest(`block ${next}`) };
+    this.finalized.push({ ...point, pohCount: pohCount(next * 50_000), ids });
+    for (const id of ids) this.status_.set(Buffer.from(id).toString('hex'), { state: 'finalized', ...point });
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  health(): NodeHealth {
+    return { ok: this.healthy, reason: this.healthy ? '' : 'finality is 41 slots behind' };
+  }
+  version(): NodeVersion {
+    return { version: '0.1.0', kernels: 'portable' as const };
+  }
+  genesisHash(): Hash {
+    return CHAIN;
+  }
+  identity(): NodeIdentity {
+    return { role: 'validator' as const, peer: '12D3KooWTest', publicKey: KEY.publicKey };
+  }
+  point(commitment: string): BlockPoint {
+    const behind = commitment === 'finalized' ? 2 : commitment === 'confirmed' ? 1 : 0;
+    const at = Math.max(0, this.finalized.length - behind + 2);
+    return { height: height(at), slot: slot(at + 1), hash: digest(commitment) };
+  }
+  latestBlockhash(): LatestBlockhash {
+    this.blockhashCalls++;
+    return { pohHash: POH, pohCount: pohCount(300_000), height: height(4), slot: slot(6), lastValidSlot: slot(306) };
+  }
+  balances(addresses: readonly Uint8Array[]): Balances {
+    const of = (address: Uint8Array) => (Buffer.compare(address, KEY.address) === 0 ? this.balance : 0n);
+    return { slot: slot(6), balances: addresses.map(of) };
+  }
+  submit(transactions: readonly Uint8Array[]): SubmitOutcome[] {
+    return transactions.map((bytes) => {
+      try {
+        const { id, fee } = decodeTransaction(hasher, bytes);
+        if (fee === 0n) return { ok: false, id, code: 'fee-too-low', message: 'the fee is below the minimum 5' };
+        this.submitted.push(bytes);
+        this.status_.set(Buffer.from(id).toString('hex'), { state: 'pending' });
+        return { ok: true, id };
+      } catch (error) {
+        if (!(error instanceof CodecError)) throw error;
+        return { ok: false, id: null, code: error.code, message: error.message };
+      }
+    });
+  }
+  transactionStatuses(ids: readonly Hash[]): TransactionStatuses {
+    this.statusCalls++;
+    return { slot: slot(6), statuses: ids.map((id) => this.status_.get(Buffer.from(id).toString('hex')) ?? null) };
+  }
+  transaction(id: Hash): TransactionLocation | null {
+    const index = TRANSACTIONS.findIndex((one) => Buffer.compare(one.id, id) === 0);
+    const found = TRANSACTIONS[index];
+    if (found === undefined) return null;
+    const { height, slot, hash } = BLOCK.header;
+    return { block: { height, slot, hash }, entry: 1, index, pohCount: pohCount(250_500), transaction: found };
+  }
+  block(where: { height?: number; slot?: number; hash?: Hash }): Block {
+    const { header } = BLOCK;
+    if (where.height === header.height || where.slot === header.slot) return BLOCK;
+    if (where.hash !== undefined && Buffer.compare(where.hash, header.hash) === 0) return BLOCK;
+    if (where.height === 1) throw new ApiError('not-available', 'block 1 was pruned');
+    throw new ApiError('not-found', 'there is no such block');
+  }
+  blockBytes(at: number): Uint8Array {
+    return this.block({ height: at }).bytes;
+  }
+  certificate(at: number): Certificate {
+    const { header } = this.block({ height: at });
+    const draft = {
+      sourceSlot: slot(5),
+      sourceHash: header.parentHash,
+      targetSlot: header.slot,
+      targetHash: header.hash,
+      pohCount: header.pohCount,
+      stateRoot: header.stateRoot,
+      leavesSlot: slot(0),
+      leavesHash: ZERO_HASH,
+    };
+    return { header, votes: [signVote(draft, KEY), signVote(draft, OTHER)] };
+  }
+  voteAccounts(): VoteAccount[] {
+    return [
+      { publicKey: KEY.publicKey, bond: amount(100n), lastVoteSlot: slot(6), current: true },
+      { publicKey: OTHER.publicKey, bond: amount(50n), lastVoteSlot: null, current: false },
+    ];
+  }
+  supply(): Supply {
+    if (this.broken !== undefined) throw this.broken;
+    return { slot: slot(6), total: 1_000n, deposits: 100n, rewardPool: 50n };
+  }
+  clusterNodes(): ClusterNode[] {
+    const self = { peer: '12D3KooWTest', addresses: ['/ip4/127.0.0.1/tcp/9/p2p/12D3KooWTest'], self: true };
+    return [
+      {
+        ...self,
+        role: 'validator' as const,
+        publicKey: KEY.publicKey,
+        rpc: null,
+        version: '0.1.0',
+        finalizedHeight: height(4),
+      },
+      { ...self, self: false, role: null, publicKey: null, rpc: null, version: null, finalizedHeight: null },
+    ];
+  }
+  status(): NodeStatus {
+    const point = { height: height(4), slot: slot(6), hash: BLOCK.header.hash };
+    return {
+      role: 'validator',
+      peer: '12D3KooWTest',
+      addresses: [],
+      publicKey: KEY.publicKey,
+      chainId: CHAIN,
+      kernels: 'portable',
+      uptimeMs: 1234,
+      health: this.health(),
+      peers: 3,
+      head: point,
+      justified: point,
+      finalized: { ...point, stateRoot: BLOCK.header.stateRoot },
+      leader: publicKey(KEY.publicKey),
+      isLeader: true,
+      poh: { count: pohCount(300_000), hashesPerSecond: 100_000, behindMs: 0 },
+      transactions: { final: 6, pending: 0, received: 6, refused: 0 },
+      blocks: { produced: 4, received: 0, refused: 0 },
+      finalityMs: { p50: 900, p99: 1500 },
+      history: { startHeight: height(1), lengthBytes: 12_345, segmentSizeBytes: 65_536, segments: 2 },
+      replication: this.#totals(),
+      sync: null,
+    };
+  }
+  replication(filter: { segment?: number; identity?: Uint8Array }): ReplicationView {
+    const replica = { identity: OTHER.address, segment: 3, rotation: 2, commits: 2, replicaRoot: digest('root') };
+    const counts = { accepted: 5, rejected: 0, expired: 1, lastPeriod: 8, proof: 'accepted' as const };
+    const shown = filter.segment === undefined || filter.segment === 3;
+    return {
+      slot: slot(6),
+      totals: this.#totals(),
+      identities: [{ address: OTHER.address, publicKey: OTHER.publicKey, deposit: amount(1_000n), slot: slot(2) }],
+      replicas: shown ? [{ ...replica, ...counts }] : [],
+      truncated: false,
+    };
+  }
+  timestampProof(id: Hash): Uint8Array {
+    if (Buffer.compare(id, TRANSACTIONS[1]!.id) !== 0) throw new ApiError('not-found', 'no such timestamp');
+    return Uint8Array.of(1, 2, 3);
+  }
+  async waitFinalized(after: number, timeoutMs: number, signal: AbortSignal): Promise<FinalizedBlock[]> {
+    const end = performance.now() + timeoutMs;
+    while (this.finalized.length <= after && performance.now() < end && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#waiters.push(resolve);
+        const timer = setTimeout(resolve, Math.max(0, end - performance.now()));
+        signal.addEventListener('abort', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    if (signal.aborted) this.aborted++;
+    return this.finalized.slice(after, after + 32);
+  }
+
+  #totals(): ReplicationTotals {
+    const proofs = { proofsAccepted: 5, proofsRejected: 0, proofsExpired: 1, verifiedHere: 5, invalidHere: 0 };
+    return { period: 8, rotation: 2, identities: 1, replicas: 1, ...proofs };
+  }
+}

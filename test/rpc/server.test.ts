@@ -1,0 +1,328 @@
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decodeCertificate, encodeBase58, formatAddress } from '../../src/codec/index.ts';
+import { replicatorMethods } from '../../src/rpc/methods/index.ts';
+import { rpcMetrics } from '../../src/rpc/metrics.ts';
+import { ApiError } from '../../src/rpc/node-api.ts';
+import { RpcServer } from '../../src/rpc/server.ts';
+import { BLOCK, CHAIN, hasher, KEY, OTHER, POH, TRANSACTIONS, transaction } from './fake-node.ts';
+import { type ServerRig, startServer } from './server-rig.ts';
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+const SELF = formatAddress(KEY.address);
+
+describe('RPC methods', () => {
+  let rig: ServerRig;
+  beforeEach(async () => {
+    rig = await startServer();
+  });
+  afterEach(() => rig.server.stop());
+  const result = async (method: string, params?: unknown): Promise<unknown> => {
+    const { result, error } = await rig.call(method, params);
+    expect(error).toBeUndefined();
+    return result;
+  };
+
+  it('answers about the node and the chain', async () => {
+    expect(await result('getHealth')).toBe('ok');
+    expect(await result('getVersion')).toEqual({ 'cairn-core': '0.1.0', kernels: 'portable' });
+    expect(await result('getGenesisHash')).toBe(encodeBase58(CHAIN));
+    expect(await result('getIdentity')).toMatchObject({ identity: encodeBase58(KEY.publicKey), role: 'validator' });
+    expect(await result('getSlot')).toBe(1);
+    expect(await result('getSlot', [{ commitment: 'processed' }])).toBe(3);
+    expect(await result('getBlockHeight', { config: { commitment: 'confirmed' } })).toBe(1);
+    expect(await result('getClusterNodes')).toMatchObject([
+      { pubkey: encodeBase58(KEY.publicKey), gossip: '/ip4/127.0.0.1/tcp/9/p2p/12D3KooWTest', finalizedHeight: 4 },
+      { publicKey: null, self: false },
+    ]);
+    expect(await result('getVoteAccounts')).toEqual({
+      current: [
+        {
+          votePubkey: encodeBase58(KEY.publicKey),
+          nodePubkey: encodeBase58(KEY.publicKey),
+          activatedStake: '100',
+          lastVote: 6,
+        },
+      ],
+      delinquent: [expect.objectContaining({ activatedStake: '50', lastVote: null })],
+    });
+    expect(await result('getSupply')).toMatchObject({
+      context: { slot: 6 },
+      value: { total: '1000', circulating: '850', nonCirculating: '150' },
+    });
+    expect(await result('cairn_getStatus')).toMatchObject({
+      role: 'validator',
+      chainId: encodeBase58(CHAIN),
+      finalized: { height: 4, stateRoot: encodeBase58(BLOCK.header.stateRoot) },
+      poh: { count: 300_000 },
+    });
+  });
+
+  it('says that it is unhealthy, in RPC and over GET', async () => {
+    const health = () => fetch(`${rig.server.url}/health`);
+    expect(await (await health()).text()).toBe('ok');
+    rig.node.healthy = false;
+    expect((await rig.call('getHealth')).error).toMatchObject({ code: -32005 });
+    const sick = await health();
+    expect([sick.status, await sick.text()]).toEqual([503, 'finality is 41 slots behind']);
+  });
+
+  it('gives balances as decimal strings, and null for what does not exist', async () => {
+    expect(await result('getBalance', [SELF])).toEqual({ context: { slot: 6 }, value: '18446744073709551615' });
+    expect(await result('getMultipleAccounts', [[SELF, formatAddress(OTHER.address)]])).toEqual({
+      context: { slot: 6 },
+      value: [{ balance: '18446744073709551615' }, null],
+    });
+  });
+
+  it('gives a recent block to sign over', async () => {
+    expect(await result('getLatestBlockhash')).toEqual({
+      context: { slot: 6 },
+      value: { blockhash: encodeBase58(POH), pohCount: 300_000, lastValidSlot: 306, lastValidBlockHeight: 304 },
+    });
+  });
+
+  it('takes transactions one by one and many at once, and says why it refuses', async () => {
+    const good = transaction({ kind: 'register', deposit: TRANSACTIONS[2]!.fee }, 77n);
+    expect(await result('sendTransaction', [base64(good.bytes), { encoding: 'base64', skipPreflight: true }])).toBe(
+      encodeBase58(good.id),
+    );
+    expect(rig.node.submitted).toEqual([good.bytes]);
+    const cut = good.bytes.subarray(0, 100);
+    expect((await rig.call('sendTransaction', [base64(cut)])).error).toMatchObject({
+      code: -32002,
+      data: { code: 'transaction-refused', reason: 'truncated' },
+    });
+    expect(await result('cairn_sendTransactions', [[base64(good.bytes), base64(cut)]])).toMatchObject([
+      { id: encodeBase58(good.id) },
+      { error: { code: 'truncated' } },
+    ]);
+  });
+
+  it('follows transactions by id', async () => {
+    const [first, second, third] = TRANSACTIONS.map((one) => one.id);
+    rig.node.finalize([first!]);
+    rig.node.status_.set(Buffer.from(second!).toString('hex'), {
+      state: 'dropped',
+      code: 'expired',
+      message: 'too old',
+    });
+    const ids = [first!, second!, third!].map(encodeBase58);
+    expect(await result('getSignatureStatuses', [ids, { searchTransactionHistory: true }])).toMatchObject({
+      value: [
+        { confirmationStatus: 'finalized', slot: 1, confirmations: null, err: null, state: 'finalized' },
+        { confirmationStatus: null, err: { code: 'expired' }, state: 'dropped' },
+        null,
+      ],
+    });
+    for (const one of TRANSACTIONS) {
+      expect(await result('getTransaction', [encodeBase58(one.id)])).toMatchObject({
+        slot: 6,
+        height: 4,
+        transaction: { id: encodeBase58(one.id), kind: one.payload.kind, fromAddress: SELF, fee: '5' },
+        meta: { err: null, fee: '5' },
+      });
+      expect(await result('getTransaction', [encodeBase58(one.id), { encoding: 'base64' }])).toMatchObject({
+        transaction: [base64(one.bytes), 'base64'],
+      });
+    }
+    expect(await result('getTransaction', [encodeBase58(CHAIN)])).toBe(null);
+    expect(await result('cairn_getTimestampProof', [ids[1]])).toBe('AQID');
+    expect((await rig.call('cairn_getTimestampProof', [ids[0]])).error).toMatchObject({ code: -32004 });
+  });
+
+  it('gives blocks by slot, height and hash, their bytes and certificates', async () => {
+    const bySlot = await result('getBlock', [6]);
+    expect(bySlot).toMatchObject({ blockHeight: 4, transactionCount: 6, leader: encodeBase58(KEY.publicKey) });
+    expect(await result('getBlock', [{ height: 4 }])).toEqual(bySlot);
+    expect(await result('getBlock', [{ hash: encodeBase58(BLOCK.header.hash) }])).toEqual(bySlot);
+    expect(await result('getBlock', [6, { transactionDetails: 'signatures' }])).toMatchObject({
+      signatures: TRANSACTIONS.map((one) => encodeBase58(one.id)),
+    });
+    expect(await result('getBlock', [6, { transactionDetails: 'none' }])).not.toHaveProperty('transactions');
+    expect((await rig.call('getBlock', [7])).error).toMatchObject({ code: -32004, message: 'there is no such block' });
+    expect((await rig.call('getBlock', [{ height: 1 }])).error).toMatchObject({ code: -32001 });
+    expect(await result('cairn_getBlockBytes', [4])).toBe(base64(BLOCK.bytes));
+    const certificate = (await result('cairn_getCertificate', [4])) as { certificate: string; votes: number };
+    const decoded = decodeCertificate(hasher, Buffer.from(certificate.certificate, 'base64'));
+    expect([certificate.votes, decoded.votes.length, decoded.header.height]).toEqual([2, 2, 4]);
+  });
+
+  it('shows replication, filtered', async () => {
+    expect(await result('cairn_getReplication')).toMatchObject({
+      identities: [{ address: formatAddress(OTHER.address), deposit: '1000' }],
+      replicas: [{ segment: 3, proof: 'accepted', accepted: 5 }],
+      truncated: false,
+    });
+    expect(await result('cairn_getReplication', [{ segment: 9 }])).toMatchObject({ replicas: [] });
+    expect((await rig.call('cairn_getReplication', [{ segmnt: 9 }])).error).toMatchObject({ code: -32602 });
+  });
+
+  it('waits for finalized blocks, and ends waiting when the caller goes or the server stops', async () => {
+    expect(await result('cairn_waitFinalized', { afterHeight: 0, timeoutMs: 10 })).toEqual({ blocks: [] });
+    const waiting = result('cairn_waitFinalized', { afterHeight: 0, timeoutMs: 10_000 });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    rig.node.finalize([TRANSACTIONS[0]!.id]);
+    expect(await waiting).toMatchObject({ blocks: [{ height: 1, ids: [encodeBase58(TRANSACTIONS[0]!.id)] }] });
+    const call = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'cairn_waitFinalized', params: [9, 20_000] });
+    const gone = new AbortController();
+    const headers = { 'content-type': 'application/json' };
+    const left = fetch(rig.server.url, { method: 'POST', body: call, headers, signal: gone.signal }).catch(
+      () => 'gone',
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    gone.abort();
+    expect(await left).toBe('gone');
+    await expect.poll(() => rig.node.aborted).toBe(1);
+    const cut = rig.post(call).catch(() => 'closed');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await rig.server.stop();
+    expect(await cut).not.toBe(undefined);
+    expect(rig.node.aborted).toBe(2);
+  });
+});
+
+describe('RPC envelope', () => {
+  let rig: ServerRig;
+  afterEach(() => rig.server.stop());
+
+  it('answers batches in order, notifications not at all', async () => {
+    rig = await startServer();
+    const call = (id: unknown, method: string) => ({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method });
+    const batch = [
+      call('a', 'getHealth'),
+      call(undefined, 'getHealth'),
+      call(null, 'nope'),
+      7,
+      call(2, 'getGenesisHash'),
+    ];
+    const { json } = await rig.post(JSON.stringify(batch));
+    expect(json).toMatchObject([
+      { id: 'a', result: 'ok' },
+      { id: null, error: { code: -32601 } },
+      { id: null, error: { code: -32600 } },
+      { id: 2, result: encodeBase58(CHAIN) },
+    ]);
+    expect(await rig.post(JSON.stringify(call(undefined, 'getHealth')))).toMatchObject({ status: 204, text: '' });
+    expect(await rig.post(JSON.stringify([call(undefined, 'getHealth')]))).toMatchObject({ status: 204, text: '' });
+    const waits = { ...call(3, 'cairn_waitFinalized'), params: [0, 10] };
+    expect((await rig.post(JSON.stringify([waits]))).json).toMatchObject([{ error: { code: -32600 } }]);
+  });
+
+  it('names the parameter that is wrong', async () => {
+    rig = await startServer();
+    const cases: [string, unknown, RegExp][] = [
+      ['getBalance', ['cairn1nope'], /parameter address: an address has 44 characters, found 10/],
+      ['getBalance', [SELF.slice(0, -1) + (SELF.endsWith('q') ? 'p' : 'q')], /parameter address: .*mistyped/],
+      ['getBalance', [], /parameter address/],
+      ['getBalance', [5], /parameter address/],
+      ['getBalance', [SELF, { commitment: 'maybe' }], /parameter config\.commitment/],
+      ['getBalance', [SELF, {}, 1], /takes at most 2 parameters \(address, config\), got 3/],
+      ['getBalance', { adress: SELF }, /adress/],
+      ['getMultipleAccounts', [[SELF, 'x']], /parameter addresses\[1\]/],
+      ['getMultipleAccounts', [new Array(1001).fill(SELF)], /parameter addresses/],
+      ['getSignatureStatuses', [['0']], /parameter ids\[0\]/],
+      ['sendTransaction', ['%%%'], /parameter transaction: is not base64/],
+      ['sendTransaction', ['AAAA', { encoding: 'base58' }], /parameter config\.encoding/],
+      ['cairn_sendTransactions', [new Array(513).fill('AAAA')], /parameter transactions/],
+      ['cairn_sendTransactions', [[]], /parameter transactions/],
+      ['cairn_getBlockBytes', [-1], /parameter height/],
+      ['cairn_getBlockBytes', [1.5], /parameter height/],
+      ['cairn_getBlockBytes', [2 ** 60], /parameter height/],
+      ['cairn_waitFinalized', { afterHeight: 0, timeoutMs: 10 ** 9 }, /parameter timeoutMs/],
+      ['getBlock', [{ height: 1, slot: 2 }], /parameter block/],
+    ];
+    for (const [method, params, message] of cases) {
+      const { error } = await rig.call(method, params);
+      expect([method, error?.code]).toEqual([method, -32602]);
+      expect(error?.message).toMatch(message);
+    }
+  });
+
+  it('keeps its inside to itself', async () => {
+    rig = await startServer();
+    rig.node.broken = new TypeError('secret: cannot read /home/x');
+    expect((await rig.call('getSupply')).error).toEqual({ code: -32603, message: 'internal error' });
+    expect(JSON.stringify(rig.errors)).toContain('secret');
+    rig.node.broken = new ApiError('busy', 'the pool is full');
+    expect((await rig.call('getSupply')).error).toEqual({
+      code: -32020,
+      message: 'the pool is full',
+      data: { code: 'busy' },
+    });
+    rig.node.broken = 'a string';
+    expect((await rig.call('getSupply')).error).toMatchObject({ code: -32603 });
+  });
+
+  it('counts calls in the registry it was given', async () => {
+    const registry = new Registry();
+    rig = await startServer({}, { metrics: registry, observe: await rpcMetrics(registry) });
+    await rig.call('getHealth');
+    await rig.call('getBalance', ['x']);
+    await rig.call('no-such-method');
+    const text = await (await fetch(`${rig.server.url}/metrics`)).text();
+    expect(text).toContain('cairn_rpc_calls_total{method="getHealth",outcome="ok"} 1');
+    expect(text).toContain('cairn_rpc_calls_total{method="getBalance",outcome="error"} 1');
+    expect(text).not.toContain('no-such-method');
+  });
+
+  it('holds each remote address to its rate', async () => {
+    rig = await startServer({ callsPerSecond: 1, callsBurst: 5, batchCallsMax: 5 });
+    const health = { jsonrpc: '2.0', id: 1, method: 'getHealth' };
+    const batch = (count: number) => rig.post(JSON.stringify(new Array(count).fill(health)));
+    expect((await batch(4)).status).toBe(200);
+    expect(await batch(4)).toMatchObject({ status: 429, json: { error: { code: -32021 } } });
+    expect((await batch(1)).status).toBe(200);
+  });
+
+  it('holds waiting calls to their number', async () => {
+    rig = await startServer({ waitsMax: 2, waitsPerRemoteMax: 2 });
+    const wait = () => rig.call('cairn_waitFinalized', [0, 400]);
+    const [a, b] = [wait(), wait()];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await wait()).error).toMatchObject({ code: -32020 });
+    expect(await Promise.all([a, b])).toMatchObject([{ result: { blocks: [] } }, { result: { blocks: [] } }]);
+    expect((await wait()).result).toEqual({ blocks: [] });
+  });
+
+  it('answers an error instead of too large a response', async () => {
+    rig = await startServer({ responseSizeBytesMax: 2_000 });
+    expect((await rig.call('getBlock', [6])).error).toMatchObject({ code: -32022 });
+    const small = { jsonrpc: '2.0', id: 1, method: 'getGenesisHash' };
+    const { json } = await rig.post(JSON.stringify(new Array(60).fill(small)));
+    const answers = json as { result?: string; error?: { code: number } }[];
+    expect(answers.length).toBe(60);
+    expect(answers[0]!.result).toBe(encodeBase58(CHAIN));
+    expect(answers[59]!.error?.code).toBe(-32022);
+  });
+});
+
+describe('replicator RPC', () => {
+  it('serves status, history and, if allowed, a corruption', async () => {
+    const methods = replicatorMethods({
+      health: () => ({ ok: true, reason: '' }),
+      status: () => {
+        throw new ApiError('busy', 'starting');
+      },
+      readHistory: (segment, offset, sizeBytes) => new Uint8Array(sizeBytes).fill(segment + offset),
+      injectCorruption: (segment) => {
+        if (segment === null) throw new ApiError('not-supported', 'faults are not allowed by the configuration');
+        return { segment, offset: 5 };
+      },
+    });
+    const server = new RpcServer({ methods, health: () => ({ ok: true, reason: '' }) });
+    await server.start();
+    const call = async (method: string, params: unknown) => {
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+      const headers = { 'content-type': 'application/json' };
+      return (await (await fetch(server.url, { method: 'POST', body, headers })).json()) as object;
+    };
+    expect(await call('cairn_readHistory', [1, 2, 3])).toMatchObject({ result: 'AwMD' });
+    expect(await call('cairn_readHistory', [1, 2, 2 ** 21])).toMatchObject({ error: { code: -32602 } });
+    expect(await call('cairn_injectCorruption', [4])).toMatchObject({ result: { segment: 4, offset: 5 } });
+    expect(await call('cairn_injectCorruption', [])).toMatchObject({ error: { data: { code: 'not-supported' } } });
+    expect(await call('cairn_getStatus', [])).toMatchObject({ error: { message: 'starting' } });
+    await server.stop();
+    await server.stop();
+  });
+});
