@@ -91,7 +91,7 @@ function emptyState(rules: Rules, root: TreeNode, nowMs: number): ConsensusState
     forkChoiceRetryMs: nowMs,
     schedule: { anchorSlot: root.header.slot, anchorMs: nowMs, anchored: false },
     voting: freshVoting(),
-    leading: { highestProducedSlot: 0, tip: null, hadRoom: true },
+    leading: { highestProducedSlot: 0, tip: null, hadRoom: true, roomSinceMs: nowMs },
     progressMs: nowMs,
     resentMs: nowMs,
     resentCount: 0,

@@ -8,12 +8,12 @@
  * - Nobody leads before its peers have told it where the chain stands, or one timeout has passed; nor while it
  *   knows of a higher chain and is still fetching it (for two timeouts at most: the claim may be a lie).
  * - Room: at `unfinalizedBlocksMax` blocks above the root production stops, unless one more block is what finality needs: the
- *   tip is justified (its child makes it final), or it cannot be justified any more because voters with at least 1/3 of the
- *   bonds are bound to slots as high on other branches. So a stall ends by itself when its cause does.
+ *   tip is justified (its child makes it final), or some voter is bound to a slot as high on another branch, so that it could
+ *   vote only for a higher block. In that case blocks go on at the usual pace up to twice the bound, then ever
+ *   slower (the pause doubles every `SLOWING_BLOCKS`): the tree grows with the logarithm of the time, but never stops for good.
  */
 import type { Slot } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
-import { isQuorum } from './quorum.ts';
 import { firstOwnSlot } from './ranking.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { assertInvariant, emit, wakeBy } from './state.ts';
@@ -22,8 +22,10 @@ import { pathAbove } from './tree.ts';
 /** Starts or stops producing when due. */
 export function leadIfDue(state: ConsensusState): void {
   if (state.rules.ownRank === null) return;
-  const room = hasRoom(state, state.best);
-  if (room && !state.leading.hadRoom) state.bestSinceMs = state.nowMs;
+  const roomAtMs = roomOpensAtMs(state, state.best);
+  const room = roomAtMs <= state.nowMs;
+  if (!room) wakeBy(state, roomAtMs);
+  if (room && !state.leading.hadRoom) state.leading.roomSinceMs = state.nowMs;
   state.leading.hadRoom = room;
   const goesOn = state.leading.tip === state.best && room && !state.voting.silenced;
   if (state.leading.tip !== null && !goesOn) stopLeading(state);
@@ -44,7 +46,8 @@ function startIfDue(state: ConsensusState, ownRank: number): void {
     gapSlotsMax: rules.limits.gapSlotsMax,
   });
   if (slot === null) return;
-  const turnMs = state.bestSinceMs + (slot - best.header.slot - 1) * slotDurationMs;
+  const sinceMs = Math.max(state.bestSinceMs, state.leading.roomSinceMs);
+  const turnMs = sinceMs + (slot - best.header.slot - 1) * slotDurationMs;
   const dueMs = Math.max(turnMs, graceUntilMs(state), fetchingUntilMs(state));
   if (state.nowMs < dueMs) {
     wakeBy(state, dueMs);
@@ -66,20 +69,26 @@ function fetchingUntilMs(state: ConsensusState): number {
   return behind ? state.bestSinceMs + 2 * timeoutSlots * slotDurationMs : Number.NEGATIVE_INFINITY;
 }
 
-/** Whether a block may be produced on `tip`. */
-export function hasRoom(state: ConsensusState, tip: TreeNode): boolean {
-  const unfinalized = tip.header.height - state.root.header.height;
-  if (unfinalized < state.rules.parameters.unfinalizedBlocksMax) return true;
-  return tip.justified || !canStillBeJustified(state, tip);
+/** Blocks past twice the bound after which the pause between two doubles. */
+const SLOWING_BLOCKS = 16;
+
+/** From when on a block may be produced on `tip`: in the past when there is room, infinity while it would serve nothing. */
+export function roomOpensAtMs(state: ConsensusState, tip: TreeNode): number {
+  const { unfinalizedBlocksMax, slotDurationMs } = state.rules.parameters;
+  const excess = tip.header.height - state.root.header.height - unfinalizedBlocksMax;
+  if (excess < 0) return Number.NEGATIVE_INFINITY;
+  if (!tip.justified && !isSomeoneBoundElsewhere(state, tip)) return Number.POSITIVE_INFINITY;
+  if (excess < unfinalizedBlocksMax) return Number.NEGATIVE_INFINITY;
+  const doublings = 1 + Math.floor((excess - unfinalizedBlocksMax) / SLOWING_BLOCKS);
+  return state.bestSinceMs + slotDurationMs * 2 ** doublings;
 }
 
-function canStillBeJustified(state: ConsensusState, tip: TreeNode): boolean {
-  let bound = 0n;
-  for (const voter of state.voters) {
-    const isBound = voter.latest !== null && voter.latest.targetSlot >= tip.header.slot;
-    if (isBound && !tip.votes.has(voter.rank)) bound += state.rules.ranking[voter.rank]!.bond;
-  }
-  return isQuorum(state.rules.totalBond - bound, state.rules.totalBond);
+/** Whether a voter not known to cheat has voted for a slot as high as the tip's, but not for the tip. */
+function isSomeoneBoundElsewhere(state: ConsensusState, tip: TreeNode): boolean {
+  return state.voters.some(
+    ({ latest, equivocated, rank }) =>
+      latest !== null && !equivocated && latest.targetSlot >= tip.header.slot && !tip.votes.has(rank),
+  );
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Hash, Slot } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
 import { keyOf } from './hash-key.ts';
 import { countedVotes } from './justify.ts';
-import { hasRoom } from './leading.ts';
+import { roomOpensAtMs } from './leading.ts';
 import { leaderRank } from './ranking.ts';
 import type { ConsensusState, RankedValidator } from './state.ts';
 
@@ -29,7 +29,7 @@ export const unfinalizedCount = (state: ConsensusState): number => state.best.he
 /** Whether this node is producing. */
 export const isLeading = (state: ConsensusState): boolean => state.leading.tip !== null;
 /** Whether production is stopped because finality is too far behind. */
-export const isStalled = (state: ConsensusState): boolean => !hasRoom(state, state.best);
+export const isStalled = (state: ConsensusState): boolean => roomOpensAtMs(state, state.best) > state.nowMs;
 /** Whether a higher chain is known of than the one verified here. */
 export const isCatchingUp = (state: ConsensusState): boolean =>
   state.sync.targetHeight > state.best.header.height || state.topHeight > state.validHeight;

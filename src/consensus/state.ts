@@ -124,8 +124,9 @@ export interface OwnLeading {
   highestProducedSlot: number;
   /** The block being built upon, or null when not leading. */
   tip: TreeNode | null;
-  /** Whether the best block could be built upon at the last look. */
+  /** Whether the best block could be built upon at the last look, and since when. */
   hadRoom: boolean;
+  roomSinceMs: number;
 }
 
 /** The local idea of which slot it may be by now. */
