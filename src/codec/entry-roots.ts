@@ -5,7 +5,7 @@
  * - leaf of an entry: count u64 || hash 32 || kind u8 || mixin 32 (zero for a tick), 73 bytes; entries root: RFC 9162 root over them.
  */
 import { type Hash, type Kernels, ZERO_HASH } from '../../native/index.ts';
-import { LEAF_PREFIX, merkleRoot } from '../../storage/index.ts';
+import { LEAF_PREFIX, merkleRoot } from '../../storage/commitment/merkle.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { entryItems } from './entry.ts';
 import { type Entry, EntryKind } from './model.ts';

@@ -1,6 +1,7 @@
 /**
  * Packets and their bytes: transactions, votes, entries, headers, blocks, certificates, PoH packets; keys and text forms.
- * Pure: no I/O, no clock, no randomness. Layouts: docs/format/packets.md.
+ * Pure: no I/O, no clock, no randomness. Layouts: docs/format/packets.md. Of storage it imports the Merkle module itself, not the face,
+ * so that threads and clients that only check bytes do not load a database.
  */
 export {
   assembleBlock,

@@ -6,7 +6,8 @@
  * changes the root.
  */
 import type { Kernels } from '../../native/index.ts';
-import { inclusionProof, type MerkleKernels, nodeHash } from '../../storage/index.ts';
+import { inclusionProof } from '../../storage/commitment/inclusion.ts';
+import { type MerkleKernels, nodeHash } from '../../storage/commitment/merkle.ts';
 
 /** Longest path: a block holds less than 2^17 entries, and an entry fewer transactions. */
 export const PATH_STEPS_MAX = 24;

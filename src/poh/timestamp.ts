@@ -23,7 +23,7 @@
  * Invariant: changing any byte of a valid file makes it invalid (test/poh/timestamp.test.ts flips each).
  */
 import { type Hash, hash, type Kernels, type PohCount, pohCount, sameBytes } from '../../native/index.ts';
-import { leafHash } from '../../storage/index.ts';
+import { leafHash } from '../../storage/commitment/merkle.ts';
 import {
   type Block,
   type BlockHeader,

@@ -115,9 +115,13 @@ export class PohEngine {
     }
   }
 
-  /** The count the pace asks for; unbounded while hashing through skipped slots. */
+  /** The count the pace asks for; while hashing through skipped slots, the beginning of the first slot to lead. */
   #dueCount(lead: Lead, nowMs: number): number {
-    return lead.schedule?.due(nowMs) ?? Number.POSITIVE_INFINITY;
+    return lead.schedule?.due(nowMs) ?? this.#beginCount(lead);
+  }
+
+  #beginCount(lead: Lead): number {
+    return slotEndCount(this.#pace.parameters, lead.slot) - hashesPerSlot(this.#pace.parameters);
   }
 
   /** How far the sequence may go now: to the slot's end, or when closed to where a parent entry still fits before the next tick. */
@@ -152,7 +156,7 @@ export class PohEngine {
 
   /** The pace starts when the first slot to lead begins. */
   #anchorWhenCaughtUp(lead: Lead): void {
-    const begin = (lead.slot - 1) * hashesPerSlot(this.#pace.parameters);
+    const begin = this.#beginCount(lead);
     if (lead.schedule !== undefined || lead.generator.count < begin) return;
     lead.schedule = new PohSchedule(
       hashesPerSlot(this.#pace.parameters),

@@ -51,7 +51,11 @@ class PohThread implements PohService {
     this.#wake = new Int32Array(wake);
     this.#figures = new Float64Array(figures);
     this.#port = port1;
-    this.#worker = new Worker(workerUrl(import.meta.url, './poh-worker.ts'), { workerData, transferList: [port2] });
+    this.#worker = new Worker(workerUrl(import.meta.url, './poh-worker.ts'), {
+      workerData,
+      transferList: [port2],
+      execArgv: [],
+    });
     this.#worker.on('error', (error) => this.#fail(`the PoH thread failed: ${error.message}`));
     this.#worker.on('exit', (code) => this.#fail(`the PoH thread ended by itself with code ${code}`));
     port1.on('message', (event: PohEvent) => this.#receive(event));

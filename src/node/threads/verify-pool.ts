@@ -109,7 +109,7 @@ class VerifyPool implements Verifier {
   }
 
   #startSeat(): Seat {
-    const worker = new Worker(workerUrl(import.meta.url, './verify-worker.ts'));
+    const worker = new Worker(workerUrl(import.meta.url, './verify-worker.ts'), { execArgv: [] });
     const seat: Seat = { worker, task: undefined };
     worker.on('message', (reply: VerifyReply) => this.#receive(seat, reply));
     worker.on('error', (error) => this.#die(`a verifying thread failed: ${error.message}`));
