@@ -1,0 +1,111 @@
+/**
+ * The run's timetable: load from the start, then one step after another, each not before its share of the run; then the network gets time to
+ * finish what the checks ask for.
+ *
+ * Invariants
+ * - A step that fails is recorded and the next one is still done.
+ * - Nothing waits without a bound; a stop asked for by the user ends every wait.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Driver } from '../workload/driver.ts';
+import { COMMITS_MIN, PROVEN_PERIODS_MIN, PROVEN_REPLICAS_MIN, PROVEN_SEGMENTS_MIN } from './checks.ts';
+import type { CorruptionEvidence, FastSyncEvidence, RestartEvidence } from './evidence.ts';
+import { corruptReplica, type Devnet, joinByFastSync, killAndRestart, until } from './steps.ts';
+
+/** When each step is due, as shares of the run. The damage comes early: it shows only after the next key rotation. */
+const RESTART_AT = 0.2;
+const CORRUPT_AT = 0.4;
+const SYNC_AT = 0.5;
+/** Length the steps are scheduled by when the run has no end. */
+const OPEN_RUN_MS = 60_000;
+/** How long past its time a run may go on until what it promises has happened, on a slow machine. */
+const GRACE_MS = 90_000;
+const DRAIN_TIMEOUT_MS = 45_000;
+
+export interface ScenarioOutcome {
+  readonly restart: RestartEvidence | null;
+  readonly corruption: CorruptionEvidence | null;
+  readonly fastSync: FastSyncEvidence | null;
+  readonly stepFailures: readonly string[];
+  /** Transfers that were not final in the end. */
+  readonly open: number;
+}
+
+export interface ScenarioOptions {
+  readonly devnet: Devnet;
+  readonly driver: Driver;
+  /** Infinity: until stopped. */
+  readonly durationMs: number;
+  /** True when the workload ends by itself and must be handed out whole. */
+  readonly finite: boolean;
+  readonly setPhase: (phase: string) => void;
+}
+
+/** Runs load and steps; resolves when the load has drained and nothing more is waited for. */
+export async function playScenario(options: ScenarioOptions): Promise<ScenarioOutcome> {
+  const { devnet, driver, durationMs, finite, setPhase } = options;
+  const startedMs = performance.now();
+  const planMs = Number.isFinite(durationMs) ? durationMs : OPEN_RUN_MS;
+  const failures: string[] = [];
+  const step = <T>(name: string, share: number, act: (devnet: Devnet) => Promise<T>): Promise<T | null> =>
+    runStep(options, { name, dueMs: startedMs + share * planMs, act }, failures);
+
+  setPhase('loading');
+  const restart = await step('restart', RESTART_AT, killAndRestart);
+  const corruption = await step('corruption', CORRUPT_AT, corruptReplica);
+  const fastSync = await step('fast sync', SYNC_AT, joinByFastSync);
+  setPhase('loading');
+  await waitUntil(startedMs + durationMs, devnet.signal);
+  if (finite) await until(() => driver.exhausted, GRACE_MS, devnet.signal);
+  setPhase('waiting for the last transfers to be final');
+  const open = await driver.drain(DRAIN_TIMEOUT_MS);
+  setPhase('waiting for proofs');
+  await until(() => isProven(devnet, corruption), GRACE_MS, devnet.signal);
+  return { restart, corruption, fastSync, stepFailures: failures, open };
+}
+
+interface Step<T> {
+  readonly name: string;
+  readonly dueMs: number;
+  readonly act: (devnet: Devnet) => Promise<T>;
+}
+
+async function runStep<T>(
+  { devnet, setPhase }: ScenarioOptions,
+  { name, dueMs, act }: Step<T>,
+  failures: string[],
+): Promise<T | null> {
+  await waitUntil(dueMs, devnet.signal);
+  if (devnet.signal.aborted) return null;
+  setPhase(name);
+  try {
+    return await act(devnet);
+  } catch (error) {
+    const failure = `${name}: ${(error as Error).message}`;
+    devnet.say(failure);
+    failures.push(failure);
+    return null;
+  } finally {
+    setPhase('loading');
+  }
+}
+
+/** Sleeps up to a moment of `performance.now()`, or until the signal. */
+async function waitUntil(atMs: number, signal: AbortSignal): Promise<void> {
+  const MAX_TIMER_MS = 2 ** 31 - 1;
+  while (!signal.aborted && performance.now() < atMs) {
+    const leftMs = Math.min(atMs - performance.now(), MAX_TIMER_MS);
+    await sleep(leftMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Whether the replication goals are reached, and the damaged replica (if there is one) was found out. */
+function isProven({ observer }: Devnet, corruption: CorruptionEvidence | null): boolean {
+  const proven = new Map<number, number>();
+  for (const { segment, accepted, commits } of observer.replicas.lives)
+    if (accepted >= PROVEN_PERIODS_MIN && commits >= COMMITS_MIN) proven.set(segment, (proven.get(segment) ?? 0) + 1);
+  const segments = [...proven.values()].filter((count) => count >= PROVEN_REPLICAS_MIN).length;
+  const found =
+    corruption === null || (observer.replicas.find(corruption.identity, corruption.segment)?.rejected ?? 0) > 0;
+  return segments >= PROVEN_SEGMENTS_MIN && found;
+}
