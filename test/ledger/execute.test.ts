@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { slot } from '../../native/index.ts';
 import type { Payload } from '../../src/codec/index.ts';
@@ -212,6 +213,33 @@ describe('executeTransaction', () => {
       one.finish(execution);
     }
     expect(apply(one.start(12), transaction, ann)).toBe('stale-last-valid-hash');
+  });
+});
+
+describe('BlockExecution savepoints', () => {
+  it('take transactions back as if they had never been: state, ops and ids', () => {
+    const draft = fc.record({ sender: fc.nat(1), value: fc.bigInt(0n, 300n), counter: fc.bigInt(0n, 12n) });
+    const batches = fc.array(fc.record({ keep: fc.boolean(), drafts: fc.array(draft, { maxLength: 6, size: 'max' }) }));
+    fc.assert(
+      fc.property(batches, (list) => {
+        const one = chain({ transactions: { recencyWindowSlots: 10, minimumFee: '3', blockTransactionsMax: 100 } });
+        const [tried, kept] = [one.start(1), one.start(1)];
+        for (const { keep, drafts } of list) {
+          const savepoint = tried.savepoint();
+          for (const { sender, value, counter } of drafts) {
+            const from = sender === 0 ? ann : bob;
+            const transaction = one.transaction({ from, payload: transfer(poor, value), fee: 3n, counter });
+            const code = apply(tried, transaction, from);
+            if (keep) expect(apply(kept, transaction, from)).toBe(code);
+          }
+          if (keep) tried.keep(savepoint);
+          else tried.takeBack(savepoint);
+          expect(tried.overlay.ops()).toEqual(kept.overlay.ops());
+          expect(tried.transactionCount).toBe(kept.transactionCount);
+        }
+      }),
+      { numRuns: 100, seed: 13 },
+    );
   });
 });
 

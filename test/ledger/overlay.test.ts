@@ -26,7 +26,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('credit' as const), account, value: fc.bigInt(0n, 1000n) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('put' as const), key, value: fc.nat(255) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('child', 'savepoint', 'rollback', 'release' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('child' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constantFrom('savepoint', 'savepoint', 'rollback', 'release' as const) }),
+  },
 );
 
 /** A naive overlay: a full copy of everything, and an op list searched from the front. */
@@ -85,7 +89,7 @@ function expectSame(overlay: StateReader, model: Model): void {
 describe('Overlay', () => {
   it('agrees with a naive model: reads, prefix scans, ops, savepoints, stacked blocks', () => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 40, size: 'max' }), (actions) => {
         const base = new MapState();
         base.balances.set(Buffer.from(addresses[0]!).toString('latin1'), 77n);
         base.values.set(Buffer.from(keys[1]!).toString('latin1'), Uint8Array.of(9));

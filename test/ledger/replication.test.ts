@@ -247,6 +247,18 @@ describe('replication', () => {
     });
   });
 
+  it('does not count a settled proof as expired when a new commit follows', () => {
+    const chain = world();
+    done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
+    done(chain, 3, ...[0, 1, 2].map((n) => verdicts(n, about(rita, 0, 0, true))));
+    done(chain, 8, commit(rita, 0, 1));
+    expect(record(chain, rita)).toMatchObject({ commits: 2, accepted: 1, expired: 0, proof: null });
+    done(chain, 9, prove(rita, 0, 2));
+    done(chain, 10, ...[0, 1].map((n) => verdicts(n, about(rita, 0, 2, false))));
+    done(chain, 12, prove(rita, 0, 3));
+    expect(record(chain, rita)).toMatchObject({ accepted: 1, rejected: 1, expired: 0 });
+  });
+
   it('commits only to segments that history has completed', () => {
     const chain = world();
     chain.segmentCount = 1;
@@ -330,6 +342,14 @@ describe('designated hashes', () => {
       }),
       { numRuns: 200, seed: 8 },
     );
+  });
+
+  it('cost a bounded number of ops, however many periods a block skips', () => {
+    const chain = new Chain(document({ replication: schedule }));
+    for (let at = 1; at <= 20; at++) chain.block(at);
+    const ops = chain.start(1_000_000).overlay.ops();
+    // The 4 newest are written and the 4 held before are deleted.
+    expect(ops.map((op) => op.kind)).toEqual([...Array(4).fill('putRecord'), ...Array(4).fill('deleteRecord')]);
   });
 
   it('differ between forks', () => {
