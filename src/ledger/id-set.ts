@@ -9,8 +9,7 @@
  */
 import { invariant } from './invariant.ts';
 
-/** Bytes of an id that are kept and compared. */
-export const ID_KEPT_SIZE_BYTES = 16;
+/** 32-bit words of an id that are kept and compared: 16 bytes. */
 const WORDS = 4;
 const INDEX_SIZE_MIN = 16;
 

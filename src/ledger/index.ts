@@ -52,7 +52,6 @@ export {
   type ReplicaOverview,
   type ReplicationOverview,
   type ReplicationSums,
-  replicaOverview,
   replicationOverview,
   replicationSums,
 } from './replication/overview.ts';
@@ -67,7 +66,6 @@ export {
 } from './replication/replica.ts';
 export {
   commitSlots,
-  designatedSlotMax,
   firstPeriodOfRotation,
   isProofOpen,
   periodOfSlot,

@@ -166,14 +166,3 @@ export function provenReplicas(state: StateReader, segment: number): number {
   for (const { record } of readReplicas(state, segment)) if (record.accepted > 0) proven++;
   return proven;
 }
-
-/** What a replicator needs to know of its own replica; undefined before its first commit. @throws RecordError */
-export function replicaOverview(
-  rules: LedgerRules,
-  state: StateReader,
-  segment: number,
-  identity: Address,
-): ReplicaOverview | undefined {
-  const record = readReplica(state, segment, identity);
-  return record === undefined ? undefined : overviewOf(rules, { segment, identity, record });
-}

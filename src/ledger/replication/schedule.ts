@@ -44,11 +44,6 @@ export function firstPeriodOfRotation(rules: ScheduleRules, rotation: number): n
   return rotation * rules.periodsPerRotation;
 }
 
-/** The last slot whose block can be the one a period's hash is taken from. */
-export function designatedSlotMax(rules: ScheduleRules, period: number): Slot {
-  return toSlot(period * rules.slotsPerPeriod);
-}
-
 /** Slots of a period. */
 export function slotsOfPeriod(rules: ScheduleRules, period: number): SlotRange {
   const first = period * rules.slotsPerPeriod;
