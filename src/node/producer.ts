@@ -27,6 +27,7 @@ import {
   type Vote,
 } from '../codec/index.ts';
 import type { BlockExecution, ExecutionSavepoint, Refusal } from '../ledger/index.ts';
+import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
 import { type CheckDeps, completed, startExecution } from './chain/check-block.ts';
 import type { Mempool } from './mempool.ts';
@@ -75,7 +76,7 @@ export class Producer {
 
   constructor(deps: ProducerDeps) {
     this.#deps = deps;
-    deps.poh.onTick((count, pohHash) => this.#open?.entries.push({ kind: 'tick', count, hash: pohHash }));
+    deps.poh.onTick((_, count, hash) => this.#tick(count, hash));
     deps.poh.onSlotEnd((slot, count, pohHash) => this.#close(slot, count, pohHash));
   }
 
@@ -93,8 +94,8 @@ export class Producer {
     this.stop();
     this.#votes = [...votes];
     const { header } = parent;
-    const start = { count: header.pohCount, hash: header.pohHash, slot };
-    this.#openOn(parent, slot, () => this.#deps.poh.start(start, header.hash));
+    const at = { count: header.pohCount, hash: header.pohHash, slot, parentHash: header.hash };
+    this.#openOn(parent, slot, () => this.#deps.poh.start(at));
   }
 
   /** Puts a vote into the block being produced, or the next. Dropped when this node does not lead. */
@@ -103,7 +104,7 @@ export class Producer {
   }
 
   /** Opens a slot: its first entry mixes in the parent's hash. */
-  #openOn(parent: ChainBlock, slot: Slot, begin: () => Promise<Mixed>): void {
+  #openOn(parent: ChainBlock, slot: Slot, begin: () => Promise<PohPoint>): void {
     const open = this.#newSlot(parent, slot);
     this.#open = open;
     begin().then(
@@ -116,13 +117,18 @@ export class Producer {
     );
   }
 
-  /** Stops producing: the open slot is thrown away, its transactions wait again. */
+  /** Ticks before the parent entry belong to a sequence that was left. */
+  #tick(count: PohCount, hash: Hash): void {
+    const entries = this.#open?.entries;
+    if (entries !== undefined && entries.length > 0) entries.push({ kind: 'tick', count, hash });
+  }
+
+  /** Stops producing: the open slot is thrown away, its transactions wait again. The sequence runs on to the end of the slot, unheard, and waits there. */
   stop(): void {
     clearTimeout(this.#timer);
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
-    this.#deps.poh.stop();
     this.#deps.mempool.release(transactionsOf(open.entries));
   }
 
@@ -163,7 +169,7 @@ export class Producer {
     if (votes.length === 0) return;
     const mixed = await this.#mixin(open, votes);
     if (mixed === null) {
-      this.#votes.unshift(...votes);
+      if (this.#open !== null) this.#votes.unshift(...votes);
       return;
     }
     open.voteCount += votes.length;
@@ -188,7 +194,7 @@ export class Producer {
     }
     const mixed = await this.#mixin(open, batch);
     if (mixed === null) {
-      // The slot closed before the batch was mixed in: `#close` took these writes back.
+      // The slot closed before the batch was mixed in (`#close` took these writes back), or this node no longer leads.
       mempool.putBack(batch);
       return false;
     }
@@ -211,15 +217,22 @@ export class Producer {
     return batch;
   }
 
-  async #mixin(open: OpenSlot, items: readonly { readonly bytes: Uint8Array }[]): Promise<Mixed | null> {
-    const root = itemsRoot(this.#deps.kernels, items);
-    return this.#deps.poh.mixin(open.slot, root);
+  /** Where the items' root stands in the sequence; null when it does not stand in this slot. */
+  async #mixin(open: OpenSlot, items: readonly { readonly bytes: Uint8Array }[]): Promise<PohPoint | null> {
+    try {
+      const mixed = await this.#deps.poh.mixin(open.slot, itemsRoot(this.#deps.kernels, items));
+      return open === this.#open ? mixed : null;
+    } catch (error) {
+      // A sequence that was left refuses; only the current one's failure is an error.
+      if (open === this.#open) throw error;
+      return null;
+    }
   }
 
   /** The slot's last tick has come: closes the block and hands it over. */
   #close(slot: Slot, count: PohCount, pohHash: Hash): void {
     const open = this.#open;
-    if (open === null || open.slot !== slot) return;
+    if (open === null || open.slot !== slot || open.entries.length === 0) return;
     try {
       takeBackUnmixed(open);
       const block = this.#seal(open, count, pohHash);
@@ -254,7 +267,7 @@ export class Producer {
       stateRoot,
       historyLength: parent.cursor.length,
       segmentCount: parent.cursor.segmentCount,
-      segmentsRoot: parent.cursor.segmentsRoot(kernels),
+      segmentsRoot: parent.cursor.segmentsRoot,
       leader: key.publicKey,
     };
     return signHeader(kernels, draft, key);
@@ -271,11 +284,6 @@ function keepUnmixed(open: OpenSlot): void {
 function takeBackUnmixed(open: OpenSlot): void {
   if (open.unmixed !== null) open.execution.takeBack(open.unmixed);
   open.unmixed = null;
-}
-
-interface Mixed {
-  readonly count: PohCount;
-  readonly hash: Hash;
 }
 
 function transactionsOf(entries: readonly Entry[]): Transaction[] {

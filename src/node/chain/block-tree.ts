@@ -1,19 +1,20 @@
 /**
  * The blocks this node holds above its last final one: bodies as they came, and verified blocks with their state.
  *
- * Owns memory only; what must survive is in the chain store. Bounds: bodies that were never verified are at most `BODIES_MAX`, oldest out first; verified
- * blocks are bounded by the consensus machine, which prunes.
+ * Owns memory only; what must survive is in the chain store. Bounds: bodies not yet verified are at most `BODIES_SIZE_BYTES_MAX`, oldest out
+ * first; verified blocks are bounded by the consensus machine, which prunes.
  */
 import { byteKey, type Hash } from '../../../native/index.ts';
 import type { Block } from '../../codec/index.ts';
 import type { ChainBlock } from './chain-block.ts';
 
-/** Most block bodies kept before they are verified. */
-export const BODIES_MAX = 1024;
+/** Most bytes of block bodies kept before they are verified. */
+export const BODIES_SIZE_BYTES_MAX: number = 256 * 1024 * 1024;
 
 export class BlockTree {
   readonly #bodies = new Map<string, Block>();
   readonly #verified = new Map<string, ChainBlock>();
+  #bodiesSizeBytes = 0;
   #root: ChainBlock;
   #best: ChainBlock;
 
@@ -40,12 +41,19 @@ export class BlockTree {
 
   /** Keeps a body until its block is verified or pruned. */
   addBody(block: Block): void {
-    this.#bodies.set(byteKey(block.header.hash), block);
-    if (this.#bodies.size <= BODIES_MAX) return;
+    const key = byteKey(block.header.hash);
+    if (this.#bodies.has(key)) return;
+    this.#bodies.set(key, block);
+    this.#bodiesSizeBytes += block.bytes.length;
     for (const oldest of this.#bodies.keys()) {
-      this.#bodies.delete(oldest);
-      return;
+      if (this.#bodiesSizeBytes <= BODIES_SIZE_BYTES_MAX) return;
+      this.#dropBody(oldest);
     }
+  }
+
+  #dropBody(key: string): void {
+    this.#bodiesSizeBytes -= this.#bodies.get(key)?.bytes.length ?? 0;
+    this.#bodies.delete(key);
   }
 
   body(hash: Hash): Block | undefined {
@@ -59,7 +67,7 @@ export class BlockTree {
 
   addVerified(block: ChainBlock): void {
     const key = byteKey(block.header.hash);
-    this.#bodies.delete(key);
+    this.#dropBody(key);
     this.#verified.set(key, block);
   }
 
@@ -85,7 +93,7 @@ export class BlockTree {
     if (key === byteKey(this.#root.header.hash)) return undefined;
     const body = this.body(hash);
     this.#verified.delete(key);
-    this.#bodies.delete(key);
+    this.#dropBody(key);
     return body;
   }
 

@@ -29,7 +29,7 @@ export interface CheckDeps {
  * @throws BlockRefused naming the first thing that is wrong
  */
 export async function checkBlock(deps: CheckDeps, parent: ChainBlock, block: Block): Promise<ChainBlock> {
-  checkHeader(deps, parent, block);
+  checkHeader(parent, block);
   const batch = preparedPoh(deps, parent, block);
   const transactions = blockTransactions(block.entries);
   const [verdicts, wrongEntry] = await Promise.all([
@@ -43,12 +43,12 @@ export async function checkBlock(deps: CheckDeps, parent: ChainBlock, block: Blo
 
 /** Executes a block that was verified before: one read back from this node's own disk. Its roots are compared all the same. */
 export function executeTrusted(deps: CheckDeps, parent: ChainBlock, block: Block): ChainBlock {
-  checkHeader(deps, parent, block);
+  checkHeader(parent, block);
   const transactions = blockTransactions(block.entries);
   return execute(deps, parent, block, transactions, new Uint8Array(transactions.length).fill(1));
 }
 
-function checkHeader(deps: CheckDeps, parent: ChainBlock, { header }: Block): void {
+function checkHeader(parent: ChainBlock, { header }: Block): void {
   const { header: before, cursor } = parent;
   check(sameBytes(header.chainId, before.chainId), 'wrong-chain', () => 'the header names another chain');
   check(header.height === before.height + 1, 'wrong-height', () => `height ${header.height} follows ${before.height}`);
@@ -58,7 +58,7 @@ function checkHeader(deps: CheckDeps, parent: ChainBlock, { header }: Block): vo
     () => `history before it is ${cursor.length} bytes, the header says ${header.historyLength}`,
   );
   check(
-    header.segmentCount === cursor.segmentCount && sameBytes(header.segmentsRoot, cursor.segmentsRoot(deps.kernels)),
+    header.segmentCount === cursor.segmentCount && sameBytes(header.segmentsRoot, cursor.segmentsRoot),
     'wrong-segments',
     () => `history holds ${cursor.segmentCount} segments with another root, the header says ${header.segmentCount}`,
   );

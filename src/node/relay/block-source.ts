@@ -48,7 +48,11 @@ export class BlockSource {
 
   constructor(deps: BlockSourceDeps) {
     this.#deps = deps;
-    const { transport } = deps;
+  }
+
+  /** Answers peers from now on. */
+  serve(): void {
+    const { transport } = this.#deps;
     transport.handle(PROTOCOL.blocks, (from, request) => this.#receivePush(from, request));
     transport.handle(PROTOCOL.block, (from, request) => this.#serveBlock(from, request));
     transport.handle(PROTOCOL.range, (from, request) => this.#serveRange(from, request));

@@ -1,0 +1,103 @@
+/** One page about a chain node: status, health, replication totals. Reads only. */
+
+import { height, slot } from '../../../native/index.ts';
+import type { BlockHeader } from '../../codec/index.ts';
+import { isCatchingUp, isStalled, leaderFor, validatorRanking } from '../../consensus/index.ts';
+import { type ReplicationSums, replicationSums } from '../../ledger/index.ts';
+import type { NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
+import type { ChainParts } from '../chain-parts.ts';
+
+/** Whether others should be sent here; the reason is one sentence. */
+export function healthOf({ consensus, transport, genesis, tree }: ChainParts): NodeHealth {
+  const lag = tree.best.header.height - tree.root.header.height;
+  if (genesis.validators.length > 1 && transport.peers().length === 0)
+    return { ok: false, reason: 'no peer is connected' };
+  if (isCatchingUp(consensus())) return { ok: false, reason: 'catching up with the chain' };
+  if (isStalled(consensus())) return { ok: false, reason: `finality is ${lag} blocks behind` };
+  return { ok: true, reason: '' };
+}
+
+/** The replication sums as RPC shows them. */
+export function replicationTotals({ proofs }: ChainParts, sums: ReplicationSums): ReplicationTotals {
+  const { period, rotation, identities, replicas, proofsAccepted, proofsRejected, proofsExpired } = sums;
+  return {
+    period,
+    rotation,
+    identities,
+    replicas,
+    proofsAccepted,
+    proofsRejected,
+    proofsExpired,
+    verifiedHere: proofs?.counts.verified ?? 0,
+    invalidHere: proofs?.counts.invalid ?? 0,
+  };
+}
+
+/** @param justified the highest justified block */
+export function nodeStatus(parts: ChainParts, justified: BlockHeader): NodeStatus {
+  const { tree, rules, key, transport, submissions, mempool, finality, store, genesis } = parts;
+  const { header: best } = tree.best;
+  const { header: final, state } = tree.root;
+  return {
+    role: parts.role,
+    peer: transport.self,
+    addresses: transport.addresses(),
+    publicKey: key?.publicKey ?? null,
+    chainId: rules.chainId,
+    kernels: parts.kernels.name,
+    uptimeMs: performance.now() - parts.startedMs,
+    health: healthOf(parts),
+    peers: transport.peers().length,
+    head: { height: best.height, slot: best.slot, hash: best.hash },
+    justified: { height: justified.height, slot: justified.slot, hash: justified.hash },
+    finalized: { height: final.height, slot: final.slot, hash: final.hash, stateRoot: final.stateRoot },
+    leader: nextLeader(parts, best),
+    isLeader: parts.producer?.isLeading ?? false,
+    poh: pohStatus(parts, best),
+    transactions: {
+      final: tree.root.transactionsTotal,
+      pending: mempool.pendingCount,
+      received: submissions.counts.received,
+      refused: submissions.counts.refused,
+    },
+    blocks: blockCounts(parts),
+    finalityMs: finality.delays(),
+    history: {
+      startHeight: height(store.startHeight),
+      lengthBytes: tree.root.cursor.length,
+      segmentSizeBytes: genesis.history.segmentSizeBytes,
+      segments: tree.root.cursor.segmentCount,
+    },
+    replication: replicationTotals(parts, replicationSums(rules, state, final.slot)),
+    sync: isCatchingUp(parts.consensus()) ? syncStatus(parts) : null,
+  };
+}
+
+function nextLeader({ consensus }: ChainParts, best: BlockHeader): NodeStatus['leader'] {
+  const rank = leaderFor(consensus(), best.hash, slot(best.slot + 1));
+  return rank === null ? null : (validatorRanking(consensus())[rank]?.publicKey ?? null);
+}
+
+function pohStatus({ poh, producer }: ChainParts, best: BlockHeader): NodeStatus['poh'] {
+  const rate = poh?.rate();
+  const isGenerating = producer?.isLeading === true && rate !== undefined;
+  return {
+    count: best.pohCount,
+    hashesPerSecond: isGenerating ? rate.hashesPerSecond : 0,
+    behindMs: isGenerating ? rate.slippedMs : 0,
+  };
+}
+
+function blockCounts({ producer, intake, effects }: ChainParts): NodeStatus['blocks'] {
+  return {
+    produced: producer?.producedCount ?? 0,
+    received: intake.counts.received,
+    refused: intake.counts.refused + effects.counts.refused,
+  };
+}
+
+function syncStatus({ tree, peers, blocks }: ChainParts): NodeStatus['sync'] {
+  const heights = [...peers.statuses.values()].map(({ bestHeight }) => bestHeight);
+  const fromHeight = tree.best.header.height;
+  return { fromHeight, targetHeight: height(Math.max(fromHeight, ...heights)), bytes: blocks.bytesFetched };
+}

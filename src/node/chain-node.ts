@@ -1,0 +1,350 @@
+/**
+ * A chain node: validator or archive. Opens what is on disk, puts the parts together, runs until stopped.
+ *
+ * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
+ * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
+ */
+import { randomBytes } from 'node:crypto';
+import { amount, byteKey, height, type Kernels, slot } from '../../native/index.ts';
+import { encodeBase58, type Payload, type SigningKey, signTransaction, type Vote } from '../codec/index.ts';
+import {
+  type ConsensusEvent,
+  type ConsensusState,
+  createConsensus,
+  leaderFor,
+  validatorRanking,
+} from '../consensus/index.ts';
+import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
+import type { Transport } from '../net/transport.ts';
+import { ChainApi } from './api/chain-api.ts';
+import { BlockIntake } from './chain/block-intake.ts';
+import { BlockTree } from './chain/block-tree.ts';
+import { ChainStore, type OpenedChain } from './chain/chain-store.ts';
+import type { CheckDeps } from './chain/check-block.ts';
+import { ConsensusDriver } from './chain/consensus-driver.ts';
+import { ConsensusEffects } from './chain/consensus-effects.ts';
+import type { ChainParts } from './chain-parts.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { FinalityLog } from './finality-log.ts';
+import type { Logger } from './log.ts';
+import { Mempool } from './mempool.ts';
+import { Producer } from './producer.ts';
+import { ProofChecker } from './proof-checks/proof-checker.ts';
+import type { StatusMessage } from './protocols.ts';
+import { BlockSource } from './relay/block-source.ts';
+import { Peers } from './relay/peers.ts';
+import { Submissions } from './relay/submissions.ts';
+import { serveArchive } from './serve/archive-service.ts';
+import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
+import { SignatureChecks } from './signature-checks.ts';
+import { type PohService, startPohThread, startVerifyPool } from './threads/index.ts';
+import { TransactionIndex } from './transaction-index.ts';
+
+/** Most transactions a node holds that are not final. */
+const MEMPOOL_TRANSACTIONS_MAX = 200_000;
+/** Checked signatures remembered, in each of two generations. */
+const SIGNATURES_KEPT = 100_000;
+/** How often storage proofs are looked for. */
+const PROOF_LOOK_INTERVAL_MS = 500;
+/** How long to wait for peers' word of their tips before taking part as if alone. */
+const PEERS_READY_MS = 1_000;
+
+export interface ChainNodeOptions {
+  readonly role: 'validator' | 'archive';
+  readonly version: string;
+  readonly genesis: Genesis;
+  /** The validator's key; null for an archive. */
+  readonly key: SigningKey | null;
+  readonly dataDirectory: string;
+  readonly bootstrap: readonly string[];
+  readonly kernels: Kernels;
+  readonly transport: Transport;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** The node broke an invariant or its disk failed: it has stopped acting and should be ended. */
+  readonly onFatal: (error: Error) => void;
+  readonly rpcUrl: () => string | null;
+}
+
+export class ChainNode implements ChainParts {
+  readonly role: 'validator' | 'archive';
+  readonly version: string;
+  readonly startedMs: number = performance.now();
+  readonly kernels: Kernels;
+  readonly genesis: Genesis;
+  readonly rules: LedgerRules;
+  readonly key: SigningKey | null;
+  readonly transport: Transport;
+  readonly store: ChainStore;
+  readonly tree: BlockTree;
+  readonly mempool: Mempool = new Mempool(MEMPOOL_TRANSACTIONS_MAX);
+  readonly transactions: TransactionIndex = new TransactionIndex();
+  readonly finality: FinalityLog = new FinalityLog();
+  readonly votesSeen: Map<string, number> = new Map();
+  readonly rpcUrl: () => string | null;
+  readonly effects: ConsensusEffects;
+  readonly intake: BlockIntake;
+  readonly blocks: BlockSource;
+  readonly peers: Peers;
+  readonly submissions: Submissions;
+  readonly poh: PohService | null;
+  readonly producer: Producer | null;
+  readonly proofs: ProofChecker | null;
+  readonly api: ChainApi;
+  readonly #options: ChainNodeOptions;
+  readonly #clock: Clock;
+  readonly #check: CheckDeps;
+  readonly #opened: OpenedChain;
+  readonly #state: ConsensusState;
+  readonly #driver: ConsensusDriver;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #counter: bigint = BigInt(Date.now()) << 20n;
+
+  /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
+  static async open(options: ChainNodeOptions): Promise<ChainNode> {
+    const { genesis, kernels, onFatal, dataDirectory: directory, log } = options;
+    const verifier = startVerifyPool({ threads: 1, onFatal });
+    const { hashesPerTick, ticksPerSlot } = genesis.poh;
+    const check: CheckDeps = {
+      kernels,
+      verifier,
+      signatures: new SignatureChecks(kernels, verifier, SIGNATURES_KEPT),
+      rules: ledgerRules(kernels, genesis),
+      poh: { hashesPerTick, ticksPerSlot },
+      idSecret: new Uint32Array(new Uint8Array(randomBytes(16)).buffer),
+    };
+    try {
+      return new ChainNode(options, check, await ChainStore.open({ directory, genesis, check, log }));
+    } catch (error) {
+      await verifier.stop();
+      throw error;
+    }
+  }
+
+  private constructor(options: ChainNodeOptions, check: CheckDeps, opened: OpenedChain) {
+    this.#options = options;
+    this.#check = check;
+    this.#opened = opened;
+    this.#clock = options.clock ?? systemClock;
+    this.role = options.role;
+    this.version = options.version;
+    this.kernels = options.kernels;
+    this.genesis = options.genesis;
+    this.rules = check.rules;
+    this.key = options.key;
+    this.transport = options.transport;
+    this.rpcUrl = options.rpcUrl;
+    this.store = opened.store;
+    this.tree = new BlockTree(opened.root);
+    this.#state = this.#newConsensus();
+    this.effects = this.#newEffects();
+    const { onFatal, key } = options;
+    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.#clock, key, onFatal });
+    this.intake = this.#newIntake();
+    this.blocks = this.#newBlockSource();
+    this.peers = this.#newPeers();
+    this.submissions = this.#newSubmissions();
+    this.poh =
+      key === null
+        ? null
+        : startPohThread({ parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs, onFatal });
+    this.producer = this.#newProducer();
+    this.proofs = this.#newProofChecker();
+    this.api = new ChainApi(this);
+  }
+
+  consensus(): ConsensusState {
+    return this.#state;
+  }
+
+  /** Joins the network and takes part. */
+  async start(): Promise<void> {
+    const { transport, blocks } = this;
+    serveArchive(this);
+    blocks.serve();
+    transport.subscribe(this.#votesTopic, (from, message) => this.intake.gossipedVote(message, from));
+    await transport.start();
+    for (const block of this.#opened.pending) this.intake.block(block, null);
+    await this.intake.votes(this.#opened.keptVotes, null);
+    await this.peers.start();
+    this.#timers.push(setTimeout(() => this.#feed({ kind: 'peersReady' }), PEERS_READY_MS));
+    this.submissions.start();
+    if (this.proofs !== null)
+      this.#timers.push(setInterval(() => void this.proofs?.look(this.tree.root), PROOF_LOOK_INTERVAL_MS));
+    this.#feed({ kind: 'wake' });
+  }
+
+  /** Stops cleanly; everything acknowledged is on disk when it resolves. */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.submissions.stop();
+    this.peers.stop();
+    this.#driver.stop();
+    this.producer?.stop();
+    await this.poh?.stop();
+    await this.transport.stop();
+    await this.#check.verifier.stop();
+    await this.effects.idle();
+    await this.store.close();
+  }
+
+  get #votesTopic(): string {
+    return `cairn/${encodeBase58(this.rules.chainId).slice(0, 8)}/votes`;
+  }
+
+  #feed(event: ConsensusEvent): void {
+    if (event.kind === 'vote' || event.kind === 'ownVotePersisted') this.#noteVote(event.vote);
+    this.#driver.feed(event);
+  }
+
+  #noteVote({ voter, targetSlot }: Vote): void {
+    const key = byteKey(voter);
+    this.votesSeen.set(key, Math.max(targetSlot, this.votesSeen.get(key) ?? 0));
+  }
+
+  #newConsensus(): ConsensusState {
+    const { root, ownVotes, highestProducedSlot } = this.#opened;
+    const { poh, consensus, validators } = this.genesis;
+    const parameters = {
+      chainId: this.rules.chainId,
+      slotDurationMs: poh.slotDurationMs,
+      timeoutSlots: consensus.timeoutSlots,
+      hashesPerSlot: this.rules.hashesPerSlot,
+      unfinalizedBlocksMax: consensus.unfinalizedBlocksMax,
+    };
+    const config = { parameters, validators, own: this.key?.publicKey ?? null };
+    return createConsensus(config, { root: root.header, ownVotes, highestProducedSlot }, this.#clock.nowMs());
+  }
+
+  #newEffects(): ConsensusEffects {
+    const { transport } = this;
+    return new ConsensusEffects({
+      check: this.#check,
+      store: this.store,
+      tree: this.tree,
+      mempool: this.mempool,
+      transactions: this.transactions,
+      finality: this.finality,
+      clock: this.#clock,
+      log: this.#options.log,
+      producer: () => this.producer,
+      blocks: () => this.blocks,
+      feed: (event) => this.#feed(event),
+      gossipVote: (vote) => transport.publish(this.#votesTopic, vote.bytes),
+      ban: (peer, reason) => transport.ban(peer, reason),
+      onFatal: this.#options.onFatal,
+    });
+  }
+
+  #newIntake(): BlockIntake {
+    return new BlockIntake({
+      rules: this.rules,
+      signatures: this.#check.signatures,
+      tree: this.tree,
+      feed: (event) => this.#feed(event),
+      onSeen: (header) => this.finality.seen(header.slot, this.#clock.nowMs()),
+    });
+  }
+
+  #newBlockSource(): BlockSource {
+    const { store, tree } = this;
+    return new BlockSource({
+      kernels: this.kernels,
+      transport: this.transport,
+      log: this.#options.log,
+      byHash: (hash) => servedByHash(store, tree, hash),
+      byHeight: (at) => servedByHeight(store, tree, at),
+      onBlock: (block, from) => this.intake.block(block, from),
+      onVotes: (votes, from) => void this.intake.votes(votes, from),
+    });
+  }
+
+  #newPeers(): Peers {
+    return new Peers({
+      transport: this.transport,
+      log: this.#options.log,
+      chainId: this.rules.chainId,
+      bootstrap: this.#options.bootstrap,
+      status: () => this.#ownStatus(),
+      onStatus: (peer, { bestHeight }) => this.#feed({ kind: 'peerTip', peer, height: height(bestHeight) }),
+    });
+  }
+
+  #ownStatus(): StatusMessage {
+    return {
+      chainId: this.rules.chainId,
+      role: this.role,
+      startHeight: this.store.startHeight,
+      finalizedHeight: this.tree.root.header.height,
+      bestHeight: this.tree.best.header.height,
+      publicKey: this.key?.publicKey ?? null,
+      rpc: this.rpcUrl(),
+      version: this.version,
+    };
+  }
+
+  #newSubmissions(): Submissions {
+    return new Submissions({
+      ...this.#check,
+      transport: this.transport,
+      clock: this.#clock,
+      log: this.#options.log,
+      mempool: this.mempool,
+      slotDurationMs: this.genesis.poh.slotDurationMs,
+      best: () => this.tree.best,
+      leader: () => this.#leader(),
+    });
+  }
+
+  /** Where transactions go: this node when it leads, else the peer that signs as the leader of the next slot. */
+  #leader(): string | 'self' | null {
+    if (this.producer?.isLeading === true) return 'self';
+    const { hash, slot: bestSlot } = this.tree.best.header;
+    const rank = leaderFor(this.#state, hash, slot(bestSlot + 1));
+    const leader = rank === null ? undefined : validatorRanking(this.#state)[rank];
+    return leader === undefined ? null : this.peers.withKey(leader.publicKey);
+  }
+
+  #newProducer(): Producer | null {
+    if (this.key === null || this.poh === null) return null;
+    return new Producer({
+      ...this.#check,
+      poh: this.poh,
+      mempool: this.mempool,
+      key: this.key,
+      onBlock: (block) => this.effects.produced(block),
+      onRefused: (transaction, refusal) => this.transactions.drop(transaction.id, refusal),
+      onError: this.#options.onFatal,
+    });
+  }
+
+  #newProofChecker(): ProofChecker | null {
+    const { key, store, genesis, rules } = this;
+    const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
+    if (index < 0) return null;
+    return new ProofChecker({
+      genesis,
+      rules,
+      verifier: this.#check.verifier,
+      index,
+      segment: (at) => store.segment(at),
+      send: (payload) => this.#sendOwn(payload),
+      log: this.#options.log,
+    });
+  }
+
+  /** Signs a transaction of this validator over the final head and queues it. */
+  async #sendOwn(payload: Payload): Promise<void> {
+    const { pohHash, pohCount } = this.tree.root.header;
+    const key = this.key!;
+    this.#counter += 1n;
+    const draft = {
+      lastValidHash: pohHash.slice(0, 20),
+      lastValidCount: pohCount,
+      payload,
+      counter: this.#counter,
+      fee: amount(this.rules.minimumFee),
+    };
+    await this.submissions.submitOwn(signTransaction(this.kernels, draft, key));
+  }
+}

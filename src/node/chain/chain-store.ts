@@ -1,0 +1,293 @@
+/**
+ * Everything a chain node keeps on disk, behind one face: state (op log and table), history, pending blocks, votes.
+ *
+ * Invariants
+ * - A final block reaches the history first, then the op log, then leaves the pending store. So on opening the history is at most a few blocks ahead of the
+ *   state, never behind; what is ahead is executed again.
+ * - A vote, and the slot of an own block, are on disk before the promise resolves; they bind this key for good.
+ * - The state root after every executed block was compared with its header's.
+ */
+import { join } from 'node:path';
+import { type Hash, type Slot, slot as toSlot } from '../../../native/index.ts';
+import {
+  CorruptionError,
+  DurableRecord,
+  diskFiles,
+  HistoryStore,
+  PendingBlocks,
+  StateStore,
+  type TransactionPlace,
+} from '../../../storage/index.ts';
+import {
+  type Block,
+  type Certificate,
+  decodeBlock,
+  decodeHeader,
+  decodeVote,
+  encodeCertificate,
+  HEADER_SIZE_BYTES,
+  VOTE_SIZE_BYTES,
+  type Vote,
+} from '../../codec/index.ts';
+import type { Genesis } from '../../ledger/index.ts';
+import type { Logger } from '../log.ts';
+import { encodeVotes } from '../relay/block-source.ts';
+import { CertificateStore, type FinalityProof } from './certificate-store.ts';
+import type { ChainBlock } from './chain-block.ts';
+import type { CheckDeps } from './check-block.ts';
+import { initializeState, openRoot } from './open-root.ts';
+
+/** Most own votes above the last final block that are kept: more than `unfinalizedBlocksMax` blocks can hold. */
+const OWN_VOTES_MAX = 1024;
+
+export interface ChainStoreOptions {
+  readonly directory: string;
+  readonly genesis: Genesis;
+  readonly check: CheckDeps;
+  readonly log: Logger;
+}
+
+/** What the disk held. */
+export interface OpenedChain {
+  readonly store: ChainStore;
+  readonly root: ChainBlock;
+  /** Blocks above the root that were verified before, parents first. */
+  readonly pending: readonly Block[];
+  /** Votes kept for the root and the pending blocks. */
+  readonly keptVotes: readonly Vote[];
+  readonly ownVotes: readonly Vote[];
+  readonly highestProducedSlot: Slot | null;
+}
+
+export interface ChainParts {
+  readonly state: StateStore;
+  readonly history: HistoryStore;
+  readonly pending: PendingBlocks;
+  readonly certificates: CertificateStore;
+  readonly voteFile: DurableRecord;
+  readonly slotFile: DurableRecord;
+}
+
+export class ChainStore {
+  readonly #kernels: CheckDeps['kernels'];
+  readonly #parts: ChainParts;
+  #ownVotes: Vote[] = [];
+
+  private constructor(kernels: CheckDeps['kernels'], parts: ChainParts) {
+    this.#kernels = kernels;
+    this.#parts = parts;
+  }
+
+  /** Opens or makes a node's directory. Throws `CorruptionError`, `StorageError`, `FilesError`. */
+  static async open(options: ChainStoreOptions): Promise<OpenedChain> {
+    const { check, log } = options;
+    const parts = await openParts(options);
+    const store = new ChainStore(check.kernels, parts);
+    await initializeState(parts.state, options.genesis, check.kernels);
+    const root = await openRoot(options.genesis, check, parts);
+    store.#ownVotes = splitVotes(parts.voteFile.read() ?? new Uint8Array(0));
+    const pending = await store.#openPending(root);
+    const slotBytes = parts.slotFile.read();
+    log.info(
+      { height: root.header.height, pending: pending.length, rebuilt: parts.state.openReport.rebuilt },
+      'chain opened',
+    );
+    return {
+      store,
+      root,
+      pending,
+      keptVotes: [root.header.hash, ...pending.map(({ header }) => header.hash)].flatMap((hash) =>
+        store.#votesOf(hash),
+      ),
+      ownVotes: store.#ownVotes,
+      highestProducedSlot: slotBytes === undefined ? null : toSlot(Number(Buffer.from(slotBytes).readBigUInt64LE(0))),
+    };
+  }
+
+  /** Height of the last block whose batch is in the op log. */
+  get stateHeight(): number {
+    return this.#parts.state.tip.height;
+  }
+
+  /** First block of the history kept here. */
+  get startHeight(): number {
+    return this.#parts.history.startHeight;
+  }
+
+  get segmentCount(): number {
+    return this.#parts.history.cursor.segmentCount;
+  }
+
+  /** Makes a verified block durable. */
+  async persistBlock({ header, bytes }: Block): Promise<void> {
+    await this.#parts.pending.put({ hash: header.hash, height: header.height, slot: header.slot, bytes });
+  }
+
+  /** Makes an own block durable, and that its slot is used up. */
+  async persistProduced(block: Block): Promise<void> {
+    const slotBytes = Buffer.alloc(8);
+    slotBytes.writeBigUInt64LE(BigInt(block.header.slot));
+    await Promise.all([this.#parts.slotFile.write(slotBytes), this.persistBlock(block)]);
+  }
+
+  /** Makes an own vote durable, beside the earlier ones that still matter. */
+  async persistVote(vote: Vote): Promise<void> {
+    this.#ownVotes = [...this.#ownVotes, vote].slice(-OWN_VOTES_MAX);
+    await this.#parts.voteFile.write(encodeVotes(this.#ownVotes));
+  }
+
+  async persistCertificate(hash: Hash, votes: readonly Vote[]): Promise<void> {
+    await this.#parts.certificates.putVotes(hash, encodeVotes(votes));
+  }
+
+  /** Makes a block part of history and state for good. */
+  async finalize({ header, block, batch, transactionsTotal }: ChainBlock): Promise<void> {
+    if (block === null || batch === null) throw new RangeError('the root cannot be finalized again');
+    const { history, state, pending, certificates } = this.#parts;
+    const { height, slot, hash } = header;
+    await history.append({ height, slot, hash, bytes: block.bytes, transactions: transactionKeys(block) });
+    await state.append(batch, height);
+    await Promise.all([pending.delete(hash), certificates.putTotal(height, transactionsTotal)]);
+    this.#ownVotes = this.#ownVotes.filter(({ targetSlot }, at, all) => targetSlot > slot || at === all.length - 1);
+  }
+
+  /** Keeps the newest proof of finality. */
+  async persistFinality(final: ChainBlock, certificate: Certificate): Promise<void> {
+    const proof = { header: final.header.bytes, certificate: encodeCertificate(certificate) };
+    await this.#parts.certificates.putFinality(final.header.height, proof);
+  }
+
+  /** Forgets blocks of lost branches. */
+  async forget(hashes: readonly Hash[]): Promise<void> {
+    await Promise.all([this.#parts.pending.delete(...hashes), this.#parts.certificates.forget(hashes)]);
+  }
+
+  finality(): FinalityProof | undefined {
+    return this.#parts.certificates.finality;
+  }
+
+  /** Votes kept for a block, one after the other. */
+  certificateVotes(hash: Uint8Array): Uint8Array {
+    return this.#parts.certificates.votes(hash);
+  }
+
+  /** The certificate of a final block, encoded; undefined when its votes are not kept. */
+  async certificate(height: number): Promise<Uint8Array | undefined> {
+    const bytes = await this.finalBlock(height);
+    if (bytes === undefined) return undefined;
+    const header = decodeHeader(this.#kernels, bytes.slice(0, HEADER_SIZE_BYTES));
+    const votes = this.#votesOf(header.hash);
+    return votes.length === 0 ? undefined : encodeCertificate({ header, votes });
+  }
+
+  /** A final block's bytes. Throws `CorruptionError` when the disk gives back others. */
+  finalBlock(height: number): Promise<Uint8Array | undefined> {
+    return this.#parts.history.readBlock(height);
+  }
+
+  heightOfHash(hash: Uint8Array): number | undefined {
+    return this.#parts.history.heightOf(hash);
+  }
+
+  hashOfHeight(height: number): Hash | undefined {
+    return this.#parts.history.block(height)?.hash;
+  }
+
+  /** Height of the final block of a slot, by bisection; undefined when the slot has none. */
+  heightOfSlot(slot: number): number | undefined {
+    const { history } = this.#parts;
+    let [low, high] = [history.startHeight, history.tip?.height ?? 0];
+    while (low <= high) {
+      const middle = Math.floor((low + high) / 2);
+      const found = history.block(middle)?.slot ?? 0;
+      if (found === slot) return middle;
+      if (found < slot) low = middle + 1;
+      else high = middle - 1;
+    }
+    return undefined;
+  }
+
+  /** Where a final transaction stands. */
+  transaction(id: Uint8Array): (TransactionPlace & { readonly slot: number }) | undefined {
+    const { history } = this.#parts;
+    const place = history.transaction(id);
+    const block = place === undefined ? undefined : history.block(place.height);
+    return place === undefined || block === undefined ? undefined : { ...place, slot: block.slot };
+  }
+
+  batches(fromHeight: number): AsyncGenerator<Uint8Array> {
+    return this.#parts.state.readBatches(fromHeight);
+  }
+
+  segmentRoot(index: number): Hash {
+    const root = this.#parts.history.segmentRoot(index);
+    if (root === undefined) throw new RangeError(`segment ${index} is not complete`);
+    return root;
+  }
+
+  /** A completed segment's bytes, as on disk, and its root; undefined when it is not kept here. */
+  async segment(index: number): Promise<{ bytes: Uint8Array; root: Uint8Array } | undefined> {
+    const reader = this.#parts.history.segment(index);
+    return reader === undefined ? undefined : { bytes: await reader.read(0, reader.sizeBytes), root: reader.root };
+  }
+
+  async close(): Promise<void> {
+    const { state, history, pending, certificates, voteFile, slotFile } = this.#parts;
+    await Promise.all([
+      state.close(),
+      history.close(),
+      pending.close(),
+      certificates.close(),
+      voteFile.close(),
+      slotFile.close(),
+    ]);
+  }
+
+  #votesOf(hash: Uint8Array): Vote[] {
+    return splitVotes(this.certificateVotes(hash));
+  }
+
+  /** Blocks above the root, parents first; the others are of no use any more. */
+  async #openPending(root: ChainBlock): Promise<Block[]> {
+    const rows = this.#parts.pending.all();
+    const old = rows.filter(({ height }) => height <= root.header.height);
+    if (old.length > 0) await this.#parts.pending.delete(...old.map(({ hash }) => hash));
+    return rows
+      .filter(({ height }) => height > root.header.height)
+      .map(({ hash, bytes }) => {
+        const block = decodeBlock(this.#kernels, bytes);
+        if (Buffer.compare(block.header.hash, hash) !== 0)
+          throw new CorruptionError('pending block', 0, Buffer.from(hash).toString('hex'), 'a block of another hash');
+        return block;
+      });
+  }
+}
+
+async function openParts({ directory, genesis, check }: ChainStoreOptions): Promise<ChainParts> {
+  const { kernels } = check;
+  const at = (name: string): string => join(directory, name);
+  const files = diskFiles(kernels);
+  await files.makeDirectory(directory);
+  const state = await StateStore.open({ directory: at('state'), kernels, chainId: check.rules.chainId });
+  const { segmentSizeBytes, leafSizeBytes } = genesis.history;
+  return {
+    state,
+    history: await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes }),
+    pending: await PendingBlocks.open({ directory: at('pending'), kernels }),
+    certificates: new CertificateStore(at('certificates')),
+    voteFile: await DurableRecord.open(at('votes'), { kernels, valueSizeBytesMax: OWN_VOTES_MAX * VOTE_SIZE_BYTES }),
+    slotFile: await DurableRecord.open(at('produced-slot'), { kernels }),
+  };
+}
+
+function splitVotes(bytes: Uint8Array): Vote[] {
+  return Array.from({ length: bytes.length / VOTE_SIZE_BYTES }, (_, index) =>
+    decodeVote(bytes.slice(index * VOTE_SIZE_BYTES, (index + 1) * VOTE_SIZE_BYTES)),
+  );
+}
+
+function transactionKeys({ entries }: Block): { id: Uint8Array; entry: number; index: number }[] {
+  return entries.flatMap((item, entry) =>
+    item.kind === 'transactions' ? item.transactions.map(({ id }, index) => ({ id, entry, index })) : [],
+  );
+}

@@ -1,0 +1,200 @@
+/**
+ * What this node does when the consensus machine asks: verify, persist, produce, send, finalize.
+ *
+ * Invariants
+ * - `finalize` settles a block only after history and op log hold it durably, and in the order of the chain.
+ * - A block is `verified {valid: false}` only when it breaks a rule; any other failure while checking it is fatal.
+ * - A block is durable in the pending store before the machine hears that it is verified or produced.
+ */
+import { byteKey, type Hash, type Slot } from '../../../native/index.ts';
+import { blockTransactions, type Certificate, encodeBase58, type Vote } from '../../codec/index.ts';
+import type { ConsensusEvent, Evidence } from '../../consensus/index.ts';
+import { LedgerInvariantError } from '../../ledger/index.ts';
+import type { PeerName } from '../../net/transport.ts';
+import type { Clock } from '../clock.ts';
+import type { FinalityLog } from '../finality-log.ts';
+import type { Logger } from '../log.ts';
+import type { Mempool } from '../mempool.ts';
+import type { Producer } from '../producer.ts';
+import type { BlockSource } from '../relay/block-source.ts';
+import type { TransactionIndex } from '../transaction-index.ts';
+import type { BlockTree } from './block-tree.ts';
+import { BlockRefused, type ChainBlock, settleBlock } from './chain-block.ts';
+import type { ChainStore } from './chain-store.ts';
+import { type CheckDeps, checkBlock } from './check-block.ts';
+import type { ConsensusActions } from './consensus-driver.ts';
+
+export interface EffectDeps {
+  readonly check: CheckDeps;
+  readonly store: ChainStore;
+  readonly tree: BlockTree;
+  readonly mempool: Mempool;
+  readonly transactions: TransactionIndex;
+  readonly finality: FinalityLog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** null for a node that does not validate. */
+  readonly producer: () => Producer | null;
+  readonly blocks: () => BlockSource;
+  readonly feed: (event: ConsensusEvent) => void;
+  readonly gossipVote: (vote: Vote) => void;
+  readonly ban: (peer: PeerName, reason: string) => void;
+  readonly onFatal: (error: Error) => void;
+}
+
+export class ConsensusEffects implements ConsensusActions {
+  readonly #deps: EffectDeps;
+  /** Own blocks are persisted one after the other, in the order in which they were closed. */
+  #persisting: Promise<void> = Promise.resolve();
+  #justified: Hash;
+  readonly counts: { evidence: number; refused: number } = { evidence: 0, refused: 0 };
+
+  constructor(deps: EffectDeps) {
+    this.#deps = deps;
+    this.#justified = deps.tree.root.header.hash;
+  }
+
+  /** Hash of the highest justified block. */
+  get justifiedHash(): Hash {
+    return this.#justified;
+  }
+
+  /** Takes a block this node has just closed: durable first, then known to consensus and to peers. */
+  produced(block: ChainBlock): void {
+    const { store, tree, transactions, feed, finality, clock } = this.#deps;
+    finality.seen(block.header.slot, clock.nowMs());
+    this.#persisting = this.#persisting
+      .then(() => store.persistProduced(block.block!))
+      .then(() => {
+        tree.addVerified(block);
+        transactions.add(block.block!);
+        feed({ kind: 'produced', header: block.header });
+        this.#deps.blocks().push(block.block!.bytes);
+      })
+      .catch((error: Error) => this.#deps.onFatal(error));
+  }
+
+  /** Resolves when no write of an own block is under way. */
+  idle(): Promise<void> {
+    return this.#persisting;
+  }
+
+  verifyBlock(hash: Hash): void {
+    void this.#verify(hash).catch((error: Error) => this.#deps.onFatal(error));
+  }
+
+  async #verify(hash: Hash): Promise<void> {
+    const { tree, store, feed, check, transactions, log } = this.#deps;
+    const block = tree.body(hash);
+    const parent = block === undefined ? undefined : tree.verified(block.header.parentHash);
+    if (block === undefined || parent === undefined) return;
+    try {
+      const checked = await checkBlock(check, parent, block);
+      await store.persistBlock(block);
+      tree.addVerified(checked);
+      transactions.add(block);
+      feed({ kind: 'verified', hash, valid: true });
+    } catch (error) {
+      // Finality has left the branch this block builds on: nobody waits for the answer.
+      if (error instanceof LedgerInvariantError && error.code === 'not-on-final-branch') return;
+      if (!(error instanceof BlockRefused)) throw error;
+      this.counts.refused += 1;
+      log.warn({ height: block.header.height, code: error.code, message: error.message }, 'block refused');
+      feed({ kind: 'verified', hash, valid: false, reason: `${error.code}: ${error.message}` });
+    }
+  }
+
+  requestBlock(hash: Hash, from: string | null): void {
+    void this.#deps.blocks().fetchBlock(hash, from);
+  }
+
+  requestRange(fromHeight: number, toHeight: number, from: string | null): void {
+    void this.#deps.blocks().fetchRange(fromHeight, toHeight, from);
+  }
+
+  persistVote(vote: Vote): Promise<void> {
+    return this.#deps.store.persistVote(vote);
+  }
+
+  sendVote(vote: Vote): void {
+    this.#deps.gossipVote(vote);
+  }
+
+  includeVote(vote: Vote): void {
+    this.#deps.producer()?.includeVote(vote);
+  }
+
+  lead(parentHash: Hash, slot: Slot, votes: readonly Vote[]): void {
+    const parent = this.#deps.tree.verified(parentHash);
+    if (parent === undefined) throw new RangeError('asked to lead on a block that is not verified here');
+    this.#deps.log.info({ slot, parent: parent.header.height }, 'leading');
+    this.#deps.producer()?.lead(parent, slot, votes);
+  }
+
+  stopLeading(): void {
+    this.#deps.log.info('no longer leading');
+    this.#deps.producer()?.stop();
+  }
+
+  bestChanged(hash: Hash): void {
+    const { tree, mempool } = this.#deps;
+    const before = tree.best;
+    const best = tree.setBest(hash);
+    if (best.block === null) return;
+    // One step forward is the rule; after a switch of branches all of the new one is marked.
+    const isStep = byteKey(best.header.parentHash) === byteKey(before.header.hash);
+    for (const block of isStep ? [best] : tree.branch(best))
+      mempool.include(blockTransactions(block.block!.entries), false);
+  }
+
+  async justified(hash: Hash, votes: readonly Vote[]): Promise<void> {
+    this.#justified = hash;
+    await this.#deps.store.persistCertificate(hash, votes);
+  }
+
+  async finalize(hashes: readonly Hash[], certificate: Certificate): Promise<void> {
+    const blocks = hashes.map((hash) => this.#deps.tree.verified(hash)!);
+    for (const block of blocks) {
+      await this.#deps.store.finalize(block);
+      this.#settle(block);
+    }
+    const last = blocks.at(-1);
+    if (last !== undefined) await this.#deps.store.persistFinality(last, certificate);
+  }
+
+  /** The block is durable in history and op log: makes it the root and tells everybody. */
+  #settle(block: ChainBlock): void {
+    const { tree, mempool, transactions, finality, clock, check } = this.#deps;
+    const { height, slot, hash, pohCount } = block.header;
+    settleBlock(block);
+    tree.advanceRoot(block);
+    const included = blockTransactions(block.block!.entries);
+    mempool.drop(included);
+    const oldest = Math.max(0, slot + 1 - check.rules.recencyWindowSlots) * check.rules.hashesPerSlot;
+    mempool.expire(oldest as typeof pohCount);
+    transactions.remove(block.block!);
+    finality.add({ height, slot, hash, pohCount, ids: included.map(({ id }) => id) }, clock.nowMs());
+  }
+
+  async prune(hashes: readonly Hash[]): Promise<void> {
+    const { tree, store, mempool, transactions } = this.#deps;
+    for (const hash of hashes) {
+      const block = tree.forget(hash);
+      if (block === undefined) continue;
+      transactions.remove(block);
+      mempool.release(blockTransactions(block.entries));
+    }
+    await store.forget(hashes);
+  }
+
+  evidence(evidence: Evidence): void {
+    this.counts.evidence += 1;
+    const who =
+      'reason' in evidence ? evidence.header.leader : 'voter' in evidence.a ? evidence.a.voter : evidence.a.leader;
+    this.#deps.log.warn({ kind: evidence.kind, who: encodeBase58(who) }, 'evidence of misbehaviour');
+  }
+
+  peerFault(peer: string, code: string): void {
+    this.#deps.ban(peer, code);
+  }
+}

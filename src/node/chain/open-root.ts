@@ -1,0 +1,115 @@
+/**
+ * From disk to the block a node goes on from: genesis, or the last block whose state is in the op log, brought up to the history's tip.
+ */
+import type { Kernels } from '../../../native/index.ts';
+import {
+  CorruptionError,
+  emptyCommitment,
+  encodeBatch,
+  HistoryCursor,
+  type HistoryStore,
+  type StateStore,
+} from '../../../storage/index.ts';
+import { type Block, type BlockHeader, blockTransactions, decodeBlock } from '../../codec/index.ts';
+import { type Genesis, genesisHeader, genesisOps, type RecentBlock, RecentWindow } from '../../ledger/index.ts';
+import type { ChainBlock } from './chain-block.ts';
+import { settleBlock } from './chain-block.ts';
+import type { ChainParts } from './chain-store.ts';
+import { type CheckDeps, executeTrusted } from './check-block.ts';
+
+/** Writes genesis (batch 0) into a new state. */
+export async function initializeState(state: StateStore, genesis: Genesis, kernels: Kernels): Promise<void> {
+  if (!state.isInitialized) await state.initialize(encodeBatch({ height: 0, ops: genesisOps(kernels, genesis) }));
+}
+
+/** The block to go on from. Throws `CorruptionError` when history and state contradict each other. */
+export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainParts): Promise<ChainBlock> {
+  const { state, history, certificates } = parts;
+  const stateHeight = state.tip.height;
+  const historyHeight = history.tip?.height ?? history.startHeight - 1;
+  if (historyHeight < stateHeight)
+    throw new CorruptionError(
+      'history',
+      historyHeight,
+      `blocks up to height ${stateHeight}`,
+      `height ${historyHeight}`,
+    );
+  const genesisBlock = genesisHeader(check.kernels, genesis, genesisRoot(genesis, check.kernels));
+  const header = stateHeight === 0 ? genesisBlock : (await readBlock(check, history, stateHeight)).header;
+  if (Buffer.compare(header.stateRoot, state.tip.commitment.root) !== 0)
+    throw new CorruptionError('op log', stateHeight, 'the state root of the header', 'another');
+  let root: ChainBlock = {
+    header,
+    block: null,
+    state,
+    overlay: null,
+    recent: await recentWindow(check, history, header, genesisBlock),
+    cursor: await cursorAfter(check, genesis, history, stateHeight),
+    commitment: state.tip.commitment,
+    batch: null,
+    transactionsTotal: certificates.transactionsUpTo(stateHeight) ?? 0,
+  };
+  for (let at = stateHeight + 1; at <= historyHeight; at += 1)
+    root = await applyAgain(check, state, root, await readBlock(check, history, at));
+  return root;
+}
+
+/** A block that reached the history but not the op log: executes it once more. */
+async function applyAgain(check: CheckDeps, state: StateStore, root: ChainBlock, block: Block): Promise<ChainBlock> {
+  const next = executeTrusted(check, root, block);
+  await state.append(next.batch!, next.header.height);
+  settleBlock(next);
+  return next;
+}
+
+async function readBlock(check: CheckDeps, history: HistoryStore, height: number): Promise<Block> {
+  const bytes = await history.readBlock(height);
+  if (bytes === undefined) throw new CorruptionError('history', height, `a block of height ${height}`, 'none');
+  return decodeBlock(check.kernels, bytes);
+}
+
+function genesisRoot(genesis: Genesis, kernels: Kernels): BlockHeader['stateRoot'] {
+  return emptyCommitment(kernels).next(encodeBatch({ height: 0, ops: genesisOps(kernels, genesis) })).root;
+}
+
+/** The recency window after `tip`, from the blocks that reach back far enough. */
+async function recentWindow(
+  check: CheckDeps,
+  history: HistoryStore,
+  tip: BlockHeader,
+  genesisBlock: BlockHeader,
+): Promise<RecentWindow> {
+  const { hashesPerSlot, recencyWindowSlots } = check.rules;
+  const blocks: RecentBlock[] = [];
+  const oldestSlot = tip.slot - recencyWindowSlots;
+  for (let at = tip.height as number; at >= Math.max(1, history.startHeight); at -= 1) {
+    const { header, entries } = await readBlock(check, history, at);
+    blocks.push({ slot: header.slot, pohHash: header.pohHash, transactions: blockTransactions(entries) });
+    if (header.slot < oldestSlot) break;
+  }
+  if (blocks.length === tip.height)
+    blocks.push({ slot: genesisBlock.slot, pohHash: genesisBlock.pohHash, transactions: [] });
+  return RecentWindow.rebuild({ hashesPerSlot, recencyWindowSlots }, blocks.reverse(), check.idSecret);
+}
+
+/** The history cursor as it stood after the block of a height: the history itself may be further. */
+async function cursorAfter(
+  check: CheckDeps,
+  genesis: Genesis,
+  history: HistoryStore,
+  height: number,
+): Promise<HistoryCursor> {
+  const next =
+    height === (history.tip?.height ?? history.startHeight - 1)
+      ? undefined
+      : await readBlock(check, history, height + 1);
+  if (next === undefined) return history.cursor;
+  const { historyLength, segmentCount } = next.header;
+  const { segmentSizeBytes } = genesis.history;
+  const sizeBytes = historyLength - segmentCount * segmentSizeBytes;
+  const whole = history.segment(segmentCount);
+  const unfinished =
+    whole === undefined ? (await history.unfinishedBytes()).subarray(0, sizeBytes) : await whole.read(0, sizeBytes);
+  const roots = history.segmentRoots().subarray(0, segmentCount * 32);
+  return HistoryCursor.rebuild(check.kernels, genesis.history, roots, unfinished);
+}

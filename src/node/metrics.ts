@@ -1,0 +1,36 @@
+/** A chain node's figures for Prometheus, read when they are asked for. */
+import { Gauge, type Registry } from 'prom-client';
+import type { ChainNode } from './chain-node.ts';
+
+type Reading = readonly [name: string, help: string, read: (node: ChainNode) => number];
+
+const READINGS: readonly Reading[] = [
+  ['cairn_finalized_height', 'Height of the last final block', ({ tree }) => tree.root.header.height],
+  ['cairn_head_height', 'Height of the best block', ({ tree }) => tree.best.header.height],
+  ['cairn_head_slot', 'Slot of the best block', ({ tree }) => tree.best.header.slot],
+  ['cairn_transactions_final', 'Transactions in final blocks since genesis', ({ tree }) => tree.root.transactionsTotal],
+  ['cairn_transactions_pending', 'Transactions waiting for a block here', ({ mempool }) => mempool.pendingCount],
+  ['cairn_peers', 'Connected peers', ({ transport }) => transport.peers().length],
+  ['cairn_segments', 'Completed history segments', ({ tree }) => tree.root.cursor.segmentCount],
+  ['cairn_history_bytes', 'Length of the history stream', ({ tree }) => tree.root.cursor.length],
+  ['cairn_poh_hashes_per_second', 'PoH steps a second while generating', ({ poh }) => poh?.rate().hashesPerSecond ?? 0],
+  ['cairn_blocks_produced', 'Blocks closed here since the start', ({ producer }) => producer?.producedCount ?? 0],
+  ['cairn_blocks_refused', 'Blocks refused here since the start', ({ effects }) => effects.counts.refused],
+  ['cairn_storage_proofs_verified', 'Storage proofs checked here', ({ proofs }) => proofs?.counts.verified ?? 0],
+  ['cairn_storage_proofs_invalid', 'Storage proofs found invalid here', ({ proofs }) => proofs?.counts.invalid ?? 0],
+  ['cairn_leading', '1 while this node generates', ({ producer }) => (producer?.isLeading === true ? 1 : 0)],
+];
+
+/** Registers the gauges. */
+export function chainMetrics(registry: Registry, node: ChainNode): void {
+  for (const [name, help, read] of READINGS) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read(node));
+      },
+    });
+  }
+}

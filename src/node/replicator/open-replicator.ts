@@ -1,0 +1,117 @@
+/** Puts the replicator role together. */
+import type { ReplicaStore, VrfKey } from '../../../replicator/index.ts';
+import type { SigningKey } from '../../codec/index.ts';
+import { type LedgerRules, ledgerRules } from '../../ledger/index.ts';
+import type { Logger } from '../log.ts';
+import type { StatusMessage } from '../protocols.ts';
+import { Peers } from '../relay/peers.ts';
+import type { RoleContext } from '../run.ts';
+import { SignatureChecks } from '../signature-checks.ts';
+import { InlineVerifier } from '../threads/index.ts';
+import { FinalityFollower } from './finality-follower.ts';
+import { LedgerLink } from './ledger-link.ts';
+import { ReplicaKeeper } from './replica-keeper.ts';
+import { ReplicatorNode } from './replicator-node.ts';
+import { SegmentSource } from './segment-source.ts';
+
+/** Without a configured capacity: a gibibyte. */
+const CAPACITY_BYTES: number = 1024 * 1024 * 1024;
+
+export interface OpenedReplicator {
+  readonly api: ReplicatorNode;
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Opens the replicas kept on disk and prepares to follow the chain. */
+export async function openReplicator(
+  context: RoleContext,
+  key: SigningKey,
+  vrf: VrfKey,
+  store: ReplicaStore,
+): Promise<OpenedReplicator> {
+  const { config, genesis, kernels, transport, log } = context;
+  const rules = ledgerRules(kernels, genesis);
+  const verifier = new InlineVerifier(kernels);
+  const signatures = new SignatureChecks(kernels, verifier, 1);
+  const { slotsPerPeriod, periodsPerRotation, sampleBlockSizeBytes } = genesis.replication;
+  const { segmentSizeBytes } = genesis.history;
+  const follower = new FinalityFollower({
+    kernels,
+    transport,
+    signatures,
+    rules,
+    keepSlots: 2 * slotsPerPeriod * periodsPerRotation,
+  });
+  const segments = new SegmentSource({ kernels, transport, shape: genesis.history });
+  const ledger = new LedgerLink({
+    kernels,
+    transport,
+    key,
+    minimumFee: rules.minimumFee,
+    counterStart: BigInt(Date.now()) << 20n,
+  });
+  const peers = newPeers(context, rules, key, log);
+  const keeper = new ReplicaKeeper({
+    kernels,
+    store,
+    vrf,
+    identity: key.publicKey,
+    schedule: { slotsPerPeriod, periodsPerRotation },
+    segmentSizeBytes,
+    sampleBlockSizeBytes,
+    follower,
+    segments,
+    send: (payload) => ledger.send(node.targets(), follower.head!, payload),
+    log,
+  });
+  await keeper.open();
+  const node = new ReplicatorNode({
+    genesis,
+    transport,
+    peers,
+    key,
+    follower,
+    segments,
+    ledger,
+    keeper,
+    store,
+    capacityBytes: config.replicator?.capacityBytes ?? CAPACITY_BYTES,
+    wanted: config.replicator?.segments,
+    faultsAllowed: config.faults?.corruptByte === true,
+    log,
+    onFatal: context.onFatal,
+  });
+  return {
+    api: node,
+    start: async () => {
+      await transport.start();
+      await peers.start();
+      node.start();
+    },
+    stop: async () => {
+      peers.stop();
+      await node.stop();
+      await transport.stop();
+    },
+  };
+}
+
+function newPeers(
+  { config, transport, version, rpcUrl }: RoleContext,
+  rules: LedgerRules,
+  key: SigningKey,
+  log: Logger,
+): Peers {
+  const status = (): StatusMessage => ({
+    chainId: rules.chainId,
+    role: 'replicator',
+    startHeight: 0,
+    finalizedHeight: 0,
+    bestHeight: 0,
+    publicKey: key.publicKey,
+    rpc: rpcUrl(),
+    version,
+  });
+  return new Peers({ transport, log, chainId: rules.chainId, bootstrap: config.bootstrap, status, onStatus: () => {} });
+}

@@ -1,0 +1,256 @@
+/**
+ * Does what the plan says: encodes, rotates, commits, proves and drops replicas, one action at a time.
+ *
+ * Invariants
+ * - A commit or proof is sent only for a replica that is whole and durable on disk.
+ * - A rotation reads its plaintext out of the own replica, every leaf checked; a damaged one is dropped and the segment fetched again. (With
+ *   `faults.corruptByte` and after an injected corruption the check is left out for that replica, so that the network can be seen to catch it.)
+ * - What was sent is remembered for a while and not sent again meanwhile; what the ledger does not show after that is sent anew.
+ */
+import { type Hash, hash, type Kernels, sameBytes } from '../../../native/index.ts';
+import {
+  CorruptReplicaError,
+  deriveSampleSeed,
+  planReplicas,
+  proveKey,
+  proveSamples,
+  type ReplicaHeader,
+  type ReplicaStore,
+  type ReplicationSchedule,
+  type ReplicatorAction,
+  rotationStartPeriod,
+  samplesRoot,
+  type VrfKey,
+} from '../../../replicator/index.ts';
+import type { BlockHeader, Payload } from '../../codec/index.ts';
+import type { PeerName } from '../../net/transport.ts';
+import type { Logger } from '../log.ts';
+import type { ReplicasAnswer } from '../protocols.ts';
+import type { FinalityFollower } from './finality-follower.ts';
+import type { SegmentSource } from './segment-source.ts';
+
+/** How many slots a sent transaction may take to show on the ledger before it is sent again. */
+const RESEND_SLOTS = 12;
+
+export interface KeeperDeps {
+  readonly kernels: Kernels;
+  readonly store: ReplicaStore;
+  readonly vrf: VrfKey;
+  readonly identity: Uint8Array;
+  readonly schedule: ReplicationSchedule;
+  readonly segmentSizeBytes: number;
+  readonly sampleBlockSizeBytes: number;
+  readonly follower: FinalityFollower;
+  readonly segments: SegmentSource;
+  /** Hands a transaction to the network; true when somebody took it. */
+  readonly send: (payload: Payload) => Promise<boolean>;
+  readonly log: Logger;
+}
+
+/** What is kept of one replica besides its file. */
+interface Held {
+  readonly header: ReplicaHeader;
+  commitSentSlot: number;
+  readonly proofSentSlot: Map<number, number>;
+}
+
+export interface KeeperCounts {
+  encodes: number;
+  rotations: number;
+  proofsSent: number;
+}
+
+export class ReplicaKeeper {
+  readonly #deps: KeeperDeps;
+  readonly #held = new Map<string, Held>();
+  readonly #corrupted = new Set<number>();
+  readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0 };
+  /** The action under way, for status. */
+  #current: { readonly action: ReplicatorAction; encodedSizeBytes: number } | null = null;
+
+  constructor(deps: KeeperDeps) {
+    this.#deps = deps;
+  }
+
+  /** Takes over what the directory holds; damaged replicas are dropped. */
+  async open(): Promise<void> {
+    const { replicas, damaged } = await this.#deps.store.list();
+    for (const header of replicas) this.#hold(header);
+    for (const { segment, rotation, error } of damaged) {
+      this.#deps.log.warn({ segment, rotation, error: error.message }, 'damaged replica dropped');
+      await this.#deps.store.drop({ segment, rotation });
+    }
+  }
+
+  /** Replicas whole on disk. */
+  get held(): readonly ReplicaHeader[] {
+    return [...this.#held.values()].map(({ header }) => header);
+  }
+
+  get current(): { readonly action: ReplicatorAction; readonly progress: number } | null {
+    if (this.#current === null) return null;
+    const { action, encodedSizeBytes } = this.#current;
+    return { action, progress: encodedSizeBytes / this.#deps.segmentSizeBytes };
+  }
+
+  /** Period of the last proof sent for a replica. */
+  lastPeriodSent(segment: number, rotation: number): number | null {
+    const periods = [...(this.#held.get(nameOf(segment, rotation))?.proofSentSlot.keys() ?? [])];
+    return periods.length === 0 ? null : Math.max(...periods);
+  }
+
+  /** From now on rotations of this segment read the own replica unchecked. Fault injection only. */
+  markCorrupted(segment: number): void {
+    this.#corrupted.add(segment);
+  }
+
+  get hasCorrupted(): boolean {
+    return this.#corrupted.size > 0;
+  }
+
+  /** Plans and does everything due at the head; `peer` serves segments. */
+  async work(segments: readonly number[], records: ReplicasAnswer, peer: PeerName): Promise<void> {
+    const head = this.#deps.follower.head;
+    if (head === undefined) return;
+    const actions = planReplicas({
+      slot: head.slot,
+      schedule: this.#deps.schedule,
+      segments,
+      replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
+    });
+    for (const action of actions) {
+      this.#current = { action, encodedSizeBytes: 0 };
+      try {
+        await this.#perform(action, head, peer);
+      } catch (error) {
+        this.#deps.log.warn({ ...action, error: (error as Error).message }, 'action failed, planned again');
+        return;
+      } finally {
+        this.#current = null;
+      }
+    }
+  }
+
+  #status({ header, commitSentSlot, proofSentSlot }: Held, slot: number, records: ReplicasAnswer): PlannedReplica {
+    const { segment, rotation } = header;
+    const record = records.replicas.find((one) => one.segment === segment && one.rotation === rotation);
+    const isRecent = (sentSlot: number): boolean => slot - sentSlot < RESEND_SLOTS;
+    const provenPeriods = [...proofSentSlot].filter(([, sentSlot]) => isRecent(sentSlot)).map(([period]) => period);
+    if (record !== undefined && record.lastPeriod >= 0) provenPeriods.push(record.lastPeriod);
+    const commit = record !== undefined ? 'final' : isRecent(commitSentSlot) ? 'sent' : 'none';
+    const unsettled = [...proofSentSlot].some(
+      ([period, sentSlot]) => isRecent(sentSlot) && period > (record?.lastPeriod ?? -1),
+    );
+    const proofPending = record?.proof === 'pending' || unsettled;
+    return { segment, rotation, commit, provenPeriods, proofPending };
+  }
+
+  async #perform(action: ReplicatorAction, head: BlockHeader, peer: PeerName): Promise<void> {
+    switch (action.kind) {
+      case 'encode':
+        return this.#encode(action.segment, action.rotation, peer);
+      case 'rotate':
+        return this.#rotate(action.segment, action.fromRotation, action.rotation);
+      case 'commit':
+        return this.#commit(action.segment, action.rotation, head);
+      case 'prove':
+        return this.#prove(action.segment, action.rotation, action.period, head);
+      case 'drop':
+        this.#held.delete(nameOf(action.segment, action.rotation));
+        return this.#deps.store.drop(action);
+    }
+  }
+
+  async #encode(segment: number, rotation: number, peer: PeerName): Promise<void> {
+    const request = this.#encodeRequest(segment, rotation);
+    const segmentRoot = this.#deps.segments.roots[segment];
+    if (request === undefined || segmentRoot === undefined) return;
+    const source = this.#deps.segments.stream(peer, segment);
+    this.#hold(await this.#deps.store.encode({ ...request, source, segmentRoot }));
+    this.#corrupted.delete(segment);
+    this.counts.encodes += 1;
+  }
+
+  async #rotate(segment: number, fromRotation: number, rotation: number): Promise<void> {
+    const request = this.#encodeRequest(segment, rotation);
+    if (request === undefined) return;
+    try {
+      const unchecked = this.#corrupted.has(segment);
+      this.#hold(await this.#deps.store.reencode({ ...request, fromRotation, unchecked }));
+      this.counts.rotations += 1;
+    } catch (error) {
+      if (!(error instanceof CorruptReplicaError)) throw error;
+      this.#deps.log.warn(
+        { segment, fromRotation, error: error.message },
+        'own replica is damaged: fetching the segment again',
+      );
+      this.#held.delete(nameOf(segment, fromRotation));
+      await this.#deps.store.drop({ segment, rotation: fromRotation });
+    }
+  }
+
+  #encodeRequest(segment: number, rotation: number): EncodeRequest | undefined {
+    const rotationHash = this.#designatedHash(rotationStartPeriod(this.#deps.schedule, rotation));
+    if (rotationHash === undefined) return undefined;
+    const keyProof = proveKey(this.#deps.vrf, { segment, rotation, rotationHash });
+    const onProgress = (encodedSizeBytes: number): void => {
+      if (this.#current !== null) this.#current.encodedSizeBytes = encodedSizeBytes;
+    };
+    return { segment, rotation, rotationHash, keyProof, onProgress };
+  }
+
+  async #commit(segment: number, rotation: number, head: BlockHeader): Promise<void> {
+    const held = this.#held.get(nameOf(segment, rotation));
+    if (held === undefined) return;
+    const { keyProof, replicaRoot } = held.header;
+    if (await this.#deps.send({ kind: 'commit', segment, rotation, keyProof, replicaRoot: hash(replicaRoot) }))
+      held.commitSentSlot = head.slot;
+  }
+
+  async #prove(segment: number, rotation: number, period: number, head: BlockHeader): Promise<void> {
+    const held = this.#held.get(nameOf(segment, rotation));
+    const periodHash = this.#designatedHash(period);
+    if (held === undefined || periodHash === undefined) return;
+    const sampleProof = proveSamples(this.#deps.vrf, { segment, period, periodHash });
+    const seed = deriveSampleSeed({ identity: this.#deps.identity, segment, period, periodHash }, sampleProof);
+    if (seed === false) throw new RangeError('own sample proof does not verify');
+    const root = await this.#samplesRoot(segment, rotation, periodHash, seed);
+    if (!(await this.#deps.send({ kind: 'prove', segment, period, sampleProof, samplesRoot: root }))) return;
+    held.proofSentSlot.set(period, head.slot);
+    this.counts.proofsSent += 1;
+  }
+
+  async #samplesRoot(segment: number, rotation: number, periodHash: Hash, seed: Uint8Array): Promise<Hash> {
+    const replica = await this.#deps.store.get({ segment, rotation });
+    try {
+      const layout = {
+        replicaSizeBytes: this.#deps.segmentSizeBytes,
+        sampleBlockSizeBytes: this.#deps.sampleBlockSizeBytes,
+      };
+      return await samplesRoot(this.#deps.kernels, replica.reader, { layout, periodHash, seed });
+    } finally {
+      await replica.close();
+    }
+  }
+
+  /** PoH hash of the last final block up to the period's first slot. */
+  #designatedHash(period: number): Hash | undefined {
+    return this.#deps.follower.lastUpTo(period * this.#deps.schedule.slotsPerPeriod)?.pohHash;
+  }
+
+  #hold(header: ReplicaHeader): void {
+    if (!sameBytes(header.identity, this.#deps.identity)) throw new RangeError('a replica of another identity');
+    this.#held.set(nameOf(header.segment, header.rotation), {
+      header,
+      commitSentSlot: Number.NEGATIVE_INFINITY,
+      proofSentSlot: new Map(),
+    });
+  }
+}
+
+type PlannedReplica = Parameters<typeof planReplicas>[0]['replicas'][number];
+type EncodeRequest = Omit<Parameters<ReplicaStore['encode']>[0], 'source' | 'segmentRoot'>;
+
+function nameOf(segment: number, rotation: number): string {
+  return `${segment}/${rotation}`;
+}

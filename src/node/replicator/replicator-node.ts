@@ -1,0 +1,204 @@
+/**
+ * The replicator role: follows the final chain, keeps replicas of the oldest segments that fit, proves them, serves what they hold.
+ *
+ * Invariants
+ * - One pass of work at a time; a failed pass is logged and made again, it never ends the process. A failed write to its own disk does.
+ * - Nothing is taken from a peer unchecked (finality-follower.ts, segment-source.ts, the encoder's comparison of roots).
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { amount } from '../../../native/index.ts';
+import { CorruptReplicaError } from '../../../replicator/index.ts';
+import { FilesError } from '../../../storage/index.ts';
+import type { SigningKey } from '../../codec/index.ts';
+import type { Genesis } from '../../ledger/index.ts';
+import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import { ApiError, type NodeHealth } from '../../rpc/node-api.ts';
+import type { CorruptionReport, HeldReplica, ReplicatorApi, ReplicatorStatus } from '../../rpc/replicator-api.ts';
+import type { Logger } from '../log.ts';
+import type { ReplicasAnswer } from '../protocols.ts';
+import type { Peers } from '../relay/peers.ts';
+import type { FinalityFollower } from './finality-follower.ts';
+import type { LedgerLink } from './ledger-link.ts';
+import type { KeeperDeps, ReplicaKeeper } from './replica-keeper.ts';
+import type { SegmentSource } from './segment-source.ts';
+
+const PASS_INTERVAL_MS = 250;
+/** How many slots a registration may take before it is sent again. */
+const REGISTER_RESEND_SLOTS = 12;
+/** To how many nodes each transaction is handed. */
+const SUBMIT_PEERS = 2;
+
+export interface ReplicatorDeps {
+  readonly genesis: Genesis;
+  readonly transport: Transport;
+  readonly peers: Peers;
+  readonly key: SigningKey;
+  readonly follower: FinalityFollower;
+  readonly segments: SegmentSource;
+  readonly ledger: LedgerLink;
+  readonly keeper: ReplicaKeeper;
+  readonly store: KeeperDeps['store'];
+  readonly capacityBytes: number;
+  /** Only these segments, when given. */
+  readonly wanted: readonly number[] | undefined;
+  readonly faultsAllowed: boolean;
+  readonly log: Logger;
+  readonly onFatal: (error: Error) => void;
+}
+
+export class ReplicatorNode implements ReplicatorApi {
+  readonly #deps: ReplicatorDeps;
+  readonly #startedMs = performance.now();
+  #records: ReplicasAnswer | undefined;
+  #registerSentSlot = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+  #loop: Promise<void> | undefined;
+
+  constructor(deps: ReplicatorDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#loop;
+  }
+
+  /** Hands a payload to the network, signed over the final head. */
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#pass();
+      } catch (error) {
+        this.#blame(error as Error);
+      }
+      await delay(PASS_INTERVAL_MS);
+    }
+  }
+
+  #blame(error: Error): void {
+    if (error instanceof PeerFault) this.#deps.transport.ban(error.peer, `${error.code}: ${error.message}`);
+    if (error instanceof FilesError && (error.code === 'no-space' || error.code === 'io')) this.#deps.onFatal(error);
+    this.#deps.log.warn({ error: error.message }, 'pass ended early');
+  }
+
+  async #pass(): Promise<void> {
+    const { follower, segments, keeper, ledger } = this.#deps;
+    const peer = this.#source();
+    if (peer === undefined) return;
+    await follower.update(peer);
+    const head = follower.head;
+    if (head === undefined) return;
+    this.#records = (await ledger.records(peer)) ?? this.#records;
+    if (this.#records === undefined) return;
+    if (!this.#records.registered) return this.#register();
+    await segments.updateRoots(peer, head);
+    await keeper.work(this.#chosen(head.segmentCount), this.#records, peer);
+  }
+
+  /** A peer to read from: archives keep everything; else a validator. */
+  #source(): PeerName | undefined {
+    const statuses = [...this.#deps.peers.statuses];
+    const serving = statuses.filter(([, { role }]) => role !== 'replicator');
+    const archive = serving.find(([, { role, startHeight }]) => role === 'archive' && startHeight <= 1);
+    return (archive ?? serving[0])?.[0];
+  }
+
+  /** Who takes our transactions: validators. */
+  targets(): PeerName[] {
+    const validators = [...this.#deps.peers.statuses].filter(([, { role }]) => role === 'validator');
+    return validators.slice(0, SUBMIT_PEERS).map(([peer]) => peer);
+  }
+
+  async #register(): Promise<void> {
+    const { follower, genesis, ledger } = this.#deps;
+    const head = follower.head!;
+    if (head.slot - this.#registerSentSlot < REGISTER_RESEND_SLOTS) return;
+    const deposit = amount(genesis.replication.minimumDeposit);
+    if (await ledger.send(this.targets(), head, { kind: 'register', deposit })) this.#registerSentSlot = head.slot;
+  }
+
+  /** The segments to keep: those asked for, else the oldest that fit. */
+  #chosen(segmentCount: number): number[] {
+    const { wanted, capacityBytes, genesis } = this.#deps;
+    const all = wanted ?? Array.from({ length: segmentCount }, (_, index) => index);
+    const fitting = Math.floor(capacityBytes / genesis.history.segmentSizeBytes);
+    return all.filter((segment) => segment < segmentCount).slice(0, fitting);
+  }
+
+  health(): NodeHealth {
+    if (this.#source() === undefined) return { ok: false, reason: 'no archive or validator is connected' };
+    if (this.#deps.follower.head === undefined) return { ok: false, reason: 'no final block seen yet' };
+    return { ok: true, reason: '' };
+  }
+
+  status(): ReplicatorStatus {
+    const { transport, key, keeper, segments, capacityBytes, genesis } = this.#deps;
+    const { encodes, rotations, proofsSent } = keeper.counts;
+    return {
+      role: 'replicator',
+      peer: transport.self,
+      addresses: transport.addresses(),
+      publicKey: key.publicKey,
+      identity: key.address,
+      uptimeMs: performance.now() - this.#startedMs,
+      health: this.health(),
+      peers: transport.peers().length,
+      capacityBytes,
+      usedBytes: keeper.held.length * genesis.history.segmentSizeBytes,
+      replicas: this.#rows(),
+      segmentsFetched: Math.floor(segments.bytesFetched / genesis.history.segmentSizeBytes),
+      encodes,
+      rotations,
+      proofsSent,
+      corrupted: keeper.hasCorrupted,
+    };
+  }
+
+  #rows(): HeldReplica[] {
+    const { keeper, genesis } = this.#deps;
+    const sizeBytes = genesis.history.segmentSizeBytes;
+    const rows = keeper.held.map(({ segment, rotation }): HeldReplica => {
+      const record = this.#records?.replicas.find((one) => one.segment === segment && one.rotation === rotation);
+      const state = record === undefined ? 'committing' : 'proving';
+      return { segment, rotation, sizeBytes, state, progress: 1, lastPeriod: keeper.lastPeriodSent(segment, rotation) };
+    });
+    const { current } = keeper;
+    if (current?.action.kind === 'encode' || current?.action.kind === 'rotate') {
+      const { segment, rotation } = current.action;
+      rows.push({ segment, rotation, sizeBytes, state: 'encoding', progress: current.progress, lastPeriod: null });
+    }
+    return rows;
+  }
+
+  async readHistory(segment: number, offset: number, sizeBytes: number): Promise<Uint8Array> {
+    const held = this.#deps.keeper.held.findLast((one) => one.segment === segment);
+    if (held === undefined) throw new ApiError('not-found', `no replica of segment ${segment} is kept here`);
+    const replica = await this.#deps.store.get(held);
+    try {
+      return await replica.read(offset, sizeBytes);
+    } catch (error) {
+      if (error instanceof CorruptReplicaError)
+        throw new ApiError('not-available', `this replica is damaged: ${error.message}`);
+      throw error;
+    } finally {
+      await replica.close();
+    }
+  }
+
+  async injectCorruption(segment: number | null): Promise<CorruptionReport> {
+    const { faultsAllowed, keeper, store, genesis, log } = this.#deps;
+    if (!faultsAllowed) throw new ApiError('not-supported', 'faults.corruptByte is not set in the configuration');
+    const held = keeper.held.findLast((one) => segment === null || one.segment === segment);
+    if (held === undefined) throw new ApiError('not-found', 'no such replica is kept here');
+    // The middle of the replica: what lies after it decodes wrongly at most in one more cipher block, until it is encoded again.
+    const offset = genesis.history.segmentSizeBytes / 2;
+    await store.injectCorruption(held, offset);
+    keeper.markCorrupted(held.segment);
+    log.warn({ segment: held.segment, offset }, 'one byte of a replica flipped on request');
+    return { segment: held.segment, offset };
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Fetches completed segments from archives and validators.
+ *
+ * Invariants: the list of segment roots is taken only when its Merkle root and count are those of a final header; a segment's bytes are streamed to
+ * the encoder, which compares their root with the list's before the replica gets its name. Answers are bounded by the segment's size.
+ */
+import { type Kernels, sameBytes } from '../../../native/index.ts';
+import { HistoryCursor, type HistoryShape } from '../../../storage/index.ts';
+import type { BlockHeader } from '../../codec/index.ts';
+import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import { encodeMessage, IDLE_TIMEOUT_MS, PROTOCOL, SEGMENT_ROOTS_MAX } from '../protocols.ts';
+
+export interface SegmentSourceDeps {
+  readonly kernels: Kernels;
+  readonly transport: Transport;
+  readonly shape: HistoryShape;
+}
+
+export class SegmentSource {
+  readonly #deps: SegmentSourceDeps;
+  #roots: Uint8Array[] = [];
+  #bytesFetched = 0;
+
+  constructor(deps: SegmentSourceDeps) {
+    this.#deps = deps;
+  }
+
+  /** Segment bytes fetched since the start. */
+  get bytesFetched(): number {
+    return this.#bytesFetched;
+  }
+
+  /** Roots known so far: of segments 0 .. length - 1. */
+  get roots(): readonly Uint8Array[] {
+    return this.#roots;
+  }
+
+  /** Brings the list of roots up to a final header. Throws `PeerFault` when the peer's list is not the header's. */
+  async updateRoots(peer: PeerName, header: BlockHeader): Promise<void> {
+    if (header.segmentCount <= this.#roots.length) return;
+    const fetched: Uint8Array[] = this.#roots.slice();
+    while (fetched.length < header.segmentCount) {
+      const countMax = Math.min(SEGMENT_ROOTS_MAX, header.segmentCount - fetched.length);
+      const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: countMax * 32 };
+      const request = encodeMessage({ from: fetched.length, countMax });
+      const before = fetched.length;
+      for await (const frame of this.#deps.transport.request(peer, PROTOCOL.segmentRoots, request, options))
+        fetched.push(...split(frame, peer));
+      if (fetched.length === before) throw new PeerFault(peer, 'missing-roots', 'no segment roots in the answer');
+    }
+    const { segmentsRoot } = HistoryCursor.rebuild(
+      this.#deps.kernels,
+      this.#deps.shape,
+      packed(fetched),
+      new Uint8Array(0),
+    );
+    if (fetched.length !== header.segmentCount || !sameBytes(segmentsRoot, header.segmentsRoot))
+      throw new PeerFault(peer, 'bad-segment-roots', 'the segment roots are not those of the final header');
+    this.#roots = fetched;
+  }
+
+  /** A segment's bytes as they come, unchecked: the encoder checks them as a whole. */
+  async *stream(peer: PeerName, index: number): AsyncGenerator<Uint8Array> {
+    const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: this.#deps.shape.segmentSizeBytes };
+    for await (const frame of this.#deps.transport.request(peer, PROTOCOL.segment, encodeMessage({ index }), options)) {
+      this.#bytesFetched += frame.length;
+      yield frame;
+    }
+  }
+}
+
+function split(frame: Uint8Array, peer: PeerName): Uint8Array[] {
+  if (frame.length % 32 !== 0)
+    throw new PeerFault(peer, 'malformed-roots', `${frame.length} bytes are no list of roots`);
+  return Array.from({ length: frame.length / 32 }, (_, index) => frame.slice(index * 32, index * 32 + 32));
+}
+
+function packed(roots: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(roots.length * 32);
+  for (let index = 0; index < roots.length; index += 1) bytes.set(roots[index]!, index * 32);
+  return bytes;
+}
