@@ -150,6 +150,12 @@ export class Libp2pTransport implements Transport {
     return this.#open(peer, protocol);
   }
 
+  /** @internal Streams of a protocol that are open now, over all connections. */
+  openStreams(protocol: string): number {
+    const streams = this.#node.libp2p.getConnections().flatMap((connection) => connection.streams);
+    return streams.filter((stream) => stream.protocol === protocol).length;
+  }
+
   async #serve(protocol: string): Promise<void> {
     const onStream = (stream: Stream, connection: Connection) => {
       void this.core.accept(connection.remotePeer.toString(), protocol, new Libp2pDuplex(stream));

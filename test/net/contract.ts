@@ -470,6 +470,16 @@ function hostile(
     expect([...answer.subarray(0, 10)]).toEqual([2, 0, 0, 0, 7, 8, 255, 255, 255, 255]);
   });
 
+  test('hostile: a peer that keeps its side open after the answer is reset', async () => {
+    const [a, b] = await pair({ lingerMs: 100 });
+    await served(b);
+    const stream = await rig().raw(a, b.self, ECHO);
+    await stream.write(Buffer.concat([u32(1), bytes(7)]));
+    await stream.drain();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect(stream.write(bytes(1))).rejects.toMatchObject({ code: 'closed' });
+  });
+
   test('hostile: random bytes on many streams crash nothing', async () => {
     const [a, b] = await pair({ requestTimeoutMs: 200, lingerMs: 50, faultPointsMax: 100_000 });
     const calls = await served(b);
