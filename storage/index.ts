@@ -23,9 +23,27 @@ export {
   NODE_PREFIX,
   nodeHash,
 } from './commitment/merkle.ts';
+export { DurableRecord, type DurableRecordOptions } from './durable-record.ts';
 export { CorruptionError, StorageError, type StorageErrorCode } from './errors.ts';
 export { diskFiles } from './files/disk-files.ts';
 export { type FileLock, type Files, FilesError, type FilesErrorCode, type StoredFile } from './files/files.ts';
+export {
+  BLOCK_SIZE_BYTES_MAX,
+  frameBlock,
+  HistoryCursor,
+  type HistoryKernels,
+  type HistoryShape,
+  segmentRootOf,
+} from './history/cursor.ts';
+export type { BlockPlace, TransactionKey, TransactionPlace } from './history/history-index.ts';
+export {
+  type HistoryBlock,
+  type HistoryOptions,
+  type HistoryStart,
+  HistoryStore,
+  type SegmentReader,
+} from './history/history-store.ts';
+export { type PendingBlock, PendingBlocks } from './history/pending-blocks.ts';
 export {
   BATCH_SIZE_BYTES_MAX,
   type Batch,
@@ -44,3 +62,4 @@ export {
   type StateOp,
   type StateReader,
 } from './state-reader.ts';
+export { SyncStage, type SyncStageOptions, type SyncTarget } from './sync/sync-stage.ts';

@@ -249,7 +249,6 @@ class StateOpener {
   }
 
   async open(build: (...parts: StateParts) => StateStore): Promise<StateStore> {
-    await this.#files.makeDirectory(this.#options.directory);
     const log = await this.#openLog();
     try {
       const { table, rebuilt } = await this.#openTable(log);

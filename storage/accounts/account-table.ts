@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Kernels } from '../../native/index.ts';
 import { assertInvariant } from '../errors.ts';
-import { type Files, FilesError, readWhole, writeWhole } from '../files/files.ts';
+import { type Files, FilesError, makeDurableDirectory, readWhole, writeWhole } from '../files/files.ts';
 import { type AccountChanges, type AccountRun, partition } from './account-changes.ts';
 import { type CleanMark, readMark, removeMark, SHARDS_MAX, writeMark } from './clean-mark.ts';
 import {
@@ -52,7 +52,7 @@ export class AccountTable {
 
   /** What the folder says about the table in it: the mark it was closed with, or undefined when it must be rebuilt. */
   static async readMark(options: AccountTableOptions): Promise<CleanMark | undefined> {
-    await options.files.makeDirectory(options.directory);
+    await makeDurableDirectory(options.files, options.directory);
     return readMark(options.files, options.kernels, markPath(options));
   }
 
@@ -87,7 +87,7 @@ export class AccountTable {
       slotCountLog2 >= SLOT_COUNT_LOG2_MIN && slotCountLog2 <= SLOT_COUNT_LOG2_MAX,
       'shardSlotCountLog2 within 7 .. 25',
     );
-    await files.makeDirectory(directory);
+    await makeDurableDirectory(files, directory);
     await removeMark(files, markPath(options));
     for (const name of await files.list(directory))
       if (name.startsWith('shard-')) await files.remove(`${directory}/${name}`);

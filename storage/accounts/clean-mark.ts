@@ -12,8 +12,9 @@
  * Invariant: written only after every shard is synced; removed, durably, before the first change of the table. Absent or unreadable
  * means dirty: rebuild.
  */
+import { dirname } from 'node:path';
 import { type Kernels, sameBytes } from '../../native/index.ts';
-import { type Files, parentOf, readWhole, writeWhole } from '../files/files.ts';
+import { type Files, readWhole, writeWhole } from '../files/files.ts';
 import { SLOT_COUNT_LOG2_MAX, SLOT_COUNT_LOG2_MIN } from './shard.ts';
 
 const MAGIC: Uint8Array = new TextEncoder().encode('CAIRNTBL');
@@ -83,5 +84,5 @@ export async function readMark(
 export async function removeMark(files: Files, path: string): Promise<void> {
   if (!(await files.exists(path))) return;
   await files.remove(path);
-  await files.syncDirectory(parentOf(path));
+  await files.syncDirectory(dirname(path));
 }

@@ -10,6 +10,7 @@
  *
  * Adapters: `disk-files.ts` (the real thing) and `simulated-disk.ts` (power cuts and faults); one contract suite runs over both.
  */
+import { dirname } from 'node:path';
 import type { MappedFile } from '../../native/index.ts';
 
 /** The grain in which unsynced bytes may be kept or lost. */
@@ -109,11 +110,14 @@ export async function writeWhole(files: Files, path: string, bytes: Uint8Array):
     await file.close();
   }
   await files.rename(beside, path);
-  await files.syncDirectory(parentOf(path));
+  await files.syncDirectory(dirname(path));
 }
 
-/** The folder a path lies in. */
-export function parentOf(path: string): string {
-  const slash = path.lastIndexOf('/');
-  return slash <= 0 ? '/' : path.slice(0, slash);
+/** Makes a folder and those above it, with names that are durable when resolved. */
+export async function makeDurableDirectory(files: Files, path: string): Promise<void> {
+  if (!(await files.exists(path))) {
+    await makeDurableDirectory(files, dirname(path));
+    await files.makeDirectory(path);
+  }
+  await files.syncDirectory(dirname(path));
 }

@@ -9,8 +9,9 @@
  * - Operations are numbered from 0 in the order in which they are called; a planned fault strikes the operation of its number.
  * - After a power cut every operation throws 'power-cut' until `reboot`.
  */
+import { dirname } from 'node:path';
 import type { MappedFile } from '../../native/index.ts';
-import { type FileLock, type Files, FilesError, type OpenMode, parentOf, type StoredFile } from './files.ts';
+import { type FileLock, type Files, FilesError, type OpenMode, type StoredFile } from './files.ts';
 import { type Random, SimulatedInode, seededRandom } from './simulated-inode.ts';
 
 /** What happens to an operation: the power goes, it fails, or the disk is full (writes only; else the same as 'io'). */
@@ -115,7 +116,7 @@ export class SimulatedDisk implements Files {
     if (fault !== undefined && (fault !== 'no-space' || mode === 'create')) this.#fail(fault, path);
     if (mode === 'create') {
       if (this.#names.has(path)) throw new FilesError('exists', path, 'cannot create');
-      if (this.#names.get(parentOf(path)) !== 'folder') throw new FilesError('not-found', path, 'no folder for');
+      if (this.#names.get(dirname(path)) !== 'folder') throw new FilesError('not-found', path, 'no folder for');
       this.#change({ kind: 'put', path, entry: new SimulatedInode() });
     }
     return this.#handle(path, this.#inode(path), mode !== 'read');
@@ -177,13 +178,13 @@ export class SimulatedDisk implements Files {
 
   async list(directory: string): Promise<string[]> {
     if (this.#names.get(directory) !== 'folder') throw new FilesError('not-found', directory, 'no such folder');
-    const names = [...this.#names.keys()].filter((name) => name !== directory && parentOf(name) === directory);
+    const names = [...this.#names.keys()].filter((name) => name !== directory && dirname(name) === directory);
     return names.map((name) => name.slice(name.lastIndexOf('/') + 1)).sort();
   }
 
   async makeDirectory(path: string): Promise<void> {
     if (this.#names.has(path)) return;
-    await this.makeDirectory(parentOf(path));
+    await this.makeDirectory(dirname(path));
     this.#simple(path, () => this.#change({ kind: 'put', path, entry: 'folder' }));
   }
 
@@ -202,7 +203,7 @@ export class SimulatedDisk implements Files {
   async syncDirectory(path: string): Promise<void> {
     const fault = this.#step(this.#boot, path);
     if (fault !== undefined) this.#fail(fault, path);
-    const here = (change: NameChange): boolean => parentOf(change.path) === path;
+    const here = (change: NameChange): boolean => dirname(change.path) === path;
     for (const change of this.#nameChanges.filter(here)) applyChange(this.#durableNames, change);
     this.#nameChanges = this.#nameChanges.filter((change) => !here(change));
   }
@@ -251,7 +252,7 @@ export class SimulatedDisk implements Files {
     for (const change of this.#nameChanges) if (this.#random() < keep) applyChange(this.#durableNames, change);
     this.#nameChanges = [];
     for (const [name] of [...this.#durableNames])
-      if (!this.#durableNames.has(parentOf(name))) removeTree(this.#durableNames, name);
+      if (!this.#durableNames.has(dirname(name))) removeTree(this.#durableNames, name);
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()]);
     for (const inode of inodes) if (inode instanceof SimulatedInode) inode.powerCut(this.#random, keep);
     this.#names = new Map(this.#durableNames);

@@ -13,7 +13,7 @@
  */
 import type { Hash, Kernels } from '../../native/index.ts';
 import { assertInvariant, CorruptionError, StorageError } from '../errors.ts';
-import { type FileLock, type Files, FilesError, type StoredFile } from '../files/files.ts';
+import { type FileLock, type Files, FilesError, makeDurableDirectory, type StoredFile } from '../files/files.ts';
 import { readBatchHead } from './batch.ts';
 import { type FrameKernels, frameSize, writeFrame } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -96,7 +96,7 @@ export class OpLog {
     const segmentSizeBytes = options.segmentSizeBytes ?? SEGMENT_SIZE_BYTES_DEFAULT;
     assertInvariant(segmentSizeBytes >= 4096 && segmentSizeBytes <= 2 ** 30, 'segment size within 4 KiB .. 1 GiB');
     assertInvariant(chainId.length === 32, 'a chain id has 32 bytes');
-    await files.makeDirectory(directory);
+    await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
     const identity = { chainId: chainId.slice(), segmentSizeBytes };
     let superblock: SuperblockFile | undefined;

@@ -1,0 +1,137 @@
+/**
+ * The index over history, in lmdb with msgpackr values: where each block lies, and which block a hash or a transaction is in.
+ *
+ * Owns: one lmdb environment. Databases:
+ *   about         'history' -> { format, segmentSizeBytes, leafSizeBytes, startHeight, startOffset, startCrc }
+ *   blocks        height -> [slot, hash, offset, sizeBytes, crc]   (offset and size of the framed block in the stream)
+ *   hashes        block hash -> height
+ *   transactions  transaction id -> [height, entry, index]
+ *   segments      segment -> root
+ *
+ * Invariant: a block and all its keys are one lmdb transaction, synced before `add` resolves.
+ */
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Hash } from '../../native/index.ts';
+import { hash as hashOf } from '../../native/index.ts';
+
+/** Facts fixed when the history was made. */
+export interface HistoryFacts {
+  readonly format: 1;
+  readonly segmentSizeBytes: number;
+  readonly leafSizeBytes: number;
+  /** Height of the first block held. */
+  readonly startHeight: number;
+  /** Byte of the stream at which that block begins. */
+  readonly startOffset: number;
+  /** CRC-32C of the stream's bytes from the segment border before `startOffset` up to it. */
+  readonly startCrc: number;
+}
+
+/** Where a block is. */
+export interface BlockPlace {
+  readonly height: number;
+  readonly slot: number;
+  readonly hash: Hash;
+  /** Offset and size in the stream, length prefix included. */
+  readonly offset: number;
+  readonly sizeBytes: number;
+  /** CRC-32C of those bytes. */
+  readonly crc: number;
+}
+
+/** Where a transaction is: block, entry of the block, and place within the entry. */
+export interface TransactionPlace {
+  readonly height: number;
+  readonly entry: number;
+  readonly index: number;
+}
+
+/** A transaction's id with its place in the block being added. */
+export interface TransactionKey {
+  /** 32 bytes. */
+  readonly id: Uint8Array;
+  readonly entry: number;
+  readonly index: number;
+}
+
+type BlockRow = [slot: number, hash: Uint8Array, offset: number, sizeBytes: number, crc: number];
+type TransactionRow = [height: number, entry: number, index: number];
+
+const asKey = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+export class HistoryIndex {
+  readonly #root: RootDatabase<unknown, string>;
+  readonly #about: Database<HistoryFacts, string>;
+  readonly #blocks: Database<BlockRow, number>;
+  readonly #hashes: Database<number, Buffer>;
+  readonly #transactions: Database<TransactionRow, Buffer>;
+  readonly #segments: Database<Uint8Array, number>;
+
+  constructor(directory: string) {
+    // Without overlapping sync a write's promise resolves only when it is on disk.
+    this.#root = open<unknown, string>({ path: directory, overlappingSync: false, maxDbs: 8 });
+    this.#about = this.#root.openDB<HistoryFacts, string>({ name: 'about' });
+    this.#blocks = this.#root.openDB<BlockRow, number>({ name: 'blocks' });
+    this.#hashes = this.#root.openDB<number, Buffer>({ name: 'hashes', keyEncoding: 'binary' });
+    this.#transactions = this.#root.openDB<TransactionRow, Buffer>({ name: 'transactions', keyEncoding: 'binary' });
+    this.#segments = this.#root.openDB<Uint8Array, number>({ name: 'segments' });
+  }
+
+  get facts(): HistoryFacts | undefined {
+    return this.#about.get('history');
+  }
+
+  /** Stores the facts and the roots of the segments before the start (packed, 32 bytes each, from segment 0). */
+  async create(facts: HistoryFacts, segmentRoots: Uint8Array): Promise<void> {
+    await this.#root.batch(() => {
+      this.#about.put('history', facts);
+      for (let at = 0; at < segmentRoots.length; at += 32) this.#segments.put(at / 32, segmentRoots.slice(at, at + 32));
+    });
+  }
+
+  /** Adds a block with its transactions and the segments it completed, durable when resolved. */
+  async add(
+    block: BlockPlace,
+    transactions: readonly TransactionKey[],
+    firstSegment: number,
+    segmentRoots: readonly Hash[],
+  ): Promise<void> {
+    await this.#root.batch(() => {
+      this.#blocks.put(block.height, [block.slot, block.hash, block.offset, block.sizeBytes, block.crc]);
+      this.#hashes.put(asKey(block.hash), block.height);
+      for (const { id, entry, index } of transactions) this.#transactions.put(asKey(id), [block.height, entry, index]);
+      for (const [index, root] of segmentRoots.entries()) this.#segments.put(firstSegment + index, root);
+    });
+  }
+
+  /** The last block, or undefined when there is none. */
+  get last(): BlockPlace | undefined {
+    for (const { key } of this.#blocks.getRange({ reverse: true, limit: 1 })) return this.block(key);
+    return undefined;
+  }
+
+  block(height: number): BlockPlace | undefined {
+    const row = this.#blocks.get(height);
+    if (row === undefined) return undefined;
+    const [slot, hash, offset, sizeBytes, crc] = row;
+    return { height, slot, hash: hashOf(new Uint8Array(hash)), offset, sizeBytes, crc };
+  }
+
+  heightOf(blockHash: Uint8Array): number | undefined {
+    return this.#hashes.get(asKey(blockHash));
+  }
+
+  transaction(id: Uint8Array): TransactionPlace | undefined {
+    const row = this.#transactions.get(asKey(id));
+    return row === undefined ? undefined : { height: row[0], entry: row[1], index: row[2] };
+  }
+
+  segmentRoot(segment: number): Hash | undefined {
+    const root = this.#segments.get(segment);
+    return root === undefined ? undefined : hashOf(new Uint8Array(root));
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+}
