@@ -6,8 +6,8 @@
  * or C (more than 1/3 voted twice in it), or its voters' sources lie below B: each such vote surrounds the vote B -> C.
  * With a gap there is room for a justified D between B and C, and votes 9 -> 11 and 10 -> 13 break no rule.
  */
-import { linkVotes } from './certificate.ts';
 import { announceJustified, countedVotes, countFromBelow, ranksAbove } from './justify.ts';
+import { linkVotes } from './link.ts';
 import { prunePools } from './prune.ts';
 import { isQuorum } from './quorum.ts';
 import type { ConsensusState, TreeNode } from './state.ts';

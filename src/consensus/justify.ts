@@ -11,24 +11,11 @@
  */
 import type { Vote } from '../codec/model.ts';
 import { keyOf } from './hash-key.ts';
+import { isFinalizingLink } from './link.ts';
 import { isQuorum } from './quorum.ts';
+import { sourceStanding } from './source.ts';
 import type { ConsensusState, TreeNode, VoteRecord } from './state.ts';
 import { emit } from './state.ts';
-import { isProperAncestor } from './tree.ts';
-
-/** What a vote's source is to this node: good now, perhaps good later, or never to be counted here. */
-export type SourceStanding = 'justified' | 'waiting' | 'never';
-
-/** Judges the source of a vote for `target`. */
-export function sourceStanding(state: ConsensusState, vote: Vote, target: TreeNode): SourceStanding {
-  const key = keyOf(vote.sourceHash);
-  const source = state.nodes.get(key);
-  if (source !== undefined) {
-    if (source.header.slot !== vote.sourceSlot || !isProperAncestor(source, target)) return 'never';
-    return source.justified ? 'justified' : 'waiting';
-  }
-  return vote.sourceSlot < state.root.header.slot ? 'justified' : 'never';
-}
 
 /** Adds a vote to its target and counts it if it can be. Returns whether it was new and may ever count. */
 export function addVote(state: ConsensusState, target: TreeNode, rank: number, vote: Vote): boolean {
@@ -57,13 +44,6 @@ function count(state: ConsensusState, target: TreeNode, rank: number, record: Vo
   if (!records.some((other) => other.counted)) target.stake += bond;
   record.counted = true;
   if (isFinalizingLink(target, record.vote)) target.linkStake += bond;
-}
-
-/** Whether the vote's source is the target's parent, in the slot right before it: the link that makes the parent final. */
-function isFinalizingLink(target: TreeNode, vote: Vote): boolean {
-  const parent = target.parent;
-  if (parent === null || parent.header.slot + 1 !== target.header.slot) return false;
-  return keyOf(vote.sourceHash) === parent.key;
 }
 
 /** After counts of `first` rose: justifies it if it has a quorum, and everything that follows from that. */

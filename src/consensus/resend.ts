@@ -1,6 +1,7 @@
 /**
  * When nothing has been justified for two timeouts, messages may have been lost: a validator sends its votes and the certificates it
- * builds on again, and everybody asks a peer for what lies above its best block (every second time: above the root).
+ * builds on again, and everybody asks a peer for what lies above its best block (above the root every second time, and always
+ * when the tree is deep: then certificates are missing, not blocks).
  * Gossip loses messages; this is what makes each of them arrive in the end.
  */
 import { countedVotes } from './justify.ts';
@@ -11,6 +12,9 @@ import { pollPeers } from './wanted.ts';
 
 /** Own votes sent again at a time. */
 const OWN_VOTES_MAX = 4;
+
+/** Blocks above the root from which the tree counts as deep. */
+const DEEP_BLOCKS = 16;
 
 /** Sends again what may have been lost, if it is time. */
 export function resendIfStalled(state: ConsensusState): void {
@@ -28,7 +32,8 @@ export function resendIfStalled(state: ConsensusState): void {
 export function resend(state: ConsensusState): void {
   state.resentMs = state.nowMs;
   state.resentCount += 1;
-  const fromRoot = state.resentCount % 2 === 0;
+  const isDeep = state.best.header.height - state.root.header.height > DEEP_BLOCKS;
+  const fromRoot = isDeep || state.resentCount % 2 === 0;
   pollPeers(state, (fromRoot ? state.root : state.best).header.height + 1);
   if (state.rules.ownRank === null) return;
   for (const node of [state.root, ...pathAbove(state.root, state.justifiedTip)])

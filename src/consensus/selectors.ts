@@ -5,8 +5,8 @@ import type { Hash, Slot } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
 import { keyOf } from './hash-key.ts';
 import { countedVotes } from './justify.ts';
-import { roomOpensAtMs } from './leading.ts';
 import { leaderRank } from './ranking.ts';
+import { roomOpensAtMs } from './room.ts';
 import type { ConsensusState, RankedValidator } from './state.ts';
 
 /** How a block in the tree stands with the voters. */

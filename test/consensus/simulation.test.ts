@@ -2,8 +2,8 @@
 import { describe, it } from 'vitest';
 import { play, SCENARIOS } from './scenarios.ts';
 
-const SEEDS = Number(process.env['CAIRN_CONSENSUS_SEEDS'] ?? 10);
-const FIRST = Number(process.env['CAIRN_CONSENSUS_FIRST'] ?? 1);
+const SEEDS = Number(process.env.CAIRN_CONSENSUS_SEEDS ?? 20);
+const FIRST = Number(process.env.CAIRN_CONSENSUS_FIRST ?? 1);
 
 describe('simulated networks', () => {
   for (const scenario of SCENARIOS)

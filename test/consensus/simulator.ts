@@ -46,6 +46,8 @@ export interface SimulationOptions {
   readonly unfinalizedBlocksMax?: number;
   readonly network?: NetworkFaults;
   readonly clockDrift?: number;
+  /** What a careless node would lose in a crash: planted faults of the node around the machine. */
+  readonly loses?: 'ownVotes' | 'certificates' | 'producedSlots';
 }
 
 interface SimBlock {
@@ -54,7 +56,7 @@ interface SimBlock {
 }
 
 type Message =
-  | { readonly kind: 'block'; readonly block: SimBlock }
+  | { readonly kind: 'block'; readonly block: SimBlock; readonly certificate?: readonly Vote[] }
   | { readonly kind: 'vote'; readonly vote: Vote }
   | { readonly kind: 'fetch'; readonly key: string }
   | { readonly kind: 'fetchRange'; readonly fromHeight: number; readonly toHeight: number };
@@ -142,8 +144,19 @@ export class SimNode {
     this.blocks = new Map();
   }
 
+  #loseWhatACarelessNodeWould(): void {
+    const { loses } = this.#net;
+    if (loses === 'ownVotes') this.disk.ownVotes = [];
+    if (loses === 'certificates') this.disk.certificates.clear();
+    if (loses !== 'producedSlots') return;
+    this.disk.highestSignedSlot = 0;
+    for (const [key, { header }] of this.disk.blocks)
+      if (this.#net.rankOf.get(keyOf(header.leader)) === this.index) this.disk.blocks.delete(key);
+  }
+
   restart(): void {
     if (this.alive || this.behaviour === 'dead') return;
+    this.#loseWhatACarelessNodeWould();
     this.alive = true;
     this.#life += 1;
     this.state = this.#create();
@@ -165,6 +178,7 @@ export class SimNode {
         if (!this.blocks.has(key)) this.blocks.set(key, block);
         this.feed({ kind: 'block', header: block.header, from: String(from) });
         for (const vote of block.votes) this.feed({ kind: 'vote', vote, from: null });
+        for (const vote of message.certificate ?? []) this.feed({ kind: 'vote', vote, from: null });
         return;
       }
       case 'vote':
@@ -191,9 +205,8 @@ export class SimNode {
     const chain = [...this.disk.final.slice(fromHeight), ...open.reverse()];
     const asked = chain.filter(({ header }) => header.height >= fromHeight && header.height <= toHeight);
     for (const block of asked.slice(0, RANGE_SERVED_MAX)) {
-      this.#net.send(this.index, to, { kind: 'block', block });
-      for (const vote of this.disk.certificates.get(keyOf(block.header.hash)) ?? [])
-        this.#net.send(this.index, to, { kind: 'vote', vote });
+      const certificate = this.disk.certificates.get(keyOf(block.header.hash)) ?? [];
+      this.#net.send(this.index, to, { kind: 'block', block, certificate });
     }
   }
 
@@ -393,8 +406,10 @@ export class Simulation {
   /** How often a node dies between signing a vote and sending it. */
   crashInVoteRate = 0;
   messagesSent = 0;
+  readonly loses: SimulationOptions['loses'];
 
   constructor(options: SimulationOptions) {
+    this.loses = options.loses;
     this.chance = new Chance(options.seed * 2654435761 + 1);
     const bonds = options.bonds ?? [1n, 1n, 1n, 1n];
     const drift = options.clockDrift ?? 0.01;
