@@ -8,7 +8,7 @@
  * - One process a directory (a lock file sees to that), and one encoding of a replica at a time (the caller sees to that).
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
-import { parentOf } from '../storage/files/files.ts';
+import { makeDurableDirectory } from '../storage/files/files.ts';
 import { type FileLock, type Files, FilesError, type StoredFile } from '../storage/index.ts';
 import type { ByteSource } from './chunks.ts';
 import { type EncodeSink, encodeSegment } from './encode.ts';
@@ -97,8 +97,7 @@ export class ReplicaStore {
   /** Opens a directory, removing what earlier encodings left unfinished. Throws `FilesError` 'locked' when another process has it open. */
   static async open(options: ReplicaStoreOptions): Promise<ReplicaStore> {
     const { files, directory } = options;
-    await files.makeDirectory(directory);
-    await files.syncDirectory(parentOf(directory));
+    await makeDurableDirectory(files, directory);
     const store = new ReplicaStore(options, await files.lock(`${directory}/${LOCK_NAME}`));
     try {
       const leftovers = (await files.list(directory)).filter((name) => name.endsWith(PARTIAL_SUFFIX));

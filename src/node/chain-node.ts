@@ -91,6 +91,7 @@ export class ChainNode implements ChainParts {
   readonly producer: Producer | null;
   readonly proofs: ProofChecker | null;
   readonly api: ChainApi;
+  readonly consensus: () => ConsensusState = () => this.#state;
   readonly #options: ChainNodeOptions;
   readonly #clock: Clock;
   readonly #check: CheckDeps;
@@ -151,10 +152,6 @@ export class ChainNode implements ChainParts {
     this.producer = this.#newProducer();
     this.proofs = this.#newProofChecker();
     this.api = new ChainApi(this);
-  }
-
-  consensus(): ConsensusState {
-    return this.#state;
   }
 
   /** Joins the network and takes part. */
