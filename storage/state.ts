@@ -70,6 +70,7 @@ export class StateStore implements StateReader {
   #queuedCommitment: Commitment;
   #height: number;
   #lastAppend: Promise<void> = Promise.resolve();
+  #sweeping: Promise<void> = Promise.resolve();
   #closed = false;
 
   private constructor(
@@ -168,8 +169,8 @@ export class StateStore implements StateReader {
     applyChanges(changes, this.#table, this.#records, appending.firstOp);
     this.#commitment = commitment;
     this.#height = height;
-    // The batch is durable: a file that cannot be removed now is removed at the next open.
-    await this.#table.sweep().catch(() => {});
+    // Not awaited, so that appends resolve in order. A file that cannot be removed now is removed at the next open.
+    this.#sweeping = this.#sweeping.then(() => this.#table.sweep()).catch(() => {});
   }
 
   /** The table's memory is gone after `close`: never touch it then. */
@@ -188,6 +189,7 @@ export class StateStore implements StateReader {
     this.#closed = true;
     try {
       await this.#lastAppend;
+      await this.#sweeping;
       if (this.#log.failure === undefined) await this.#table.closeClean(this.#log.chain);
       else this.#table.close();
     } finally {

@@ -1,0 +1,106 @@
+/** Bit rot and missing bytes in what was acknowledged: always an error that says where, never a shorter log. */
+import { describe, expect, it } from 'vitest';
+import { CorruptionError } from '../../storage/errors.ts';
+import { Trace } from './trace.ts';
+
+/** A log of several segments, closed cleanly (everything acknowledged and marked so) or left as a crash leaves it. */
+async function makeLog(clean: boolean): Promise<Trace> {
+  const trace = new Trace(5);
+  const store = await trace.open();
+  await trace.append(store, 10);
+  if (clean) await store.close();
+  return trace;
+}
+const segments = (trace: Trace): [string, Uint8Array][] =>
+  [...trace.disk.image()].filter(([path]) => path.includes('/log/segment-'));
+
+describe('damage in the acknowledged log', () => {
+  it('is found at every byte, with its place, and nothing is cut', { timeout: 60_000 }, async () => {
+    const trace = await makeLog(true);
+    const image = trace.logImage();
+    const files = segments(trace);
+    expect(files.length).toBeGreaterThan(2);
+    let tried = 0;
+    for (const [path, bytes] of files)
+      for (let offset = 0; offset < bytes.length; offset += offset < 200 ? 1 : 29) {
+        trace.disk.corrupt(path, offset, 1 << (offset % 8));
+        const error = await trace.open().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        expect(error, `${path} ${offset}`).toBeInstanceOf(CorruptionError);
+        expect(error).toMatchObject({ path });
+        expect(Math.abs((error as CorruptionError).offset - offset)).toBeLessThan(bytes.length);
+        trace.disk.corrupt(path, offset, 1 << (offset % 8));
+        tried += 1;
+      }
+    expect(tried).toBeGreaterThan(500);
+    expect(trace.logImage()).toBe(image);
+    const store = await trace.open();
+    trace.check(store);
+    await store.close();
+  });
+
+  it('is found when a file is gone or shorter, even by whole frames', async () => {
+    const trace = await makeLog(true);
+    for (const [path, bytes] of segments(trace))
+      for (let size = 0; size < bytes.length; size += 8) {
+        const file = await trace.disk.open(path, 'write');
+        await file.truncate(size);
+        const before = trace.logImage();
+        await expect(trace.open(), `${path} ${size}`).rejects.toBeInstanceOf(CorruptionError);
+        expect(trace.logImage()).toBe(before);
+        await file.write(0, bytes);
+      }
+    for (const [path, bytes] of segments(trace)) {
+      await trace.disk.remove(path);
+      await expect(trace.open()).rejects.toBeInstanceOf(CorruptionError);
+      await (await trace.disk.open(path, 'create')).write(0, bytes);
+    }
+    trace.check(await trace.open());
+  });
+
+  it('is found after a crash too, in every group but the last', async () => {
+    const trace = await makeLog(false);
+    trace.disk.reboot();
+    const [last] = segments(trace).slice(-1);
+    for (const [path, bytes] of segments(trace)) {
+      if (path === last![0]) continue;
+      for (let offset = 0; offset < bytes.length; offset += 97) {
+        trace.disk.corrupt(path, offset, 4);
+        await expect(trace.open(), `${path} ${offset}`).rejects.toBeInstanceOf(CorruptionError);
+        trace.disk.corrupt(path, offset, 4);
+      }
+    }
+    trace.check(await trace.open());
+  });
+
+  it('in one superblock loses nothing; in both it is an error', async () => {
+    for (const offset of [3, 100, 4096 + 3, 4096 + 100]) {
+      const trace = await makeLog(true);
+      trace.disk.corrupt('/data/state/log/superblock', offset, 1);
+      const store = await trace.open();
+      expect(store.tip.height + 1).toBe(trace.acknowledged);
+      trace.check(store);
+      await store.close();
+    }
+    const trace = await makeLog(true);
+    trace.disk.corrupt('/data/state/log/superblock', 3, 1);
+    trace.disk.corrupt('/data/state/log/superblock', 4096 + 3, 1);
+    await expect(trace.open()).rejects.toBeInstanceOf(CorruptionError);
+  });
+
+  it('is found when read, and the rest can still be read', async () => {
+    const trace = await makeLog(true);
+    const store = await trace.open();
+    trace.disk.corrupt(segments(trace)[0]![0], 300, 1);
+    const read = async (from: number): Promise<number> => {
+      let count = 0;
+      for await (const _ of store.readBatches(from)) count += 1;
+      return count;
+    };
+    await expect(read(0)).rejects.toBeInstanceOf(CorruptionError);
+    expect(await read(trace.acknowledged - 2)).toBe(2);
+    await store.close();
+  });
+});

@@ -1,0 +1,124 @@
+/**
+ * One life after another of a state store on a simulated disk, and what must hold between them.
+ *
+ * Checked after every crash: no acknowledged batch lost; the state is that of some attempted height, exactly; a second recovery of
+ * the log writes nothing new; a store that failed acknowledges nothing more but still reads.
+ */
+import { expect } from 'vitest';
+import { type Commitment, emptyCommitment } from '../../storage/commitment/commitment.ts';
+import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
+import { seededRandom } from '../../storage/files/simulated-inode.ts';
+import { OpLog } from '../../storage/oplog/op-log.ts';
+import { StateStore, type StateStoreOptions } from '../../storage/state.ts';
+import { kernels } from '../storage/kernels-fixture.ts';
+import { randomOps, StateModel } from '../storage/state-model.ts';
+
+const chainId = new Uint8Array(32).fill(5);
+const SEGMENT_SIZE_BYTES = 4096;
+
+/** A random number source. */
+export type Random = () => number;
+
+export class Trace {
+  readonly disk: SimulatedDisk;
+  readonly random: Random;
+  /** The state after each attempted height, genesis first. */
+  readonly states: StateModel[] = [];
+  readonly roots: Commitment[] = [];
+  /** How many batches are acknowledged. */
+  acknowledged = 0;
+
+  constructor(seed: number) {
+    this.disk = new SimulatedDisk(seed);
+    this.random = seededRandom(seed ^ 0x5eed);
+  }
+
+  options(): StateStoreOptions {
+    return {
+      directory: '/data/state',
+      kernels,
+      chainId,
+      files: this.disk,
+      segmentSizeBytes: SEGMENT_SIZE_BYTES,
+      shardCountLog2: 1,
+      shardSlotCountLog2: 7,
+      randomBytes: (size) => new Uint8Array(size).fill(3),
+    };
+  }
+
+  open(): Promise<StateStore> {
+    return StateStore.open(this.options());
+  }
+
+  /** Appends `groups` groups of 1 .. 4 batches, each group queued at once, counting what is acknowledged. */
+  async append(store: StateStore, groups: number): Promise<void> {
+    for (let group = 0; group < groups; group++) {
+      const waiting: Promise<void>[] = [];
+      const size = 1 + Math.floor(this.random() * 4);
+      for (let count = 0; count < size; count++) waiting.push(this.#appendOne(store));
+      const results = await Promise.allSettled(waiting);
+      const failed = results.findIndex((result) => result.status === 'rejected');
+      // Acknowledgement is in order: nothing behind a failed batch.
+      if (failed >= 0) expect(results.slice(failed).every((result) => result.status === 'rejected')).toBe(true);
+      const rejected = results[failed];
+      if (rejected?.status === 'rejected') throw rejected.reason;
+    }
+  }
+
+  #appendOne(store: StateStore): Promise<void> {
+    const state = this.states.at(-1)?.clone() ?? new StateModel();
+    const ops = randomOps(this.random, 30, 300);
+    const batch = state.encode(ops);
+    state.commit(ops);
+    this.states.push(state);
+    this.roots.push((this.roots.at(-1) ?? emptyCommitment(kernels)).next(batch));
+    return store.append(batch, state.height).then(() => {
+      this.acknowledged = state.height + 1;
+    });
+  }
+
+  /** Checks a freshly opened store, and takes what it recovered as the truth from now on. */
+  check(store: StateStore): void {
+    const height = store.isInitialized ? store.tip.height : -1;
+    expect(height + 1).toBeGreaterThanOrEqual(this.acknowledged);
+    expect(height + 1).toBeLessThanOrEqual(this.states.length);
+    this.states.length = height + 1;
+    this.roots.length = height + 1;
+    this.acknowledged = height + 1;
+    expect((this.states.at(-1) ?? new StateModel()).difference(store)).toBeUndefined();
+    if (height >= 0) expect(store.tip.commitment.root).toEqual(this.roots.at(-1)!.root);
+  }
+
+  /** A store that stopped: reads give the acknowledged state, and nothing is acknowledged any more. */
+  async checkStopped(store: StateStore): Promise<void> {
+    expect((this.states[this.acknowledged - 1] ?? new StateModel()).difference(store)).toBeUndefined();
+    const before = this.acknowledged;
+    await expect(this.append(store, 1)).rejects.toBeDefined();
+    expect(this.acknowledged).toBe(before);
+    let read = 0;
+    for await (const _ of store.readBatches(0)) read += 1;
+    expect(read).toBe(before);
+  }
+
+  /** Recovers the log alone, twice: the second time must leave every byte as it is. */
+  async recoverTwice(): Promise<void> {
+    const recover = async (): Promise<string> => {
+      const log = await OpLog.open({
+        directory: '/data/state/log',
+        files: this.disk,
+        kernels,
+        chainId,
+        segmentSizeBytes: SEGMENT_SIZE_BYTES,
+      });
+      await log.close();
+      return this.logImage();
+    };
+    expect(await recover()).toBe(await recover());
+  }
+
+  /** Names and contents of the log's files, as text to compare. */
+  logImage(): string {
+    const files = [...this.disk.image()].filter(([path]) => path.startsWith('/data/state/log/'));
+    return files.map(([path, bytes]) => `${path} ${Buffer.from(kernels.sha256(bytes)).toString('hex')}`).join('\n');
+  }
+}
