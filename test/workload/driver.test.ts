@@ -238,7 +238,7 @@ describe('the driver', () => {
 
 describe('signing', () => {
   it('makes 176-byte packets that decode to the transfer', async () => {
-    const kernels = await loadKernels();
+    const kernels = loadKernels();
     const plan = planZipf({ accountCount: 4, seed: 1, fee: 10n });
     const keys = new WorkloadKeys(plan);
     const sign = keys.signer(kernels, 10n);

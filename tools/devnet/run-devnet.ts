@@ -175,7 +175,7 @@ class Run {
   }
 
   async #startLoad(devnet: Devnet): Promise<Driver> {
-    const kernels = await loadKernels();
+    const kernels = loadKernels();
     const clients = this.#folders.validators.map((node) => devnet.observer.client(node.name));
     const driver = new Driver({
       plan: this.#plan,

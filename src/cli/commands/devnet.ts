@@ -1,0 +1,96 @@
+/** `cairn devnet` (and `npm start`): runs a whole network in separate processes, loads it, breaks it, checks it, reports. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { DevnetOptions, DevnetResult } from '../../../tools/devnet/run-devnet.ts';
+import type { View } from '../../../tools/devnet/view.ts';
+import { TransferFileError } from '../../../tools/workload/ethereum-file.ts';
+import { durationMs, wholeNumber } from '../arguments.ts';
+import { type CommonOptions, newCommand } from '../command.ts';
+import { unusable } from '../failure.ts';
+
+interface Options extends CommonOptions {
+  readonly for?: number;
+  readonly report?: string;
+  readonly transfers?: string;
+  readonly balances?: string;
+  readonly data?: string;
+  readonly rate?: number;
+  readonly validators: number;
+  readonly seed: number;
+  readonly quiet?: boolean;
+}
+
+export function devnetCommand(): Command {
+  return newCommand('devnet', 'run a network on this machine under load, break parts of it, and check everything', [
+    ['cairn devnet', 'until q or Ctrl-C, with a live view'],
+    ['cairn devnet --for 60s --report report.json', 'unattended; exit code 0 only if every check held'],
+    ['cairn devnet --transfers transfers.csv.gz --for 90s --report r.json', 'replays Ethereum transfers'],
+  ])
+    .option('--for <duration>', 'end the load after this long (default: until stopped)', durationMs)
+    .option('--report <file>', 'write the report as JSON')
+    .option('--transfers <file>', 'replay transfers from a CSV file in ethereum-etl columns, plain or gzip')
+    .option('--balances <file>', 'write all final balances as CSV')
+    .option('--data <directory>', "keep the nodes' folders here (default: a temporary place)")
+    .option('--rate <tps>', 'transfers a second (default: what suits the workload)', wholeNumber(1, 1_000_000))
+    .option('--validators <count>', 'how many validators, 4 or more to survive a loss', wholeNumber(4, 32), 4)
+    .option('--seed <number>', 'seed of the built-in workload', wholeNumber(0, Number.MAX_SAFE_INTEGER), 1)
+    .option('--quiet', 'no live view')
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const { runDevnet } = await import('../../../tools/devnet/run-devnet.ts');
+  const { writeReport } = await import('../../../tools/devnet/report.ts');
+  const stop = new AbortController();
+  const onStop = stopper(stop);
+  process.on('SIGINT', onStop).on('SIGTERM', onStop);
+  const result = await runDevnet(await devnetOptions(options, stop.signal, onStop)).catch(explainFile);
+  if (options.report !== undefined) await writeReport(options.report, result.report);
+  print(options, result);
+  process.exitCode = result.report.ok ? 0 : 1;
+}
+
+async function devnetOptions(options: Options, stop: AbortSignal, onStop: () => void): Promise<DevnetOptions> {
+  return {
+    durationMs: options.for ?? Number.POSITIVE_INFINITY,
+    validators: options.validators,
+    transfersFile: options.transfers === undefined ? null : resolve(options.transfers),
+    balancesFile: options.balances === undefined ? null : resolve(options.balances),
+    dataDirectory: options.data ?? null,
+    ratePerSecond: options.rate ?? null,
+    seed: options.seed,
+    view: await chooseView(options, onStop),
+    stop,
+  };
+}
+
+async function chooseView(options: Options, onStop: () => void): Promise<View> {
+  const { LiveView, PlainView, QUIET_VIEW } = await import('../../../tools/devnet/view.ts');
+  if (options.quiet === true) return QUIET_VIEW;
+  // With --json standard output belongs to the result.
+  const output = options.json === true ? process.stderr : process.stdout;
+  if (!output.isTTY) return new PlainView(output);
+  return new LiveView(output, process.stdin.isTTY ? process.stdin : null, onStop);
+}
+
+/** First call: a clean stop with a report. Second: now; the children are killed as this process exits. */
+function stopper(stop: AbortController): () => void {
+  return () => {
+    if (stop.signal.aborted) process.exit(1);
+    stop.abort();
+  };
+}
+
+function explainFile(error: unknown): never {
+  if (error instanceof TransferFileError) throw unusable(error.message);
+  throw error;
+}
+
+function print(options: Options, { report, summary, directory }: DevnetResult): void {
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+    return;
+  }
+  const place = directory === null ? [] : [`nodes' folders and logs: ${directory}`];
+  process.stdout.write(`${[...summary, ...place].join('\n')}\n`);
+}

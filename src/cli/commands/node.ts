@@ -1,0 +1,56 @@
+/** `cairn validator|archive|replicator`: runs one node until it is asked to stop. */
+import type { Command } from 'commander';
+import { loadNodeConfig, type NodeConfigRole } from '../../node/config.ts';
+import type { RunningNode } from '../../node/run.ts';
+import { type CommonOptions, newCommand } from '../command.ts';
+import { failed } from '../failure.ts';
+
+interface Options extends CommonOptions {
+  readonly config: string;
+  readonly stopWithStdin?: boolean;
+}
+
+const DESCRIPTIONS: Readonly<Record<NodeConfigRole, string>> = {
+  validator: 'order, execute and vote: runs a validator',
+  archive: 'keep all history and serve it: runs an archive node',
+  replicator: 'store encoded replicas of history and prove it: runs a replicator',
+};
+
+/** A clean stop that takes longer is cut off: what matters is synced long before. */
+const STOP_TIMEOUT_MS = 15_000;
+
+export function nodeCommand(role: NodeConfigRole): Command {
+  return newCommand(role, DESCRIPTIONS[role], [
+    [`cairn ${role} --config net/${role}-1/config.json`, 'a file made by cairn init; ends on SIGTERM or Ctrl-C'],
+  ])
+    .requiredOption('--config <file>', 'configuration file')
+    .option('--stop-with-stdin', 'stop when standard input ends (for a parent process)')
+    .action((options: Options) => run(role, options));
+}
+
+async function run(role: NodeConfigRole, options: Options): Promise<void> {
+  const config = await loadNodeConfig(options.config, role);
+  const { runNode } = await import('../../node/run.ts');
+  const stopAsked = untilStopAsked(options.stopWithStdin === true);
+  const node = await runNode(config);
+  process.stdout.write(`${JSON.stringify({ event: 'ready', role, peer: node.peer, rpc: node.rpc })}\n`);
+  const failure = await Promise.race([stopAsked, node.failed]);
+  await stopWithin(node, STOP_TIMEOUT_MS);
+  if (failure !== null) throw failed(`the ${role} gave up: ${failure.message}`);
+  // Threads and sockets are closed; whatever timer is left must not keep the process.
+  process.exit(0);
+}
+
+function untilStopAsked(withStdin: boolean): Promise<null> {
+  return new Promise((resolve) => {
+    const stop = (): void => resolve(null);
+    process.once('SIGTERM', stop).once('SIGINT', stop);
+    if (withStdin) process.stdin.once('end', stop).once('error', stop).resume();
+  });
+}
+
+async function stopWithin(node: RunningNode, timeoutMs: number): Promise<void> {
+  const timer = setTimeout(() => process.exit(1), timeoutMs);
+  await node.stop();
+  clearTimeout(timer);
+}

@@ -1,0 +1,63 @@
+/** The command line's shape: every command under one program. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { packageRoot } from '../../native/worker-url.ts';
+import { newCommand } from './command.ts';
+import { addressCommand } from './commands/address.ts';
+import { balanceCommand } from './commands/balance.ts';
+import { devnetCommand } from './commands/devnet.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { initCommand } from './commands/init.ts';
+import { keygenCommand } from './commands/keygen.ts';
+import { nodeCommand } from './commands/node.ts';
+import { timestampCommand } from './commands/timestamp.ts';
+import { transferCommand } from './commands/transfer.ts';
+import { verifyHistoryCommand } from './commands/verify-history.ts';
+import { verifyPohCommand } from './commands/verify-poh.ts';
+import { verifyProofCommand } from './commands/verify-proof.ts';
+import { verifyTimestampCommand } from './commands/verify-timestamp.ts';
+
+/** Builds the program; nothing runs before `parseAsync`. */
+export function createProgram(): Command {
+  const program = new Command('cairn')
+    .description(
+      'a ledger that proves when things happened (Proof of History) and that its history is still stored (Proof of Replication)',
+    )
+    .version(packageVersion(), '--version', 'print the version')
+    .showHelpAfterError('(add --help for the options and examples)')
+    .addHelpText('after', EXAMPLES);
+  for (const command of [devnetCommand(), doctorCommand(), initCommand()]) program.addCommand(command);
+  for (const role of ['validator', 'archive', 'replicator'] as const) program.addCommand(nodeCommand(role));
+  for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), timestampCommand()])
+    program.addCommand(command);
+  program.addCommand(verifyCommand());
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  $ cairn devnet --for 60s           # a whole network on this machine, loaded, broken and checked
+  $ cairn doctor                     # can this machine hold the PoH rate?
+  $ cairn init net && cairn validator --config net/validator-1/config.json
+  $ cairn transfer --key net-wallet.json --to cairn1... --amount 1000
+
+Exit codes: 0 done, or valid; 1 not done, or invalid; 2 not understood, or unreadable.`;
+
+function verifyCommand(): Command {
+  const command = newCommand('verify', 'check something without trusting who served it', [
+    ['cairn verify timestamp FILE PROOF --trust HASH', 'a file existed before a PoH count'],
+    ['cairn verify poh --genesis net/genesis.json --count 100', 'the sequence of blocks a node serves'],
+    ['cairn verify history --genesis net/genesis.json --data DIR', "a stopped node's whole history"],
+    ['cairn verify proof FILE --genesis net/genesis.json --data DIR', 'a storage proof'],
+  ]);
+  for (const each of [verifyTimestampCommand(), verifyPohCommand(), verifyHistoryCommand(), verifyProofCommand()])
+    command.addCommand(each);
+  return command;
+}
+
+function packageVersion(): string {
+  const root = packageRoot(fileURLToPath(import.meta.url));
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+}
