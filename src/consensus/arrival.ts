@@ -4,10 +4,11 @@
  * A block in the tree is verified as soon as its parent is; its descendants wait for it. A block found invalid takes everything
  * above it along, and its name is remembered so that it is not tried again.
  */
+
 import type { Hash } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../codec/model.ts';
 import { noteProposal, proposalCount } from './evidence.ts';
-import { keyOf } from './hash-key.ts';
 import { headerFault, linkFault } from './header-check.ts';
 import { announceJustified } from './justify.ts';
 import { extendLead, noteProduced } from './leading.ts';
@@ -23,7 +24,7 @@ import { wantRange } from './wanted.ts';
 
 /** Takes in a block whose hash and signature have been checked. */
 export function receiveBlock(state: ConsensusState, header: BlockHeader, from: PeerName | null): void {
-  const key = keyOf(header.hash);
+  const key = byteKey(header.hash);
   const wasWanted = state.wanted.delete(key);
   if (state.nodes.has(key) || state.pending.has(key) || state.trail.has(key)) return;
   const code = state.invalid.has(key) ? 'invalidBlock' : headerFault(state.rules, header);
@@ -31,7 +32,7 @@ export function receiveBlock(state: ConsensusState, header: BlockHeader, from: P
     refuse(state, header, from, code);
     return;
   }
-  if (state.rules.rankByKey.get(keyOf(header.leader)) === state.rules.ownRank) noteProduced(state, header);
+  if (state.rules.rankByKey.get(byteKey(header.leader)) === state.rules.ownRank) noteProduced(state, header);
   const { root, rules } = state;
   if (header.height <= root.header.height) {
     refuse(state, header, from, null);
@@ -42,7 +43,7 @@ export function receiveBlock(state: ConsensusState, header: BlockHeader, from: P
     refuse(state, header, from, null);
     return;
   }
-  const parentKey = keyOf(header.parentHash);
+  const parentKey = byteKey(header.parentHash);
   const parent = state.nodes.get(parentKey);
   if (parent !== undefined) {
     connect(state, header, from, parent);
@@ -62,8 +63,8 @@ export function receiveBlock(state: ConsensusState, header: BlockHeader, from: P
 /** Takes in this node's own block: made on a verified parent, so verified itself. Refused when that parent is gone by now. */
 export function receiveOwnBlock(state: ConsensusState, header: BlockHeader): void {
   noteProduced(state, header);
-  const parent = state.nodes.get(keyOf(header.parentHash));
-  if (state.nodes.has(keyOf(header.hash))) return;
+  const parent = state.nodes.get(byteKey(header.parentHash));
+  if (state.nodes.has(byteKey(header.hash))) return;
   if (parent?.verification !== 'valid') {
     refuse(state, header, null, null);
     return;
@@ -74,7 +75,7 @@ export function receiveOwnBlock(state: ConsensusState, header: BlockHeader): voi
     refuse(state, header, null, null);
     return;
   }
-  const node = addNode(state, header, parent, state.rules.rankByKey.get(keyOf(header.leader))!, null);
+  const node = addNode(state, header, parent, state.rules.rankByKey.get(byteKey(header.leader))!, null);
   acceptBlock(state, node);
   applyWaitingVotes(state, node);
   extendLead(state, node);
@@ -99,7 +100,7 @@ function connect(state: ConsensusState, header: BlockHeader, from: PeerName | nu
     refuse(state, header, from, code);
     return;
   }
-  const leader = state.rules.rankByKey.get(keyOf(header.leader))!;
+  const leader = state.rules.rankByKey.get(byteKey(header.leader))!;
   noteProposal(state, header, leader);
   if (!isAdmitted(state, header, from) || !makePlace(state, parent)) {
     refuse(state, header, from, null);
@@ -114,7 +115,7 @@ function connect(state: ConsensusState, header: BlockHeader, from: PeerName | nu
 /** A leader's third proposal for one slot is taken only when an honest voter must stand behind it. */
 function isAdmitted(state: ConsensusState, header: BlockHeader, from: PeerName | null): boolean {
   if (from === null || proposalCount(state, header) < state.rules.limits.proposalsPerSlotMax) return true;
-  return holdsHonest(unknownStake(state, keyOf(header.hash)), state.rules.totalBond);
+  return holdsHonest(unknownStake(state, byteKey(header.hash)), state.rules.totalBond);
 }
 
 /** When the tree is full, the leaf with the least stake goes, the highest of equals; never one on the way to the best block. */
@@ -168,7 +169,7 @@ export function rejectBlock(state: ConsensusState, node: TreeNode, reason: strin
 }
 
 function rememberInvalid(state: ConsensusState, header: BlockHeader): void {
-  state.invalid.set(keyOf(header.hash), header.slot);
+  state.invalid.set(byteKey(header.hash), header.slot);
   for (const key of state.invalid.keys()) {
     if (state.invalid.size <= state.rules.limits.invalidBlocksMax) break;
     state.invalid.delete(key);
@@ -178,5 +179,5 @@ function rememberInvalid(state: ConsensusState, header: BlockHeader): void {
 
 /** Orphans that were waiting for an invalid block, and theirs. */
 function dropInvalidOrphans(state: ConsensusState, hash: Hash): void {
-  for (const orphan of takeOrphans(state, keyOf(hash))) refuseInvalid(state, orphan.header, orphan.from);
+  for (const orphan of takeOrphans(state, byteKey(hash))) refuseInvalid(state, orphan.header, orphan.from);
 }

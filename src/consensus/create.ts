@@ -4,7 +4,7 @@
  * After creating, feed in this order: the pending blocks, parents first (`block` with `from` null, each answered by
  * `verified` when asked for), the kept certificates' votes (`vote`), then the network.
  */
-import { keyOf } from './hash-key.ts';
+import { byteKey } from '../../native/index.ts';
 import { limitsOf } from './limits.ts';
 import type { ConsensusConfig, ConsensusStart } from './model.ts';
 import { adoptOwnVote, freshVoting } from './own-vote.ts';
@@ -15,14 +15,14 @@ import { receiveVote } from './votes.ts';
 
 function rulesOf(config: ConsensusConfig): Rules {
   const ranking = rankValidators(config.validators);
-  const rankByKey = new Map(ranking.map(({ publicKey }, rank) => [keyOf(publicKey), rank]));
+  const rankByKey = new Map(ranking.map(({ publicKey }, rank) => [byteKey(publicKey), rank]));
   return {
     parameters: config.parameters,
     limits: limitsOf(config.parameters, ranking.length),
     ranking,
     rankByKey,
     totalBond: ranking.reduce((sum, { bond }) => sum + bond, 0n),
-    ownRank: config.own === null ? null : (rankByKey.get(keyOf(config.own)) ?? null),
+    ownRank: config.own === null ? null : (rankByKey.get(byteKey(config.own)) ?? null),
   };
 }
 
@@ -45,7 +45,7 @@ function newVoter(rank: number): Voter {
  */
 export function createConsensus(config: ConsensusConfig, start: ConsensusStart, nowMs: number): ConsensusState {
   const rules = rulesOf(config);
-  const leader = start.root.height === 0 ? 0 : (rules.rankByKey.get(keyOf(start.root.leader)) ?? 0);
+  const leader = start.root.height === 0 ? 0 : (rules.rankByKey.get(byteKey(start.root.leader)) ?? 0);
   const root = newNode(start.root, { leader, parent: null, from: null, seenMs: nowMs });
   const state = emptyState(rules, root, nowMs);
   for (const vote of start.ownVotes) {

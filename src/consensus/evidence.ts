@@ -5,8 +5,8 @@
  * Each is reported once (per voter and kind, per leader and slot). Both votes of a pair are sent on, so that every node comes to
  * see the pair and gives the voter no weight in its fork choice: else a voter could keep two halves of the network apart.
  */
+import { sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
-import { sameBytes } from './hash-key.ts';
 import type { ConsensusState, Voter } from './state.ts';
 import { emit } from './state.ts';
 import { liftVote } from './weight.ts';

@@ -2,8 +2,8 @@
  * What a header must satisfy by itself and on its parent, before anything is executed. All of it is objective: who forwards a
  * header that fails has not checked it. (Hash, signature, entries, PoH and state are checked outside, by the node.)
  */
+import { byteKey, sameBytes } from '../../native/index.ts';
 import type { BlockHeader } from '../codec/model.ts';
-import { keyOf, sameBytes } from './hash-key.ts';
 import type { PeerFaultCode } from './model.ts';
 import { leaderRank } from './ranking.ts';
 import type { Rules, TreeNode } from './state.ts';
@@ -13,7 +13,7 @@ export function headerFault(rules: Rules, header: BlockHeader): PeerFaultCode | 
   const { parameters } = rules;
   if (!sameBytes(header.chainId, parameters.chainId)) return 'wrongChain';
   if (header.pohCount !== header.slot * parameters.hashesPerSlot) return 'wrongCount';
-  if (!rules.rankByKey.has(keyOf(header.leader))) return 'unknownLeader';
+  if (!rules.rankByKey.has(byteKey(header.leader))) return 'unknownLeader';
   return null;
 }
 
@@ -24,5 +24,5 @@ export function linkFault(rules: Rules, header: BlockHeader, parent: TreeNode): 
   if (header.slot <= parent.header.slot) return 'wrongSlot';
   if (header.slot - parent.header.slot > limits.gapSlotsMax) return 'gapTooLong';
   const rank = leaderRank(parent, header.slot, parameters.timeoutSlots, ranking.length);
-  return rules.rankByKey.get(keyOf(header.leader)) === rank ? null : 'wrongLeader';
+  return rules.rankByKey.get(byteKey(header.leader)) === rank ? null : 'wrongLeader';
 }

@@ -1,7 +1,6 @@
 /** The consensus core: `createConsensus`, `step`, and selectors over the state. See docs/protocol.md. */
 export { createConsensus } from './create.ts';
 export { surrounds } from './evidence.ts';
-export { keyOf } from './hash-key.ts';
 export type {
   ConsensusConfig,
   ConsensusEffect,

@@ -9,8 +9,8 @@
  * Counting is monotone: a vote whose source is not justified yet waits under that source and is counted when it becomes so;
  * nothing is ever uncounted. So the outcome is the same for every order of arrival. Source: Casper FFG; docs/protocol.md.
  */
+import { byteKey } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import { isFinalizingLink } from './link.ts';
 import { isQuorum } from './quorum.ts';
 import { sourceStanding } from './source.ts';
@@ -22,8 +22,8 @@ export function addVote(state: ConsensusState, target: TreeNode, rank: number, v
   const standing = sourceStanding(state, vote, target);
   if (standing === 'never') return false;
   const records = target.votes.get(rank) ?? [];
-  const sourceKey = keyOf(vote.sourceHash);
-  if (records.some((record) => keyOf(record.vote.sourceHash) === sourceKey)) return false;
+  const sourceKey = byteKey(vote.sourceHash);
+  if (records.some((record) => byteKey(record.vote.sourceHash) === sourceKey)) return false;
   if (records.length >= state.rules.limits.votesPerTargetMax) return false;
   const record: VoteRecord = { vote, counted: false };
   target.votes.set(rank, [...records, record]);
@@ -73,7 +73,7 @@ function countWaiting(state: ConsensusState, source: TreeNode): TreeNode[] {
     if (state.nodes.get(target.key) !== target) continue;
     for (const [rank, records] of target.votes)
       for (const record of records)
-        if (!record.counted && keyOf(record.vote.sourceHash) === source.key) count(state, target, rank, record);
+        if (!record.counted && byteKey(record.vote.sourceHash) === source.key) count(state, target, rank, record);
     touched.push(target);
   }
   return touched;

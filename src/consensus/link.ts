@@ -1,8 +1,8 @@
 /**
  * The finalizing link: a vote from a block to its child in the very next slot. Why the next slot: finalize.ts.
  */
+import { sameBytes } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
-import { sameBytes } from './hash-key.ts';
 import type { TreeNode } from './state.ts';
 
 /** Whether a vote for `target` has the target's parent as source, and that parent stands in the slot right before. */

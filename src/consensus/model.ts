@@ -11,6 +11,8 @@
  *   vote is signed; the vote is durable before `ownVotePersisted` is fed; a block is durable before `produced` or
  *   `verified {valid: true}` is fed. A failed sync stops the node: it is never answered with an event.
  * - The votes inside every received block are fed as `vote` events too, after the `block` event.
+ * - Serve and forward only blocks verified here, and votes whose signature has been checked: else an honest peer is blamed for
+ *   what it could have known to be wrong (`peerFault`).
  * - Never sign two headers for one slot, whatever effects say (a `stopLeading` can cross a block just finished).
  */
 import type { Amount, Hash, Height, PublicKey, Slot } from '../../native/index.ts';
@@ -102,8 +104,7 @@ export type PeerFaultCode =
   | 'invalidBlock'
   | 'invalidAncestor'
   | 'unknownVoter'
-  | 'voteOrder'
-  | 'voteMismatch';
+  | 'voteOrder';
 
 export type ConsensusEffect =
   /** Re-execute this block; its parent is verified. Answer with `verified`. */

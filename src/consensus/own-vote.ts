@@ -5,8 +5,8 @@
  * one must have the lower source. And it never locks anyone: a later slot on any branch may always be voted for, once that
  * branch's source is as high as the last one used.
  */
+import { byteKey } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import type { VoteIntent } from './model.ts';
 import { ConsensusError } from './model.ts';
 import type { ConsensusState, OwnVoting } from './state.ts';
@@ -48,7 +48,7 @@ export function bindIntent(voting: OwnVoting, intent: VoteIntent, nowMs: number)
  */
 export function adoptOwnVote(state: ConsensusState, vote: Vote): void {
   const { voting } = state;
-  if (voting.votes.some((other) => keyOf(other.targetHash) === keyOf(vote.targetHash))) return;
+  if (voting.votes.some((other) => byteKey(other.targetHash) === byteKey(vote.targetHash))) return;
   voting.votes.push(vote);
   voting.votes.sort((a, b) => a.targetSlot - b.targetSlot);
   if (vote.targetSlot > voting.lastTargetSlot) {
@@ -60,10 +60,10 @@ export function adoptOwnVote(state: ConsensusState, vote: Vote): void {
 
 /** Refuses a vote that is not this node's, or not the one asked for. */
 export function checkPersisted(state: ConsensusState, vote: Vote): void {
-  const rank = state.rules.rankByKey.get(keyOf(vote.voter));
+  const rank = state.rules.rankByKey.get(byteKey(vote.voter));
   if (rank === undefined || rank !== state.rules.ownRank)
-    throw new ConsensusError('wrongVoter', `vote.voter must be this node's key, found ${keyOf(vote.voter)}`);
+    throw new ConsensusError('wrongVoter', "vote.voter must be this node's key; found another");
   const asked = state.voting.inFlight;
-  if (asked === null || keyOf(asked) !== keyOf(vote.targetHash))
+  if (asked === null || byteKey(asked) !== byteKey(vote.targetHash))
     throw new ConsensusError('wrongVoter', 'vote.targetHash must be that of the last castVote; feed each answer once');
 }

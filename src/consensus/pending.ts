@@ -2,8 +2,8 @@
  * Blocks whose parent is not here yet: a bounded pool, with a share for each peer.
  * Over a bound the highest block goes first: it is the last that could be used.
  */
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import type { PeerName } from './model.ts';
 import type { ConsensusState, PendingBlock } from './state.ts';
 import { emit } from './state.ts';
@@ -16,7 +16,7 @@ export function parkOrphan(
   from: PeerName | null,
   wasWanted: boolean,
 ): void {
-  const block: PendingBlock = { header, key: keyOf(header.hash), parentKey: keyOf(header.parentHash), from };
+  const block: PendingBlock = { header, key: byteKey(header.hash), parentKey: byteKey(header.parentHash), from };
   state.pending.set(block.key, block);
   const { pendingBlocksMax, pendingPerPeerMax } = state.rules.limits;
   const ofPeer = [...state.pending.values()].filter((other) => other.from === from);

@@ -9,7 +9,7 @@
  *
  * The ranking is by bond, descending, ties to the higher key. Source: docs/protocol.md, "Leaders".
  */
-import { keyOf } from './hash-key.ts';
+import { byteKey } from '../../native/index.ts';
 import type { ConsensusConfig } from './model.ts';
 import { ConsensusError } from './model.ts';
 import type { RankedValidator, TreeNode } from './state.ts';
@@ -18,14 +18,19 @@ import type { RankedValidator, TreeNode } from './state.ts';
 export function rankValidators(validators: ConsensusConfig['validators']): RankedValidator[] {
   if (validators.length === 0)
     throw new ConsensusError('noValidators', 'validators must hold at least one, found none');
-  const keyed = validators.map((v) => ({ key: keyOf(v.publicKey), publicKey: v.publicKey, bond: v.bond as bigint }));
+  const keyed = validators.map((v) => ({ key: byteKey(v.publicKey), publicKey: v.publicKey, bond: v.bond as bigint }));
   keyed.sort((a, b) => (a.bond !== b.bond ? (a.bond > b.bond ? -1 : 1) : a.key > b.key ? -1 : 1));
   for (const [i, { key, bond }] of keyed.entries()) {
-    if (bond <= 0n) throw new ConsensusError('zeroBond', `bond of validator ${key} must be > 0, found ${bond}`);
+    if (bond <= 0n) throw new ConsensusError('zeroBond', `bond of validator ${nameOf(key)} must be > 0, found ${bond}`);
     if (keyed.findIndex((v) => v.key === key) !== i)
-      throw new ConsensusError('duplicateValidator', `validator ${key} stands twice in the list; keep one`);
+      throw new ConsensusError('duplicateValidator', `validator ${nameOf(key)} stands twice in the list; keep one`);
   }
   return keyed.map(({ publicKey, bond }) => ({ publicKey, bond }));
+}
+
+/** Hex of a key, for messages. */
+function nameOf(key: string): string {
+  return Buffer.from(key, 'latin1').toString('hex');
 }
 
 /** Which turn a gap of `gapSlots` >= 1 falls into: 0 is the parent's leader. */

@@ -1,9 +1,10 @@
 /**
  * Reading the machine's state. Everything returned is borrowed and must not be changed.
  */
+
 import type { Hash, Slot } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import { countedVotes } from './justify.ts';
 import { leaderRank } from './ranking.ts';
 import { roomOpensAtMs } from './room.ts';
@@ -38,7 +39,7 @@ export const validatorRanking = (state: ConsensusState): readonly RankedValidato
 
 /** The counted votes for an unfinalized block (or the root), or null when it is not in the tree. */
 export function voteTally(state: ConsensusState, hash: Hash): VoteTally | null {
-  const node = state.nodes.get(keyOf(hash));
+  const node = state.nodes.get(byteKey(hash));
   if (node === undefined) return null;
   let voterCount = 0;
   for (const records of node.votes.values()) if (records.some((record) => record.counted)) voterCount += 1;
@@ -47,14 +48,14 @@ export function voteTally(state: ConsensusState, hash: Hash): VoteTally | null {
 
 /** Rank of the validator that may lead `slot` on `parentHash`, or null: parent not in the tree, or slot not above it. */
 export function leaderFor(state: ConsensusState, parentHash: Hash, slot: Slot): number | null {
-  const parent = state.nodes.get(keyOf(parentHash));
+  const parent = state.nodes.get(byteKey(parentHash));
   if (parent === undefined || slot <= parent.header.slot) return null;
   return leaderRank(parent, slot, state.rules.parameters.timeoutSlots, state.rules.ranking.length);
 }
 
 /** The counted votes for a block in the tree or among the newest finalized ones; empty when it is neither. */
 export function certificateVotes(state: ConsensusState, hash: Hash): readonly Vote[] {
-  const key = keyOf(hash);
+  const key = byteKey(hash);
   const node = state.nodes.get(key);
   return node === undefined ? (state.trail.get(key)?.votes ?? []) : countedVotes(node);
 }

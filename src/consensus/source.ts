@@ -4,8 +4,8 @@
  * In the tree, the source must be a proper ancestor of the target, in the slot the vote says, and justified. In a slot below the
  * root's it is not looked into any more (why that is safe: docs/protocol.md, "Safety").
  */
+import { byteKey } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { isProperAncestor } from './tree.ts';
 
@@ -14,7 +14,7 @@ export type SourceStanding = 'justified' | 'waiting' | 'never';
 
 /** Judges the source of a vote for `target`. */
 export function sourceStanding(state: ConsensusState, vote: Vote, target: TreeNode): SourceStanding {
-  const key = keyOf(vote.sourceHash);
+  const key = byteKey(vote.sourceHash);
   const source = state.nodes.get(key);
   if (source !== undefined) {
     if (source.header.slot !== vote.sourceSlot || !isProperAncestor(source, target)) return 'never';

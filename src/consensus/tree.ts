@@ -4,9 +4,10 @@
  * Invariants: every node's parent is in the tree (the root has none); `nodes`, `proposals`, weights and the waiting sets
  * change here together, so that a removed node is referred to by nothing that lives on.
  */
+
 import type { Hash } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import type { PeerName } from './model.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { liftVote } from './weight.ts';
@@ -18,7 +19,7 @@ export function newNode(
 ): TreeNode {
   return {
     header,
-    key: keyOf(header.hash),
+    key: byteKey(header.hash),
     leader,
     parent,
     children: [],
@@ -53,7 +54,7 @@ export function addNode(
 }
 
 export function nodeOf(state: ConsensusState, hash: Hash): TreeNode | undefined {
-  return state.nodes.get(keyOf(hash));
+  return state.nodes.get(byteKey(hash));
 }
 
 /** Whether `ancestor` lies strictly below `node` on its branch. */

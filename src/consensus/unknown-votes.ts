@@ -2,17 +2,17 @@
  * Votes that came before their block. Each validator has its own small allowance, so that nobody can crowd out another's votes.
  * Invariant: `unknownVotes` (by target) and every voter's `unknown` list hold the same votes.
  */
+import { byteKey } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
-import { keyOf } from './hash-key.ts';
 import type { ConsensusState, TreeNode, Voter } from './state.ts';
 
 /** Keeps a vote for a block not known yet; over the allowance the one with the lowest target slot goes. */
 export function holdUnknownVote(state: ConsensusState, voter: Voter, vote: Vote): void {
-  const key = keyOf(vote.targetHash);
+  const key = byteKey(vote.targetHash);
   const waiting = state.unknownVotes.get(key) ?? [];
-  const repeated = waiting.filter((other) => keyOf(other.voter) === keyOf(vote.voter));
+  const repeated = waiting.filter((other) => byteKey(other.voter) === byteKey(vote.voter));
   if (repeated.length >= state.rules.limits.votesPerTargetMax) return;
-  if (repeated.some((other) => keyOf(other.sourceHash) === keyOf(vote.sourceHash))) return;
+  if (repeated.some((other) => byteKey(other.sourceHash) === byteKey(vote.sourceHash))) return;
   voter.unknown.push(vote);
   state.unknownVotes.set(key, [...waiting, vote]);
   const isOwn = voter.rank === state.rules.ownRank;
@@ -27,7 +27,7 @@ export function dropUnknownVotes(state: ConsensusState, voter: Voter, matches: (
   if (gone.length === 0) return;
   voter.unknown = voter.unknown.filter((vote) => !gone.includes(vote));
   for (const vote of gone) {
-    const key = keyOf(vote.targetHash);
+    const key = byteKey(vote.targetHash);
     const rest = state.unknownVotes.get(key)?.filter((other) => other !== vote) ?? [];
     if (rest.length === 0) state.unknownVotes.delete(key);
     else state.unknownVotes.set(key, rest);
@@ -39,7 +39,7 @@ export function takeUnknownVotes(state: ConsensusState, node: TreeNode): readonl
   const waiting = state.unknownVotes.get(node.key) ?? [];
   state.unknownVotes.delete(node.key);
   for (const vote of waiting) {
-    const voter = state.voters[state.rules.rankByKey.get(keyOf(vote.voter))!]!;
+    const voter = state.voters[state.rules.rankByKey.get(byteKey(vote.voter))!]!;
     voter.unknown = voter.unknown.filter((other) => other !== vote);
   }
   return waiting;
@@ -48,7 +48,7 @@ export function takeUnknownVotes(state: ConsensusState, node: TreeNode): readonl
 /** Bond of the voters whose votes wait for the block `key`. */
 export function unknownStake(state: ConsensusState, key: string): bigint {
   const ranks = new Set<number>();
-  for (const vote of state.unknownVotes.get(key) ?? []) ranks.add(state.rules.rankByKey.get(keyOf(vote.voter))!);
+  for (const vote of state.unknownVotes.get(key) ?? []) ranks.add(state.rules.rankByKey.get(byteKey(vote.voter))!);
   let stake = 0n;
   for (const rank of ranks) stake += state.rules.ranking[rank]!.bond;
   return stake;

@@ -16,8 +16,7 @@
  * block whose verification ends after a better one came gets no vote.
  */
 import type { Slot } from '../../native/index.ts';
-import { ZERO_HASH } from '../../native/index.ts';
-import { keyOf } from './hash-key.ts';
+import { byteKey, ZERO_HASH } from '../../native/index.ts';
 import type { VoteIntent } from './model.ts';
 import { bindIntent, keepsLocalRule } from './own-vote.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
@@ -70,7 +69,7 @@ function chooseTarget(state: ConsensusState): TreeNode | null {
 
 function isLastTarget(state: ConsensusState, node: TreeNode): boolean {
   const { lastTargetHash } = state.voting;
-  return lastTargetHash !== null && keyOf(lastTargetHash) === node.key;
+  return lastTargetHash !== null && byteKey(lastTargetHash) === node.key;
 }
 
 /** A power of two: 1 near finality, then about an eighth of the distance. */
@@ -110,7 +109,7 @@ function abandoned(state: ConsensusState, target: TreeNode): Pick<TreeNode['head
   const none = { slot: 0 as Slot, hash: ZERO_HASH };
   const { lastTargetHash, lastTargetSlot } = state.voting;
   if (lastTargetHash === null) return none;
-  const key = keyOf(lastTargetHash);
+  const key = byteKey(lastTargetHash);
   const last = state.nodes.get(key);
   const stays = last === undefined ? state.trail.has(key) : isProperAncestor(last, target);
   return stays ? none : { slot: lastTargetSlot as Slot, hash: lastTargetHash };

@@ -5,8 +5,9 @@
  * refers to it. A stretch is asked for only as far as verification has come (`validHeight + rangeBlocksMax`): that is the brake when an
  * observer follows thousands of blocks.
  */
+
 import type { Hash, Height } from '../../native/index.ts';
-import { keyOf } from './hash-key.ts';
+import { byteKey } from '../../native/index.ts';
 import type { PeerName } from './model.ts';
 import type { ConsensusState, WantedBlock } from './state.ts';
 import { emit, wakeBy } from './state.ts';
@@ -18,7 +19,7 @@ const PAUSE_DOUBLINGS_MAX = 4;
 
 /** Asks for a block after `delayMs`, unless it is here or asked for already. */
 export function want(state: ConsensusState, hash: Hash, from: PeerName | null, delayMs: number): void {
-  const key = keyOf(hash);
+  const key = byteKey(hash);
   if (state.wanted.has(key) || state.nodes.has(key) || state.pending.has(key) || state.invalid.has(key)) return;
   if (state.wanted.size >= state.rules.limits.wantedBlocksMax) return;
   state.wanted.set(key, { hash, from, nextMs: state.nowMs + delayMs, attempts: 0 });

@@ -1,13 +1,15 @@
 /** Blocks from outside: orphans, faulty headers, invalid blocks and their descendants, double proposals, bounds, requests. */
+
 import { describe, expect, it } from 'vitest';
 import type { Height, PohCount } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../../src/codec/model.ts';
-import { bestHeader, isCatchingUp, keyOf, voteTally } from '../../src/consensus/index.ts';
+import { bestHeader, isCatchingUp, voteTally } from '../../src/consensus/index.ts';
 import { blockOn, chainOn, fakeHash, GENESIS, keyAt, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 
 const observer = (unfinalizedBlocksMax = 8) => new Machine({ own: null, unfinalizedBlocksMax });
-const keys = (headers: readonly BlockHeader[]): string[] => headers.map((header) => keyOf(header.hash));
+const keys = (headers: readonly BlockHeader[]): string[] => headers.map((header) => byteKey(header.hash));
 
 describe('headers', () => {
   it('are refused for what is objectively wrong, with the reason, and the peer is named', () => {
@@ -49,8 +51,8 @@ describe('orphans', () => {
     machine.blocks([side], 'bob');
     expect(machine.last('requestBlock')).toMatchObject({ from: 'bob', hash: side.parentHash });
     machine.blocks([b!], 'bob');
-    expect(machine.all('verifyBlock').map(({ hash }) => keyOf(hash))).toEqual(keys([b!, c]));
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(c.hash));
+    expect(machine.all('verifyBlock').map(({ hash }) => byteKey(hash))).toEqual(keys([b!, c]));
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(c.hash));
   });
 
   it('verification goes parent first: no child is verified before its parent is valid', () => {
@@ -58,9 +60,9 @@ describe('orphans', () => {
     machine.verifiesAtOnce = false;
     const [a, b] = chainOn(GENESIS, 2, 0);
     machine.blocks([a!, b!]);
-    expect(machine.all('verifyBlock').map(({ hash }) => keyOf(hash))).toEqual(keys([a!]));
+    expect(machine.all('verifyBlock').map(({ hash }) => byteKey(hash))).toEqual(keys([a!]));
     machine.feed({ kind: 'verified', hash: a!.hash, valid: true });
-    expect(machine.all('verifyBlock').map(({ hash }) => keyOf(hash))).toEqual(keys([a!, b!]));
+    expect(machine.all('verifyBlock').map(({ hash }) => byteKey(hash))).toEqual(keys([a!, b!]));
   });
 
   it('one peer cannot fill the pool, and over its share the highest go', () => {
@@ -102,7 +104,7 @@ describe('invalid blocks', () => {
     const [a, b, c] = chainOn(GENESIS, 3, 0);
     machine.blocks([a!, b!], 'mallory');
     machine.feed({ kind: 'verified', hash: a!.hash, valid: false, reason: 'state root differs' });
-    expect(machine.last('prune')!.hashes.map(keyOf)).toEqual(keys([a!, b!]));
+    expect(machine.last('prune')!.hashes.map(byteKey)).toEqual(keys([a!, b!]));
     expect(machine.last('evidence')!.evidence).toMatchObject({ kind: 'invalidBlock', reason: 'state root differs' });
     expect(machine.last('peerFault')).toMatchObject({ peer: 'mallory', code: 'invalidBlock' });
     machine.clear();
@@ -146,7 +148,7 @@ describe('double proposals', () => {
     machine.blocks(twins);
     expect(machine.all('evidence').map(({ evidence }) => evidence.kind)).toEqual(['doubleProposal']);
     expect(machine.all('verifyBlock')).toHaveLength(2);
-    expect(machine.all('prune').flatMap(({ hashes }) => hashes.map(keyOf))).toEqual(keys(twins.slice(2)));
+    expect(machine.all('prune').flatMap(({ hashes }) => hashes.map(byteKey))).toEqual(keys(twins.slice(2)));
     machine.vote(voteFor(1, GENESIS, twins[3]!));
     machine.blocks([twins[3]!]);
     expect(machine.all('verifyBlock')).toHaveLength(2);
@@ -174,8 +176,8 @@ describe('bounds', () => {
         made += 1;
       }
     expect(machine.state.nodes.size).toBeLessThanOrEqual(treeBlocksMax);
-    for (const header of chain) expect(machine.state.nodes.has(keyOf(header.hash))).toBe(true);
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(chain[3]!.hash));
+    for (const header of chain) expect(machine.state.nodes.has(byteKey(header.hash))).toBe(true);
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(chain[3]!.hash));
   });
 
   it('a block far above the root is not kept, but makes the machine catch up', () => {

@@ -1,9 +1,11 @@
 /** Following a long chain from behind: an observer or a validator that was away, restart, certificates, determinism. */
+
 import { describe, expect, it } from 'vitest';
 import type { Height } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../../src/codec/model.ts';
 import type { ConsensusEffect, ConsensusEvent } from '../../src/consensus/index.ts';
-import { createConsensus, finalizedHeader, isCatchingUp, keyOf, step } from '../../src/consensus/index.ts';
+import { createConsensus, finalizedHeader, isCatchingUp, step } from '../../src/consensus/index.ts';
 import { chainOn, configOf, GENESIS, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 import { CALM, Simulation } from './simulator.ts';
@@ -111,7 +113,7 @@ describe('determinism', () => {
         for (const voter of [0, 1, 2])
           feed({ kind: 'vote', vote: voteFor(voter, chain[i - 1] ?? GENESIS, header), from: 'b' }, i * 500 + voter);
       }
-      return JSON.stringify(out, (_, value) => (value instanceof Uint8Array ? keyOf(value) : value));
+      return JSON.stringify(out, (_, value) => (value instanceof Uint8Array ? byteKey(value) : value));
     };
     expect(trace()).toBe(trace());
   });
@@ -120,7 +122,7 @@ describe('determinism', () => {
     const run = (): string => {
       const sim = new Simulation({ seed: 21, network: { lossRate: 0.2, duplicateRate: 0.2, delayMs: [2, 700] } });
       sim.run(20_000);
-      return JSON.stringify([sim.messagesSent, sim.nodes.map((node) => keyOf(node.state.best.header.hash))]);
+      return JSON.stringify([sim.messagesSent, sim.nodes.map((node) => byteKey(node.state.best.header.hash))]);
     };
     expect(run()).toBe(run());
   });

@@ -1,8 +1,10 @@
 /** Counting votes, justified and final: thresholds, sources, gaps, and independence from the order of arrival. */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PohCount, Slot } from '../../native/index.ts';
-import { certificateVotes, finalizedHeader, justifiedHeader, keyOf, voteTally } from '../../src/consensus/index.ts';
+import { byteKey } from '../../native/index.ts';
+import { certificateVotes, finalizedHeader, justifiedHeader, voteTally } from '../../src/consensus/index.ts';
 import { blockOn, chainOn, fakeHash, GENESIS, signed, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 
@@ -18,7 +20,7 @@ describe('justification', () => {
     machine.votes([2], GENESIS, a!);
     expect(voteTally(machine.state, a!.hash)).toMatchObject({ stake: 3n, justified: true });
     expect(machine.last('justified')!.votes).toHaveLength(3);
-    expect(keyOf(justifiedHeader(machine.state).hash)).toBe(keyOf(a!.hash));
+    expect(byteKey(justifiedHeader(machine.state).hash)).toBe(byteKey(a!.hash));
   });
 
   it('exactly 2/3 is not enough', () => {
@@ -55,7 +57,7 @@ describe('justification', () => {
     expect(voteTally(machine.state, b!.hash)!.stake).toBe(0n);
   });
 
-  it('a vote that contradicts its target is refused with its reason', () => {
+  it('a vote that contradicts its target does not count; the peer is blamed only for what it could have seen', () => {
     const machine = observer();
     const [a, b] = chainOn(GENESIS, 2, 0);
     machine.blocks([a!, b!]);
@@ -66,7 +68,7 @@ describe('justification', () => {
     machine.vote({ ...voteFor(3, GENESIS, a!), voter: GENESIS.leader });
     expect(voteTally(machine.state, a!.hash)!.stake).toBe(0n);
     const codes = machine.all('peerFault').map(({ code }) => code);
-    expect(codes).toEqual(['voteMismatch', 'voteMismatch', 'voteMismatch', 'voteOrder', 'unknownVoter']);
+    expect(codes).toEqual(['voteOrder', 'unknownVoter']);
   });
 });
 
@@ -130,7 +132,7 @@ describe('finality', () => {
     machine.blocks([...chain, side]);
     machine.votes([0, 1, 2], GENESIS, chain[0]!);
     machine.votes([0, 1, 2], chain[0]!, chain[1]!);
-    expect(machine.last('prune')!.hashes.map(keyOf)).toEqual([keyOf(side.hash)]);
+    expect(machine.last('prune')!.hashes.map(byteKey)).toEqual([byteKey(side.hash)]);
     machine.clear();
     machine.blocks([blockOn(GENESIS, 3, 0, 'late')]);
     expect(machine.all('verifyBlock')).toEqual([]);

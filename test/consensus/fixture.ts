@@ -4,10 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { Hash, Height, PohCount, PublicKey, Signature, Slot } from '../../native/index.ts';
-import { amount, hash, publicKey, ZERO_HASH } from '../../native/index.ts';
+import { amount, byteKey, hash, publicKey, ZERO_HASH } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/model.ts';
 import type { ConsensusConfig, VoteIntent } from '../../src/consensus/index.ts';
-import { keyOf } from '../../src/consensus/index.ts';
 
 export const HASHES_PER_SLOT = 1000;
 const NO_SIGNATURE = new Uint8Array(64) as Signature;
@@ -71,7 +70,7 @@ export function configOf(options: ConfigOptions = {}): ConsensusConfig {
 
 /** A block on `parent`; `salt` tells proposals for one slot apart. */
 export function blockOn(parent: BlockHeader, slot: number, leader: number, salt = ''): BlockHeader {
-  const name = `${keyOf(parent.hash)}/${slot}/${leader}/${salt}`;
+  const name = `${byteKey(parent.hash)}/${slot}/${leader}/${salt}`;
   return {
     ...GENESIS,
     height: (parent.height + 1) as Height,

@@ -1,7 +1,9 @@
 /** The leader: when it starts, goes on and stops; take-over; the clock of those who follow; the fork choice; the stall. */
+
 import { describe, expect, it } from 'vitest';
 import type { Height, Slot } from '../../native/index.ts';
-import { bestHeader, isLeading, isStalled, keyOf, unfinalizedCount } from '../../src/consensus/index.ts';
+import { byteKey } from '../../native/index.ts';
+import { bestHeader, isLeading, isStalled, unfinalizedCount } from '../../src/consensus/index.ts';
 import { blockOn, chainOn, GENESIS, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 
@@ -90,7 +92,7 @@ describe('going on and stopping', () => {
     expect(machine.all('stopLeading')).toHaveLength(1);
     machine.pass(12 * SLOT_MS);
     const again = machine.last('lead')!;
-    expect([again.slot, keyOf(again.parentHash)]).toEqual([5 + 12 + 1, keyOf(other.hash)]);
+    expect([again.slot, byteKey(again.parentHash)]).toEqual([5 + 12 + 1, byteKey(other.hash)]);
     expect(again.votes).toHaveLength(3);
   });
 
@@ -102,7 +104,7 @@ describe('going on and stopping', () => {
     expect(isLeading(machine.state)).toBe(false);
     machine.feed({ kind: 'produced', header: blockOn(GENESIS, 1, 0) });
     expect(machine.state.nodes.size).toBe(3);
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(other.hash));
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(other.hash));
   });
 
   it('an own block whose parent is gone is dropped', () => {
@@ -185,13 +187,13 @@ describe('the fork choice', () => {
     const twins = ['x', 'y'].map((salt) => blockOn(GENESIS, 4, 0, salt));
     machine.blocks([...twins]);
     machine.pass(60_000);
-    const low = twins.map((header) => keyOf(header.hash)).sort()[0];
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(low);
+    const low = twins.map((header) => byteKey(header.hash)).sort()[0];
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(low);
     machine.blocks([far, near]);
     machine.pass(60_000);
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(near.hash));
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(near.hash));
     machine.vote(voteFor(1, GENESIS, far));
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(far.hash));
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(far.hash));
   });
 
   it('starts at the highest justified block, whatever the stake elsewhere', () => {
@@ -201,9 +203,9 @@ describe('the fork choice', () => {
     machine.blocks([...chain, side]);
     machine.votes([0, 1, 2], GENESIS, chain[0]!);
     machine.votes([1, 2, 3], GENESIS, side);
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(side.hash));
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(side.hash));
     machine.votes([0, 1, 2], chain[0]!, chain[1]!);
-    expect(keyOf(bestHeader(machine.state).hash)).toBe(keyOf(chain[1]!.hash));
+    expect(byteKey(bestHeader(machine.state).hash)).toBe(byteKey(chain[1]!.hash));
   });
 });
 

@@ -2,10 +2,12 @@
  * One machine under test: feeds events at a local time the test sets, verifies blocks at once unless told otherwise, and
  * keeps the effects of the last event and of the whole run.
  */
+
 import type { Slot } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/model.ts';
 import type { ConsensusEffect, ConsensusEvent, ConsensusStart, ConsensusState } from '../../src/consensus/index.ts';
-import { createConsensus, keyOf, step } from '../../src/consensus/index.ts';
+import { createConsensus, step } from '../../src/consensus/index.ts';
 import type { ConfigOptions } from './fixture.ts';
 import { configOf, GENESIS, signed, voteFor } from './fixture.ts';
 
@@ -78,7 +80,7 @@ export class Machine {
     this.effects = wake === undefined ? [] : [wake];
   }
   finalizedSlots(headers: readonly BlockHeader[]): number[] {
-    const slots = new Map(headers.map((header) => [keyOf(header.hash), header.slot]));
-    return this.all('finalize').flatMap(({ hashes }) => hashes.map((hash) => slots.get(keyOf(hash)) ?? -1));
+    const slots = new Map(headers.map((header) => [byteKey(header.hash), header.slot]));
+    return this.all('finalize').flatMap(({ hashes }) => hashes.map((hash) => slots.get(byteKey(hash)) ?? -1));
   }
 }

@@ -8,8 +8,8 @@
  * - No honest validator signs a double or surrounding vote, or two headers for a slot.
  * - No honest node blames an honest peer.
  */
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Certificate, Vote } from '../../src/codec/model.ts';
-import { keyOf } from '../../src/consensus/index.ts';
 import { GENESIS } from './fixture.ts';
 
 export class OracleError extends Error {
@@ -20,11 +20,11 @@ export class Oracles {
   readonly #bonds: readonly bigint[];
   readonly #total: bigint;
   readonly #rankOf: ReadonlyMap<string, number>;
-  readonly #headers = new Map<string, BlockHeader>([[keyOf(GENESIS.hash), GENESIS]]);
+  readonly #headers = new Map<string, BlockHeader>([[byteKey(GENESIS.hash), GENESIS]]);
   readonly #votesFor = new Map<string, { rank: number; vote: Vote }[]>();
   readonly #signed: Vote[][];
   readonly #signedSlots: Map<number, string>[];
-  readonly #justified = new Map<string, boolean>([[keyOf(GENESIS.hash), true]]);
+  readonly #justified = new Map<string, boolean>([[byteKey(GENESIS.hash), true]]);
   readonly #final: BlockHeader[] = [GENESIS];
 
   constructor(bonds: readonly bigint[], rankOf: ReadonlyMap<string, number>) {
@@ -41,18 +41,18 @@ export class Oracles {
   }
 
   headerMade(header: BlockHeader, rank: number, honest: boolean): void {
-    this.#headers.set(keyOf(header.hash), header);
+    this.#headers.set(byteKey(header.hash), header);
     const earlier = this.#signedSlots[rank]!.get(header.slot);
-    if (honest && earlier !== undefined && earlier !== keyOf(header.hash))
+    if (honest && earlier !== undefined && earlier !== byteKey(header.hash))
       throw new OracleError(`honest validator ${rank} signed two headers for slot ${header.slot}`);
-    this.#signedSlots[rank]!.set(header.slot, keyOf(header.hash));
+    this.#signedSlots[rank]!.set(header.slot, byteKey(header.hash));
   }
 
   voteSigned(vote: Vote, honest: boolean): void {
-    const rank = this.#rankOf.get(keyOf(vote.voter))!;
+    const rank = this.#rankOf.get(byteKey(vote.voter))!;
     if (honest) for (const other of this.#signed[rank]!) checkPair(rank, other, vote);
     this.#signed[rank]!.push(vote);
-    const key = keyOf(vote.targetHash);
+    const key = byteKey(vote.targetHash);
     const votes = this.#votesFor.get(key);
     if (votes === undefined) this.#votesFor.set(key, [{ rank, vote }]);
     else votes.push({ rank, vote });
@@ -61,12 +61,12 @@ export class Oracles {
   finalized(headers: readonly BlockHeader[], certificate: Certificate): void {
     for (const header of headers) {
       const known = this.#final[header.height];
-      if (known !== undefined && keyOf(known.hash) !== keyOf(header.hash))
+      if (known !== undefined && byteKey(known.hash) !== byteKey(header.hash))
         throw new OracleError(
           `two finalized blocks at height ${header.height}: slots ${known.slot} and ${header.slot}`,
         );
       const below = this.#final[header.height - 1];
-      if (below === undefined || keyOf(below.hash) !== keyOf(header.parentHash))
+      if (below === undefined || byteKey(below.hash) !== byteKey(header.parentHash))
         throw new OracleError(`finalized block at height ${header.height} does not stand on the one before`);
       this.#final[header.height] = header;
     }
@@ -75,14 +75,15 @@ export class Oracles {
 
   #checkCertificate(last: BlockHeader, { header, votes }: Certificate): void {
     const where = `certificate for slot ${last.slot}`;
-    if (keyOf(header.parentHash) !== keyOf(last.hash)) throw new OracleError(`${where}: not about a child`);
+    if (byteKey(header.parentHash) !== byteKey(last.hash)) throw new OracleError(`${where}: not about a child`);
     if (header.slot !== last.slot + 1)
       throw new OracleError(`${where}: child in slot ${header.slot}, not the next one`);
     const ranks = new Set<number>();
     for (const vote of votes) {
-      const linked = keyOf(vote.sourceHash) === keyOf(last.hash) && keyOf(vote.targetHash) === keyOf(header.hash);
+      const linked =
+        byteKey(vote.sourceHash) === byteKey(last.hash) && byteKey(vote.targetHash) === byteKey(header.hash);
       if (!linked) throw new OracleError(`${where}: a vote for another link`);
-      ranks.add(this.#rankOf.get(keyOf(vote.voter))!);
+      ranks.add(this.#rankOf.get(byteKey(vote.voter))!);
     }
     if (!this.#isMoreThanTwoThirds(ranks)) throw new OracleError(`${where}: only voters ${[...ranks].join(', ')}`);
     if (!this.#isJustified(last)) throw new OracleError(`${where}: the block is not justified by the votes signed`);
@@ -96,13 +97,13 @@ export class Oracles {
 
   /** Only a positive finding is kept: more votes may come. */
   #isJustified(header: BlockHeader): boolean {
-    const key = keyOf(header.hash);
+    const key = byteKey(header.hash);
     if (this.#justified.get(key) === true) return true;
     const ranks = new Set<number>();
     const finalSlot = this.#highestFinalBelow(header);
     for (const { rank, vote } of this.#votesFor.get(key) ?? []) {
       if (vote.sourceSlot < finalSlot) ranks.add(rank);
-      const source = this.#headers.get(keyOf(vote.sourceHash));
+      const source = this.#headers.get(byteKey(vote.sourceHash));
       if (source === undefined || source.slot !== vote.sourceSlot || !this.#isBelow(source, header)) continue;
       if (this.#isJustified(source)) ranks.add(rank);
     }
@@ -113,20 +114,20 @@ export class Oracles {
 
   /** Slot of the highest finalized proper ancestor: sources below it are not looked into. */
   #highestFinalBelow(header: BlockHeader): number {
-    let at = this.#headers.get(keyOf(header.parentHash));
-    while (at !== undefined && this.#final[at.height] !== at) at = this.#headers.get(keyOf(at.parentHash));
+    let at = this.#headers.get(byteKey(header.parentHash));
+    while (at !== undefined && this.#final[at.height] !== at) at = this.#headers.get(byteKey(at.parentHash));
     return at?.slot ?? 0;
   }
 
   #isBelow(source: BlockHeader, header: BlockHeader): boolean {
     let at: BlockHeader | undefined = header;
-    while (at !== undefined && at.height > source.height) at = this.#headers.get(keyOf(at.parentHash));
+    while (at !== undefined && at.height > source.height) at = this.#headers.get(byteKey(at.parentHash));
     return at === source && source.height < header.height;
   }
 }
 
 function checkPair(rank: number, a: Vote, b: Vote): void {
-  if (a.targetSlot === b.targetSlot && keyOf(a.targetHash) !== keyOf(b.targetHash))
+  if (a.targetSlot === b.targetSlot && byteKey(a.targetHash) !== byteKey(b.targetHash))
     throw new OracleError(`honest validator ${rank} voted twice in slot ${a.targetSlot}`);
   const [outer, inner] = a.sourceSlot < b.sourceSlot ? [a, b] : [b, a];
   if (outer.sourceSlot < inner.sourceSlot && inner.targetSlot < outer.targetSlot)

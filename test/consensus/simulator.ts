@@ -5,7 +5,9 @@
  * certificates, verified blocks, the newest final block), verifies and persists with delays, and serves its chain to others.
  * Byzantine validators run the same machine and lie in what they send.
  */
+
 import type { Slot } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/model.ts';
 import type {
   ConsensusConfig,
@@ -15,7 +17,7 @@ import type {
   Evidence,
   VoteIntent,
 } from '../../src/consensus/index.ts';
-import { bestHeader, createConsensus, finalizedHeader, keyOf, step } from '../../src/consensus/index.ts';
+import { bestHeader, createConsensus, finalizedHeader, step } from '../../src/consensus/index.ts';
 import { blockOn, configOf, GENESIS, keyAt, signed } from './fixture.ts';
 import { OracleError, Oracles } from './oracles.ts';
 import { Chance, VirtualTime } from './virtual-time.ts';
@@ -151,7 +153,7 @@ export class SimNode {
     if (loses !== 'producedSlots') return;
     this.disk.highestSignedSlot = 0;
     for (const [key, { header }] of this.disk.blocks)
-      if (this.#net.rankOf.get(keyOf(header.leader)) === this.index) this.disk.blocks.delete(key);
+      if (this.#net.rankOf.get(byteKey(header.leader)) === this.index) this.disk.blocks.delete(key);
   }
 
   restart(): void {
@@ -174,7 +176,7 @@ export class SimNode {
     switch (message.kind) {
       case 'block': {
         const { block } = message;
-        const key = keyOf(block.header.hash);
+        const key = byteKey(block.header.hash);
         if (!this.blocks.has(key)) this.blocks.set(key, block);
         this.feed({ kind: 'block', header: block.header, from: String(from) });
         for (const vote of block.votes) this.feed({ kind: 'vote', vote, from: null });
@@ -197,15 +199,15 @@ export class SimNode {
 
   #serveRange(fromHeight: number, toHeight: number, to: number): void {
     const open: SimBlock[] = [];
-    for (let at = this.blocks.get(keyOf(bestHeader(this.state).hash)); at !== undefined; ) {
+    for (let at = this.blocks.get(byteKey(bestHeader(this.state).hash)); at !== undefined; ) {
       if (at.header.height <= this.disk.root.height) break;
       open.push(at);
-      at = this.blocks.get(keyOf(at.header.parentHash));
+      at = this.blocks.get(byteKey(at.header.parentHash));
     }
     const chain = [...this.disk.final.slice(fromHeight), ...open.reverse()];
     const asked = chain.filter(({ header }) => header.height >= fromHeight && header.height <= toHeight);
     for (const block of asked.slice(0, RANGE_SERVED_MAX)) {
-      const certificate = this.disk.certificates.get(keyOf(block.header.hash)) ?? [];
+      const certificate = this.disk.certificates.get(byteKey(block.header.hash)) ?? [];
       this.#net.send(this.index, to, { kind: 'block', block, certificate });
     }
   }
@@ -213,10 +215,10 @@ export class SimNode {
   #perform(effect: ConsensusEffect): void {
     switch (effect.kind) {
       case 'verifyBlock':
-        this.#verify(keyOf(effect.hash));
+        this.#verify(byteKey(effect.hash));
         return;
       case 'requestBlock':
-        this.#net.send(this.index, this.#peer(effect.from), { kind: 'fetch', key: keyOf(effect.hash) });
+        this.#net.send(this.index, this.#peer(effect.from), { kind: 'fetch', key: byteKey(effect.hash) });
         return;
       case 'requestRange': {
         const { fromHeight, toHeight } = effect;
@@ -233,21 +235,21 @@ export class SimNode {
         this.#toInclude.push(effect.vote);
         return;
       case 'lead':
-        this.#lead(keyOf(effect.parentHash), effect.slot, effect.votes);
+        this.#lead(byteKey(effect.parentHash), effect.slot, effect.votes);
         return;
       case 'stopLeading':
         this.#leadRound += 1;
         return;
       case 'justified':
-        this.disk.certificates.set(keyOf(effect.hash), effect.votes);
+        this.disk.certificates.set(byteKey(effect.hash), effect.votes);
         return;
       case 'finalize':
         this.#finalize(effect);
         return;
       case 'prune':
         for (const hash of effect.hashes) {
-          this.blocks.delete(keyOf(hash));
-          this.disk.blocks.delete(keyOf(hash));
+          this.blocks.delete(byteKey(hash));
+          this.disk.blocks.delete(byteKey(hash));
         }
         return;
       case 'evidence':
@@ -300,8 +302,8 @@ export class SimNode {
   /** Signs votes for every other block seen at this slot or above, from old sources too, and shows each to some nodes only. */
   #voteForOthersToo(intent: VoteIntent): void {
     for (const { header } of this.blocks.values()) {
-      if (header.slot < intent.targetSlot || keyOf(header.hash) === keyOf(intent.targetHash)) continue;
-      const parent = this.blocks.get(keyOf(header.parentHash))?.header ?? GENESIS;
+      if (header.slot < intent.targetSlot || byteKey(header.hash) === byteKey(intent.targetHash)) continue;
+      const parent = this.blocks.get(byteKey(header.parentHash))?.header ?? GENESIS;
       const old = this.#net.chance.hits(0.5) ? parent : finalizedHeader(this.state);
       if (old.slot >= header.slot) continue;
       const { slot: targetSlot, hash: targetHash, pohCount, stateRoot } = header;
@@ -317,7 +319,7 @@ export class SimNode {
     this.#leadRound += 1;
     if (this.behaviour === 'silentLeader') return;
     this.#toInclude = [...votes];
-    const parent = keyOf(this.disk.root.hash) === parentKey ? this.disk.root : this.blocks.get(parentKey)?.header;
+    const parent = byteKey(this.disk.root.hash) === parentKey ? this.disk.root : this.blocks.get(parentKey)?.header;
     if (parent === undefined) throw new OracleError(`node ${this.index} was asked to lead on a block it had to forget`);
     this.#produceNext(this.#leadRound, parent, slot, (slot - parent.slot) * 20);
   }
@@ -337,8 +339,8 @@ export class SimNode {
     const block = { header: blockOn(parent, slot, this.index, `life ${this.#life}`), votes };
     this.#toInclude = [];
     this.disk.highestSignedSlot = slot;
-    this.disk.blocks.set(keyOf(block.header.hash), block);
-    this.blocks.set(keyOf(block.header.hash), block);
+    this.disk.blocks.set(byteKey(block.header.hash), block);
+    this.blocks.set(byteKey(block.header.hash), block);
     this.#net.oracles.headerMade(block.header, this.index, this.honest);
     const twin = this.behaviour === 'equivocatingLeader' && this.#net.chance.hits(0.5);
     const other = { header: blockOn(parent, slot, this.index, `twin ${this.#life}`), votes };
@@ -358,14 +360,14 @@ export class SimNode {
     const parent = bestHeader(this.state);
     const { timeoutSlots } = this.#config.parameters;
     const count = this.#config.validators.length;
-    const led = parent.height === 0 ? 0 : this.#net.rankOf.get(keyOf(parent.leader))!;
+    const led = parent.height === 0 ? 0 : this.#net.rankOf.get(byteKey(parent.leader))!;
     const turn = (this.index - led + count) % count;
     const slot = parent.slot + turn * timeoutSlots + 1;
     if (turn > 0 && slot > this.disk.highestSignedSlot) this.#publish(parent, slot);
   }
 
   #finalize({ hashes, certificate }: Extract<ConsensusEffect, { kind: 'finalize' }>): void {
-    const blocks = hashes.map((hash) => this.blocks.get(keyOf(hash)));
+    const blocks = hashes.map((hash) => this.blocks.get(byteKey(hash)));
     if (blocks.some((block) => block === undefined))
       throw new OracleError(`node ${this.index} was asked to finalize a block it had to forget`);
     if (this.honest)
@@ -376,7 +378,7 @@ export class SimNode {
     for (const block of blocks) {
       this.disk.final.push(block!);
       this.disk.root = block!.header;
-      const key = keyOf(block!.header.hash);
+      const key = byteKey(block!.header.hash);
       this.disk.blocks.delete(key);
     }
     for (const key of [...this.blocks.keys()]) {
@@ -414,7 +416,7 @@ export class Simulation {
     const bonds = options.bonds ?? [1n, 1n, 1n, 1n];
     const drift = options.clockDrift ?? 0.01;
     this.network = options.network ?? CALM;
-    this.rankOf = new Map(bonds.map((_, index) => [keyOf(keyAt(index)), index]));
+    this.rankOf = new Map(bonds.map((_, index) => [byteKey(keyAt(index)), index]));
     this.oracles = new Oracles(bonds, this.rankOf);
     const count = bonds.length + (options.observers ?? 0);
     for (let index = 0; index < count; index++) {
@@ -474,7 +476,7 @@ export class Simulation {
   checkEvidence(by: SimNode, evidence: Evidence): void {
     if (evidence.kind === 'invalidBlock') throw new OracleError('no block was invalid here');
     const key = evidence.kind === 'doubleProposal' ? evidence.a.leader : evidence.a.voter;
-    const culprit = this.nodes[this.rankOf.get(keyOf(key))!]!;
+    const culprit = this.nodes[this.rankOf.get(byteKey(key))!]!;
     if (by.honest && culprit.honest)
       throw new OracleError(`node ${by.index} holds ${evidence.kind} evidence against honest node ${culprit.index}`);
   }

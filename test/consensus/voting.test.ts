@@ -1,8 +1,10 @@
 /** The voter: one vote at a time, on the best branch only, by the local rule; waiting, switching, restart, twins. */
+
 import { describe, expect, it } from 'vitest';
 import type { Slot } from '../../native/index.ts';
+import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/model.ts';
-import { isLeading, keyOf, voteTally } from '../../src/consensus/index.ts';
+import { isLeading, voteTally } from '../../src/consensus/index.ts';
 import { blockOn, chainOn, fakeHash, GENESIS, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 
@@ -56,7 +58,7 @@ describe('casting votes', () => {
     machine.votes([0, 1], GENESIS, quick);
     machine.feed({ kind: 'verified', hash: quick.hash, valid: true });
     machine.feed({ kind: 'verified', hash: slow.hash, valid: true });
-    expect(machine.all('castVote').map(({ vote }) => keyOf(vote.targetHash))).toEqual([keyOf(quick.hash)]);
+    expect(machine.all('castVote').map(({ vote }) => byteKey(vote.targetHash))).toEqual([byteKey(quick.hash)]);
   });
 
   it('observers never vote', () => {
@@ -189,7 +191,7 @@ describe('evidence', () => {
     expect(machine.all('sendVote').map(({ vote }) => vote)).toEqual(votes);
     for (const header of [a, b]) {
       expect(voteTally(machine.state, header.hash)!.stake).toBe(1n);
-      expect(machine.state.nodes.get(keyOf(header.hash))!.weight).toBe(0n);
+      expect(machine.state.nodes.get(byteKey(header.hash))!.weight).toBe(0n);
     }
   });
 
