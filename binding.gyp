@@ -12,11 +12,12 @@
         "native/addon/aes_vaes.cc",
         "native/addon/crc32c.cc",
         "native/addon/ripemd160.cc",
-        "native/addon/table.cc"
+        "native/addon/table.cc",
+        "native/addon/ed25519_ifma.cc"
       ],
       "defines": ["NAPI_VERSION=8"],
       "cflags!": ["-O2"],
-      "cflags": ["-O3", "-Wall", "-Wextra", "-Wno-maybe-uninitialized", "-fvisibility=hidden"],
+      "cflags": ["-O3", "-Wall", "-Wextra", "-Wno-maybe-uninitialized", "-Wno-uninitialized", "-fvisibility=hidden"],
       "cflags_cc!": ["-std=gnu++17"],
       "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"]
     }

@@ -42,6 +42,13 @@ export interface NativeFunctions {
   readonly aesCbcDecrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
   readonly aesCbcEncryptMany?: (keys: Bytes, chains: Bytes, input: Bytes, outputs: Bytes) => void;
   readonly crc32c?: (data: Bytes, seed: number) => number;
+  readonly ed25519Verify?: (
+    publicKeys: Bytes,
+    signatures: Bytes,
+    messages: Bytes,
+    offsets: Uint32Array,
+    verdicts: Bytes,
+  ) => void;
   ripemd160Keys(keys: Bytes, out: Bytes): void;
   /** 0, or TABLE_CORRUPT. */
   tableFind(table: Bytes, slotCountLog2: number, secret: Bytes, addresses: Bytes, slots: Int32Array): number;

@@ -61,7 +61,7 @@ function tablePut(
 }
 
 /** The addon's functions in the shape of a twin; portable ones where it has none. */
-function rawOver(native: NativeFunctions, portable: RawKernels): RawKernels {
+function rawOver(native: NativeFunctions, portable: RawKernels, ed25519Forced: boolean): RawKernels {
   return {
     ...portable,
     sha256: (data) => {
@@ -74,6 +74,7 @@ function rawOver(native: NativeFunctions, portable: RawKernels): RawKernels {
     sha256Pairs: native.sha256Pairs,
     sha256Leaves: native.sha256Leaves,
     sha256Ragged: native.sha256Ragged,
+    ed25519Verify: (ed25519Forced ? undefined : native.ed25519Verify) ?? portable.ed25519Verify,
     aesCbcEncrypt: native.aesCbcEncrypt ?? portable.aesCbcEncrypt,
     aesCbcDecrypt: native.aesCbcDecrypt ?? portable.aesCbcDecrypt,
     aesCbcEncryptMany: native.aesCbcEncryptMany ?? portable.aesCbcEncryptMany,
@@ -88,9 +89,14 @@ function rawOver(native: NativeFunctions, portable: RawKernels): RawKernels {
 }
 
 /** The portable lines, with the native path where there is one. */
-function mergedPaths(portable: readonly KernelPath[], native: NativeFunctions['paths']): KernelPath[] {
+function mergedPaths(
+  portable: readonly KernelPath[],
+  native: NativeFunctions['paths'],
+  ed25519Forced: boolean,
+): KernelPath[] {
   return portable.map((line) => {
     const path = native[line.kernel];
+    if (line.kernel === 'ed25519' && ed25519Forced) return line;
     if (path === undefined) return { ...line, reason: `no native path for this CPU or build; ${line.reason}` };
     return { kernel: line.kernel, path, reason: 'compiled, passed its self-test' };
   });
@@ -105,10 +111,10 @@ export function nativeKernels({ ed25519, without = [] }: NativeOptions): NativeR
   } catch (error) {
     return { kernels: null, reason: `the C++ kernels cannot be loaded: ${firstLine(error)}` };
   }
-  const raw = rawOver(native, portable.raw);
+  const raw = rawOver(native, portable.raw, ed25519 !== undefined);
   const failed = failedSelfTest(raw, portable.raw);
   if (failed !== null) return { kernels: null, reason: `the C++ kernels failed their self-test: ${failed}` };
-  const kernels = checkedKernels('native', mergedPaths(portable.paths, native.paths), raw);
+  const kernels = checkedKernels('native', mergedPaths(portable.paths, native.paths, ed25519 !== undefined), raw);
   return { kernels, reason: 'the C++ kernels are compiled and passed their self-test' };
 }
 

@@ -3,7 +3,14 @@
  *
  * A compiler bug, a CPU that lies about its features or a damaged file shows here and not in a split ledger. Takes a few milliseconds.
  */
-import { CBC_ANSWER, CRC32C_ANSWER, fromHex, RIPEMD160_ANSWER, SHA256_CHAIN_ANSWER } from './known-answers.ts';
+import {
+  CBC_ANSWER,
+  CRC32C_ANSWER,
+  ED25519_ANSWER,
+  fromHex,
+  RIPEMD160_ANSWER,
+  SHA256_CHAIN_ANSWER,
+} from './known-answers.ts';
 import type { RawKernels } from './raw-kernels.ts';
 
 const same = (a: ArrayBufferView, b: ArrayBufferView): boolean =>
@@ -97,6 +104,7 @@ export function failedSelfTest(kernels: RawKernels, portable: RawKernels): strin
     ['aesCbcEncryptMany', () => manyIsRight(kernels, portable, data)],
     ['crc32c', () => kernels.crc32c(ascending, 0) === CRC32C_ANSWER && sameCrc(kernels, portable, data)],
     ['ripemd160Keys', () => ripemdIsRight(kernels, portable, data)],
+    ['ed25519Verify', () => ed25519IsRight(kernels)],
     ['table', () => tableIsRight(kernels, portable)],
   ];
   for (const [name, passes] of checks) if (!passes()) return name;
@@ -119,4 +127,25 @@ function ripemdIsRight(kernels: RawKernels, portable: RawKernels, data: Uint8Arr
   kernels.ripemd160Keys(fromHex(RIPEMD160_ANSWER.key), out);
   if (!same(out, fromHex(RIPEMD160_ANSWER.digest))) return false;
   return agree(20 * 19, kernels, portable, (k, digests) => k.ripemd160Keys(data.subarray(0, 32 * 19), digests));
+}
+
+/** Eleven signatures, some spoilt in the key, R, S or the message: a full group of eight lanes and a part of one. */
+function ed25519IsRight(kernels: RawKernels): boolean {
+  const n = 11;
+  const [key, message, signature] = [ED25519_ANSWER.publicKey, ED25519_ANSWER.message, ED25519_ANSWER.signature];
+  const repeated = (hex: string): Uint8Array => fromHex(hex.repeat(n));
+  const [keys, messages, signatures] = [repeated(key), repeated(message), repeated(signature)];
+  keys[32 * 1 + 3]! ^= 1;
+  messages[3]! ^= 1;
+  signatures[64 * 4 + 31]! ^= 0x80;
+  signatures[64 * 9 + 40]! ^= 4;
+  const verdicts = new Uint8Array(n);
+  kernels.ed25519Verify(
+    keys,
+    signatures,
+    messages,
+    Uint32Array.from({ length: n + 1 }, (_, i) => i),
+    verdicts,
+  );
+  return verdicts.every((verdict, i) => verdict === ([1, 3, 4, 9].includes(i) ? 0 : 1));
 }

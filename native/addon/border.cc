@@ -19,6 +19,7 @@ struct Dispatch {
   AesKernels aes;
   Crc32cKernel crc32c;
   Ripemd160Kernel ripemd160;
+  Ed25519Kernel ed25519;
 };
 
 Dispatch dispatch_for(uint32_t mask) {
@@ -27,6 +28,7 @@ Dispatch dispatch_for(uint32_t mask) {
   if (mask & CPU_AES) d.aes = mask & CPU_VAES ? aes_vaes() : aes_ni();
   if (mask & CPU_SSE42) d.crc32c = crc32c_sse42();
   d.ripemd160 = mask & CPU_AVX512 ? ripemd160_avx512() : mask & CPU_AVX2 ? ripemd160_avx2() : ripemd160_plain();
+  if (mask & CPU_IFMA) d.ed25519 = ed25519_ifma();
   return d;
 }
 
@@ -141,6 +143,18 @@ napi_value ripemd160_keys(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value ed25519_verify(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 5);
+  const auto keys = args.bytes(0), signatures = args.bytes(1), messages = args.bytes(2);
+  const auto offsets = args.words(3);
+  const auto verdicts = args.bytes(4);
+  const size_t n = verdicts.length;
+  args.require(keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length));
+  if (!args.ok()) return args.refuse("ed25519Verify");
+  kernels(args).ed25519.verify(keys.data, signatures.data, messages.data, offsets.data, n, verdicts.data);
+  return nullptr;
+}
+
 constexpr uint32_t SLOT_COUNT_LOG2_MAX = 25;
 
 // 0: done, 1: half full, 2: no empty slot.
@@ -191,6 +205,7 @@ napi_value make_paths(napi_env env, const Dispatch &d) {
   napi_create_object(env, &paths);
   set_string(env, paths, "sha256", d.sha256.path);
   if (d.aes.path) set_string(env, paths, "aes-cbc", d.aes.path);
+  if (d.ed25519.path) set_string(env, paths, "ed25519", d.ed25519.path);
   if (d.crc32c.path) set_string(env, paths, "crc32c", d.crc32c.path);
   set_string(env, paths, "ripemd160", d.ripemd160.path);
   set_string(env, paths, "table", "c++");
@@ -221,6 +236,7 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
     set_function(env, result, "aesCbcDecrypt", aes_cbc_decrypt, d);
     set_function(env, result, "aesCbcEncryptMany", aes_cbc_encrypt_many, d);
   }
+  if (d->ed25519.path) set_function(env, result, "ed25519Verify", ed25519_verify, d);
   if (d->crc32c.path) set_function(env, result, "crc32c", crc32c, d);
   set_function(env, result, "ripemd160Keys", ripemd160_keys, d);
   set_function(env, result, "tableFind", table_find_call, d);

@@ -46,6 +46,13 @@ struct Ripemd160Kernel {
   void (*keys)(const uint8_t *keys, size_t n, uint8_t *out);
 };
 
+struct Ed25519Kernel {
+  const char *path;
+  // Message i is messages[offsets[i] .. offsets[i + 1]).
+  void (*verify)(const uint8_t *keys, const uint8_t *signatures, const uint8_t *messages, const uint32_t *offsets, size_t n,
+                 uint8_t *verdicts);
+};
+
 enum class TableStatus { ok, full, corrupt };
 
 Sha256Kernels sha256_plain();
@@ -56,6 +63,7 @@ Crc32cKernel crc32c_sse42();
 Ripemd160Kernel ripemd160_plain();
 Ripemd160Kernel ripemd160_avx2();
 Ripemd160Kernel ripemd160_avx512();
+Ed25519Kernel ed25519_ifma();
 
 // slots[i] = found slot, or -1 - (empty slot).
 TableStatus table_find(const uint8_t *table, unsigned log2, const uint8_t *secret, const uint8_t *addresses, size_t n, int32_t *slots);

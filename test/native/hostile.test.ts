@@ -153,7 +153,7 @@ describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
   const addon = openBinding([]);
   /** What the checks let through in the form the addon takes. */
   const raw: readonly (readonly [string, () => unknown[]])[] = [
-    ...CALLS.filter(([name]) => !['sha256', 'tablePut', 'ed25519Verify'].includes(name)),
+    ...CALLS.filter(([name]) => name in addon && !['sha256', 'tablePut'].includes(name)),
     ['sha256', () => [bytes(70), new Uint8Array(32)]],
     ['tablePut', () => [new Uint8Array(32 * 16), 4, bytes(16), 0, entries(2), new Uint32Array(1)]],
   ];

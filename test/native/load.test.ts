@@ -92,6 +92,7 @@ describe('the self-test', () => {
     ['aesCbcEncryptMany', 'aesCbcEncryptMany'],
     ['crc32c', 'crc32c'],
     ['ripemd160Keys', 'ripemd160Keys'],
+    ['ed25519Verify', 'ed25519Verify'],
     ['tableFind', 'table'],
   ] as const)('catches a wrong %s', (name, reported) => {
     expect(failedSelfTest(broken(name), portableRaw().raw)).toBe(reported);
