@@ -68,7 +68,8 @@ async function readBlock(check: CheckDeps, history: HistoryStore, height: number
   return decodeBlock(check.kernels, bytes);
 }
 
-function genesisRoot(genesis: Genesis, kernels: Kernels): BlockHeader['stateRoot'] {
+/** State root after batch 0: every node works it out for itself. */
+export function genesisRoot(genesis: Genesis, kernels: Kernels): BlockHeader['stateRoot'] {
   return emptyCommitment(kernels).next(encodeBatch({ height: 0, ops: genesisOps(kernels, genesis) })).root;
 }
 

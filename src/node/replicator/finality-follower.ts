@@ -10,7 +10,7 @@
 import { byteKey, type Kernels, sameBytes } from '../../../native/index.ts';
 import { type BlockHeader, type Certificate, decodeCertificate, decodeHeader } from '../../codec/index.ts';
 import type { LedgerRules } from '../../ledger/index.ts';
-import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
 import { encodeMessage, FETCH_HEADERS_MAX, IDLE_TIMEOUT_MS, PROTOCOL } from '../protocols.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 
@@ -23,6 +23,8 @@ export interface FollowerDeps {
   readonly transport: Transport;
   readonly signatures: SignatureChecks;
   readonly rules: LedgerRules;
+  /** Block 0: where the chain's headers begin. */
+  readonly genesis: BlockHeader;
   /** How many slots of headers below the head to keep: what a rotation's designated hash may lie back. */
   readonly keepSlots: number;
 }
@@ -52,8 +54,7 @@ export class FinalityFollower {
     const proof = await this.#fetchFinality(peer);
     if (proof === undefined || proof.final.height <= (this.head?.height ?? -1)) return;
     await this.#checkFinality(peer, proof.final, proof.certificate);
-    const from =
-      this.head === undefined ? Math.max(0, proof.final.height - this.#deps.keepSlots) : this.head.height + 1;
+    const from = this.head === undefined ? proof.final.height - this.#deps.keepSlots : this.head.height + 1;
     const linked = await this.#fetchLinked(peer, from, proof.final);
     this.#append(peer, linked);
   }
@@ -92,15 +93,17 @@ export class FinalityFollower {
     if (bond * 3n <= rules.validators.totalBond * 2n) throw fault('votes of no more than 2/3 of the bonds');
   }
 
-  /** Headers `from` .. final, each the parent of the next, the last the final one itself. */
+  /** Headers `from` (genesis at the lowest) .. final, each the parent of the next, the last the final one itself. */
   async #fetchLinked(peer: PeerName, from: number, final: BlockHeader): Promise<BlockHeader[]> {
-    const headers: BlockHeader[] = [];
-    while (from + headers.length < final.height) {
-      const countMax = Math.min(FETCH_HEADERS_MAX, final.height - from - headers.length);
-      const request = { from: from + headers.length, countMax };
-      const frames = await this.#frames(peer, PROTOCOL.headers, request, HEADERS_SIZE_BYTES_MAX);
-      if (frames.length === 0 || frames.length > countMax)
-        throw new PeerFault(peer, 'missing-headers', `${frames.length} headers for ${countMax} asked`);
+    const headers: BlockHeader[] = from <= 0 ? [this.#deps.genesis] : [];
+    const first = Math.max(0, from);
+    while (first + headers.length < final.height) {
+      const next = first + headers.length;
+      const countMax = Math.min(FETCH_HEADERS_MAX, final.height - next);
+      const frames = await this.#frames(peer, PROTOCOL.headers, { from: next, countMax }, HEADERS_SIZE_BYTES_MAX);
+      if (frames.length === 0) throw new TransportError('closed', `the peer holds no header of height ${next}`);
+      if (frames.length > countMax)
+        throw new PeerFault(peer, 'malformed-headers', `${frames.length} headers for ${countMax} asked`);
       for (const frame of frames) headers.push(decoded(peer, () => decodeHeader(this.#deps.kernels, frame)));
     }
     headers.push(final);

@@ -1,7 +1,8 @@
 /** Puts the replicator role together. */
 import type { ReplicaStore, VrfKey } from '../../../replicator/index.ts';
 import type { SigningKey } from '../../codec/index.ts';
-import { type LedgerRules, ledgerRules } from '../../ledger/index.ts';
+import { genesisHeader, type LedgerRules, ledgerRules } from '../../ledger/index.ts';
+import { genesisRoot } from '../chain/open-root.ts';
 import type { Logger } from '../log.ts';
 import type { StatusMessage } from '../protocols.ts';
 import { Peers } from '../relay/peers.ts';
@@ -41,6 +42,7 @@ export async function openReplicator(
     transport,
     signatures,
     rules,
+    genesis: genesisHeader(kernels, genesis, genesisRoot(genesis, kernels)),
     keepSlots: 2 * slotsPerPeriod * periodsPerRotation,
   });
   const segments = new SegmentSource({ kernels, transport, shape: genesis.history });
