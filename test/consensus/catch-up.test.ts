@@ -46,7 +46,7 @@ describe('an observer', () => {
     expect(highest).toBe(128);
   });
 
-  it('that joins a running network reaches its tip, also when the leader leaves votes out', () => {
+  it('that joins a running network reaches its tip, also when the leader leaves votes out', { timeout: 60_000 }, () => {
     const sim = new Simulation({ seed: 3, observers: 1, behaviours: ['omittingLeader', 'honest', 'honest', 'honest'] });
     const late = sim.nodes[4]!;
     late.crash();

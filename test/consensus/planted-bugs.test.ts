@@ -51,7 +51,7 @@ afterEach(() => {
   vi.doUnmock('../../src/consensus/ranking.ts');
 });
 
-describe('planted bugs are found', () => {
+describe('planted bugs are found', { timeout: 60_000 }, () => {
   it('exactly 2/3 counts as a quorum', async () => {
     const plant = replace('quorum', () => ({
       isQuorum: (stake: bigint, total: bigint) => stake * 3n >= total * 2n,

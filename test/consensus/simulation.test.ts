@@ -5,7 +5,10 @@ import { play, SCENARIOS } from './scenarios.ts';
 const SEEDS = Number(process.env.CAIRN_CONSENSUS_SEEDS ?? 20);
 const FIRST = Number(process.env.CAIRN_CONSENSUS_FIRST ?? 1);
 
-describe('simulated networks', () => {
+/** For a shared core; a run of the usual size takes a second. */
+const TIMEOUT_MS = 60_000 + 3000 * SEEDS;
+
+describe('simulated networks', { timeout: TIMEOUT_MS }, () => {
   for (const scenario of SCENARIOS)
     it(`${scenario.name}: ${SEEDS} seeds`, () => {
       for (let seed = FIRST; seed < FIRST + SEEDS; seed++)
