@@ -267,6 +267,14 @@ export class SimulatedDisk implements Files {
     this.fault = undefined;
   }
 
+  /** The process is killed and started again while the power stays on: the page cache is kept, every open file and lock is gone. */
+  restartProcess(): void {
+    for (const entry of this.#names.values()) if (entry instanceof SimulatedInode) entry.unmap();
+    this.#locks.clear();
+    this.#boot++;
+    this.fault = undefined;
+  }
+
   /** Flips bits of one stored byte (bit rot). */
   corrupt(path: string, offset: number, mask: number): void {
     this.#inode(path).corrupt(offset, mask);

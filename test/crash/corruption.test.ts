@@ -75,6 +75,24 @@ describe('damage in the acknowledged log', () => {
     trace.check(await trace.open());
   });
 
+  it('is found in the last group once a later one was begun', async () => {
+    const trace = await makeLog(true);
+    const store = await trace.open();
+    await trace.append(store, 1);
+    const [path, bytes] = segments(trace).at(-1)!;
+    // The next group's superblock does not reach the disk, but its frames do: so the group before was acknowledged.
+    trace.disk.fault = { at: trace.disk.operations, kind: 'io' };
+    await expect(trace.append(store, 1)).rejects.toBeDefined();
+    expect(segments(trace).at(-1)![1].length).toBeGreaterThan(bytes.length);
+    trace.disk.restartProcess();
+    trace.disk.corrupt(path, bytes.length - 9, 1);
+    const image = trace.logImage();
+    await expect(trace.open()).rejects.toBeInstanceOf(CorruptionError);
+    expect(trace.logImage()).toBe(image);
+    trace.disk.corrupt(path, bytes.length - 9, 1);
+    trace.check(await trace.open());
+  });
+
   it('in one superblock loses nothing; in both it is an error', async () => {
     for (const offset of [3, 100, 4096 + 3, 4096 + 100]) {
       const trace = await makeLog(true);

@@ -23,6 +23,13 @@ async function runWithFault(at: number, kind: FaultKind, again: number): Promise
     () => false,
     () => true,
   );
+  // After a failure the process is first restarted alone, with the page cache as the failure left it; then the power goes too.
+  if (trace.disk.powered) {
+    trace.disk.restartProcess();
+    const store = await trace.open();
+    trace.check(store);
+    await trace.append(store, 1);
+  }
   trace.disk.reboot();
   if (again > 0) {
     trace.disk.fault = { at: trace.disk.operations + again, kind: 'cut' };

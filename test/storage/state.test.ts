@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +65,7 @@ describe('StateStore', () => {
 
     store = await StateStore.open(options);
     expect(store.openReport).toEqual({ batchCount: 2, rebuilt: false });
+    expect(existsSync(`${options.directory}/accounts/clean`)).toBe(false);
     expect(store.tip).toMatchObject({ height: 1, commitment: { root } });
     expect(store.balance(addressOf(1))).toBe(2n ** 64n - 1n);
     expect(store.balance(addressOf(2))).toBe(0n);
