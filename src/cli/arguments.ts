@@ -54,7 +54,7 @@ export function hashText(text: string): string {
 /** `HEIGHT:HASH`, a trusted block. */
 export function trustedBlock(text: string): { readonly height: number; readonly hash: string } {
   const [heightText = '', hash = '', ...rest] = text.split(':');
-  if (!/^\d{1,15}$/.test(heightText) || rest.length > 0)
+  if (!/^\d{1,15}$/.test(heightText) || hash === '' || rest.length > 0)
     throw new InvalidArgumentError('It must be HEIGHT:HASH, the height in digits and the block hash in base58.');
   return { height: Number(heightText), hash: hashText(hash) };
 }

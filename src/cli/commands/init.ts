@@ -49,7 +49,7 @@ async function run(directory: string, options: Options): Promise<void> {
   const wallet = options.fund === undefined ? newWallet(`${resolve(directory)}-wallet.json`) : null;
   const funded = wallet?.address ?? parseAddress(options.fund ?? '', '--fund');
   const network = await initNetwork({
-    directory,
+    directory: resolve(directory),
     networkName: options.name,
     parameters: DEFAULT_PARAMETERS,
     validators: options.validators,
