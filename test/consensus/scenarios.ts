@@ -3,7 +3,8 @@
  * validators go on), in which every honest node must finalize new blocks within `LIVENESS_BOUND_MS` of virtual time.
  */
 import { OracleError } from './oracles.ts';
-import type { Behaviour, NetworkFaults, SimulationOptions } from './simulator.ts';
+import type { Behaviour } from './sim-node.ts';
+import type { NetworkFaults, SimulationOptions } from './simulator.ts';
 import { CALM, Simulation } from './simulator.ts';
 
 /** Eight turns of four validators' timeouts would be 16 s; resending takes 4 s a round; the rest is head room. */
