@@ -67,6 +67,12 @@ export class PendingBlocks {
     });
   }
 
+  /** The bytes of one block, by hash; undefined when it is not kept. */
+  bytes(hash: Uint8Array): Uint8Array | undefined {
+    const row = this.#blocks.get(asKey(hash));
+    return row === undefined ? undefined : new Uint8Array(row[2]);
+  }
+
   /** All blocks, by slot ascending, then hash. */
   all(): PendingBlock[] {
     const blocks: PendingBlock[] = [];
