@@ -23,6 +23,10 @@ const root = (node: string) => ({ node, height: 9, stateRoot: 'R' });
 const GOOD: Evidence = {
   transfers: { submitted: 10, final: 10, open: 0, refused: [], planExhausted: true },
   balances: [compared('validator-1'), compared('archive-2')],
+  heights: [
+    { node: 'validator-1', height: 30 },
+    { node: 'archive-2', height: 28 },
+  ],
   roots: [root('validator-1'), root('archive-2')],
   supply: { genesis: 100n, readings: [{ node: 'validator-1', total: 100n }] },
   replicas: [life('r1', 0), life('r2', 0), life('r1', 1), life('r2', 1), damaged],
@@ -47,6 +51,17 @@ const BROKEN: readonly (readonly [check: string, what: string, changes: Partial<
   ['balances', 'one differs', { balances: [compared('a'), { ...compared('b'), mismatched: 1 }] }],
   ['balances', 'none was read', { balances: [compared('a'), { ...compared('b'), checked: 0 }] }],
   ['balances', 'only one node', { balances: [compared('a')] }],
+  [
+    'nodesLevel',
+    'one does not follow',
+    {
+      heights: [
+        { node: 'a', height: 30 },
+        { node: 'b', height: 0 },
+      ],
+    },
+  ],
+  ['nodesLevel', 'nothing is final', { heights: [{ node: 'a', height: 0 }] }],
   ['stateRoots', 'another root', { roots: [root('a'), { ...root('b'), stateRoot: 'S' }] }],
   ['stateRoots', 'another height', { roots: [root('a'), { ...root('b'), height: 8 }] }],
   ['stateRoots', 'only one node', { roots: [root('a')] }],

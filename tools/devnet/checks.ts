@@ -13,12 +13,16 @@ export const PROVEN_PERIODS_MIN = 3;
 /** First commit and one rotation. */
 export const COMMITS_MIN = 2;
 
+/** A node further behind than this does not follow: at two blocks a second, ten seconds. */
+export const BEHIND_BLOCKS_MAX = 20;
+
 type Check = (evidence: Evidence) => string | null;
 
 /** Every check, by name, in the order of the report. */
 export const CHECKS: Readonly<Record<string, Check>> = {
   transfersFinal,
   balances,
+  nodesLevel,
   stateRoots,
   supply,
   replication,
@@ -62,6 +66,14 @@ function describeBalances({ node, checked, mismatched, examples }: BalanceCompar
   const [first] = examples;
   const detail = first === undefined ? '' : `; ${first.account}: expected ${first.expected}, found ${first.found}`;
   return `${mismatched} of ${checked} balances on ${node} differ from the recomputation${detail}`;
+}
+
+function nodesLevel({ heights }: Evidence): string | null {
+  const best = Math.max(0, ...heights.map((each) => each.height));
+  if (best === 0) return 'no block became final';
+  const behind = heights.filter((each) => each.height < best - BEHIND_BLOCKS_MAX);
+  const list = behind.map(({ node, height }) => `${node} is at ${height}`).join(', ');
+  return behind.length === 0 ? null : `${list}, while the furthest is at final height ${best}`;
 }
 
 function stateRoots({ roots }: Evidence): string | null {

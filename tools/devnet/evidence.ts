@@ -57,6 +57,8 @@ export interface Evidence {
     readonly planExhausted: boolean;
   };
   readonly balances: readonly BalanceComparison[];
+  /** Final height of each running validator and archive, read at one moment. */
+  readonly heights: readonly { readonly node: string; readonly height: number }[];
   /** Readings at one and the same height. */
   readonly roots: readonly RootReading[];
   readonly supply: { readonly genesis: bigint; readonly readings: readonly SupplyReading[] };

@@ -15,7 +15,7 @@ import { planZipf } from '../workload/zipf-plan.ts';
 import { ClusterPort } from './cluster-port.ts';
 import type { Evidence } from './evidence.ts';
 import { type DevnetFolders, prepareNetwork } from './network.ts';
-import { Observer } from './observe.ts';
+import { finalHeight, Observer } from './observe.ts';
 import {
   REPLAY_RATE_PER_SECOND_MIN,
   REPLAY_SHARE,
@@ -213,6 +213,9 @@ class Run {
         planExhausted: driver.exhausted || !Number.isFinite(this.#plan.transferCount),
       },
       balances,
+      heights: this.#observer.nodes
+        .filter((node) => all.has(node.name))
+        .map((node) => ({ node: node.name, height: finalHeight(node) })),
       roots,
       supply: { genesis: this.#folders.supply, readings: await readSupply(all) },
       replicas: devnet.observer.replicas.lives,
