@@ -28,8 +28,9 @@ export class Trace {
   /** How many batches are acknowledged. */
   acknowledged = 0;
 
-  constructor(seed: number) {
-    this.disk = new SimulatedDisk(seed);
+  /** @param seed decides the batches @param diskSeed decides what a fault does; equal to `seed` unless given */
+  constructor(seed: number, diskSeed: number = seed) {
+    this.disk = new SimulatedDisk(diskSeed);
     this.random = seededRandom(seed ^ 0x5eed);
   }
 
