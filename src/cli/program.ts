@@ -12,6 +12,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
+import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
 import { verifyHistoryCommand } from './commands/verify-history.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   for (const role of ['validator', 'archive', 'replicator'] as const) program.addCommand(nodeCommand(role));
   for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), timestampCommand()])
     program.addCommand(command);
+  program.addCommand(syncCommand());
   program.addCommand(verifyCommand());
   return program;
 }

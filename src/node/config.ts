@@ -14,9 +14,11 @@ const FILE_SIZE_MAX = 256 * 1024;
 const BOOTSTRAP_MAX = 64;
 /** Longest piece of a bad value quoted back in an error. */
 const QUOTED_SIZE_MAX = 80;
-/** Listening and dialling addresses: IP or name, TCP port, and (to dial) the peer's name. */
+/** IP or name, and TCP port. */
 const LISTEN_ADDRESS = /^\/(ip4|ip6|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})$/;
-const DIAL_ADDRESS = /^\/(ip4|ip6|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})\/p2p\/[1-9A-HJ-NP-Za-km-z]{40,64}$/;
+/** What a peer is dialled by, its name included. */
+export const DIAL_ADDRESS: RegExp =
+  /^\/(ip4|ip6|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})\/p2p\/[1-9A-HJ-NP-Za-km-z]{40,64}$/;
 
 export type ConfigErrorCode = 'not-found' | 'unreadable' | 'not-json' | 'invalid' | 'wrong-role';
 

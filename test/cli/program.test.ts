@@ -32,7 +32,7 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     expect(code).toBe(0);
     expect(out).toContain('Examples:');
     expect(out).toContain('Exit codes: 0');
-    for (const args of [['devnet'], ['validator'], ['transfer'], ['verify'], ['verify', 'timestamp']]) {
+    for (const args of [['devnet'], ['validator'], ['transfer'], ['verify'], ['verify', 'timestamp'], ['sync']]) {
       const help = cairn(...args, '--help');
       expect([args, help.code]).toEqual([args, 0]);
       expect(help.out).toContain(`$ cairn ${args.join(' ')}`);
@@ -48,6 +48,7 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     ['a bad address', ['balance', 'cairn1nope'], 'an address has 44 characters'],
     ['a bad amount', ['transfer', '--amount', '1.5'], 'whole number of units'],
     ['a bad trusted block', ['verify', 'poh', '--genesis', 'g', '--after', '7'], 'must be HEIGHT:HASH'],
+    ['a bad peer', ['sync', '--from', '127.0.0.1:90'], 'must look like /ip4/'],
     ['a missing configuration', ['archive', '--config', 'absent.json'], 'does not exist; make one with: cairn init'],
     ['a missing key file', ['address', 'absent.json'], 'does not exist; make one with: cairn keygen'],
     ['a missing transfer file', ['devnet', '--transfers', 'absent.csv'], 'absent.csv: cannot open it'],
