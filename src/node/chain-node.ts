@@ -249,6 +249,7 @@ export class ChainNode implements ChainParts {
       kernels: this.kernels,
       transport: this.transport,
       log: this.#options.log,
+      sources: () => this.peers.keepingBlocks(),
       byHash: (hash) => servedByHash(store, tree, hash),
       byHeight: (at) => servedByHeight(store, tree, at),
       onBlock: (block, from) => this.intake.block(block, from),

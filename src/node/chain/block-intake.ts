@@ -51,7 +51,8 @@ export class BlockIntake {
     this.#deps.tree.addBody(block);
     this.#deps.onSeen(header);
     this.#deps.feed({ kind: 'block', header, from });
-    void this.votes(blockVotes(block.entries), from);
+    // Their place in a block says nothing about who sent it: a bad one is the leader's doing.
+    void this.votes(blockVotes(block.entries), null);
   }
 
   /** Takes votes from a block, a certificate or the disk; those with bad signatures are left out. */

@@ -31,6 +31,8 @@ export interface BlockSourceDeps {
   readonly kernels: Kernels;
   readonly transport: Transport;
   readonly log: Logger;
+  /** Connected peers that keep blocks: validators and archives. */
+  readonly sources: () => readonly PeerName[];
   /** A block this node holds, by hash; undefined when it does not. */
   readonly byHash: (hash: Uint8Array) => Promise<ServedBlock | undefined>;
   /** The block of the best chain at a height. */
@@ -63,9 +65,9 @@ export class BlockSource {
     return this.#bytesFetched;
   }
 
-  /** Pushes a new block to every peer. Failures are the peers' to mend: they fetch what they miss. */
+  /** Pushes a new block to every peer that keeps blocks. Failures are the peers' to mend: they fetch what they miss. */
   push(bytes: Uint8Array): void {
-    for (const peer of this.#deps.transport.peers()) void this.#pushTo(peer, bytes);
+    for (const peer of this.#deps.sources()) void this.#pushTo(peer, bytes);
   }
 
   /** Fetches one block by hash from `from`, else from any peer that has it. */
@@ -97,7 +99,7 @@ export class BlockSource {
   }
 
   #candidates(first: PeerName | null): PeerName[] {
-    const peers = this.#deps.transport.peers();
+    const peers = this.#deps.sources();
     return first !== null && peers.includes(first) ? [first, ...peers.filter((peer) => peer !== first)] : [...peers];
   }
 

@@ -57,6 +57,11 @@ export class Peers {
     return this.#statuses;
   }
 
+  /** Connected peers that say they keep blocks: validators and archives. */
+  keepingBlocks(): PeerName[] {
+    return [...this.#statuses].filter(([, { role }]) => role !== 'replicator').map(([peer]) => peer);
+  }
+
   /** The connected peer that says it signs with this ledger key. */
   withKey(publicKey: Uint8Array): PeerName | null {
     for (const [peer, status] of this.#statuses)
