@@ -25,7 +25,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   nodesLevel,
   stateRoots,
   supply,
-  replication,
+  replication: ({ replicas }) => replicationFailure(replicas),
   honestReplicas,
   corruption,
   fastSync,
@@ -90,7 +90,8 @@ function supply({ supply: { genesis, readings } }: Evidence): string | null {
   return bad === undefined ? null : `${bad.node} counts ${bad.total} units, genesis made ${genesis}`;
 }
 
-function replication({ replicas }: Evidence): string | null {
+/** Whether enough segments have enough replicas, each proven long enough and rotated. */
+export function replicationFailure(replicas: readonly ReplicaLife[]): string | null {
   const bySegment = new Map<number, number>();
   for (const life of replicas) if (isProven(life)) bySegment.set(life.segment, (bySegment.get(life.segment) ?? 0) + 1);
   const proven = [...bySegment.values()].filter((count) => count >= PROVEN_REPLICAS_MIN).length;

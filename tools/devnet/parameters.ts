@@ -47,5 +47,4 @@ export const ARCHIVES = 1;
 export const REPLICATORS = 2;
 /** Segments each replicator keeps: 8 segments by 2 replicators are 16 proofs a period, each checked by 4 validators. */
 export const REPLICATOR_SEGMENTS = 8;
-/** Room for the old and the new replica of each segment while a rotation is under way. */
-export const REPLICATOR_CAPACITY_BYTES: number = 2 * REPLICATOR_SEGMENTS * DEVNET_GENESIS.history.segmentSizeBytes;
+export const REPLICATOR_CAPACITY_BYTES: number = REPLICATOR_SEGMENTS * DEVNET_GENESIS.history.segmentSizeBytes;

@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Driver } from '../workload/driver.ts';
-import { COMMITS_MIN, PROVEN_PERIODS_MIN, PROVEN_REPLICAS_MIN, PROVEN_SEGMENTS_MIN } from './checks.ts';
+import { replicationFailure } from './checks.ts';
 import type { CorruptionEvidence, FastSyncEvidence, RestartEvidence } from './evidence.ts';
 import { corruptReplica, type Devnet, joinByFastSync, killAndRestart, until } from './steps.ts';
 
@@ -54,7 +54,6 @@ export async function playScenario(options: ScenarioOptions): Promise<ScenarioOu
   const restart = await step('restart', RESTART_AT, killAndRestart);
   const corruption = await step('corruption', CORRUPT_AT, corruptReplica);
   const fastSync = await step('fast sync', SYNC_AT, joinByFastSync);
-  setPhase('loading');
   await waitUntil(startedMs + durationMs, devnet.signal);
   if (finite) await until(() => driver.exhausted, GRACE_MS, devnet.signal);
   setPhase('waiting for the last transfers to be final');
@@ -71,7 +70,7 @@ interface Step<T> {
 }
 
 async function runStep<T>(
-  { devnet, setPhase }: ScenarioOptions,
+  { devnet, driver, setPhase }: ScenarioOptions,
   { name, dueMs, act }: Step<T>,
   failures: string[],
 ): Promise<T | null> {
@@ -86,7 +85,7 @@ async function runStep<T>(
     failures.push(failure);
     return null;
   } finally {
-    setPhase('loading');
+    setPhase(driver.exhausted ? 'all transfers submitted' : 'loading');
   }
 }
 
@@ -101,11 +100,7 @@ async function waitUntil(atMs: number, signal: AbortSignal): Promise<void> {
 
 /** Whether the replication goals are reached, and the damaged replica (if there is one) was found out. */
 function isProven({ observer }: Devnet, corruption: CorruptionEvidence | null): boolean {
-  const proven = new Map<number, number>();
-  for (const { segment, accepted, commits } of observer.replicas.lives)
-    if (accepted >= PROVEN_PERIODS_MIN && commits >= COMMITS_MIN) proven.set(segment, (proven.get(segment) ?? 0) + 1);
-  const segments = [...proven.values()].filter((count) => count >= PROVEN_REPLICAS_MIN).length;
   const found =
     corruption === null || (observer.replicas.find(corruption.identity, corruption.segment)?.rejected ?? 0) > 0;
-  return segments >= PROVEN_SEGMENTS_MIN && found;
+  return found && replicationFailure(observer.replicas.lives) === null;
 }
