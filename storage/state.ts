@@ -142,7 +142,7 @@ export class StateStore implements StateReader {
    * Appends the batch of the next height; durable and readable when resolved. Appends that wait together share one sync; they
    * resolve in order. `batch` is borrowed until then.
    * Rejects with `BatchError` for malformed bytes, `StorageError` ('wrong-height', 'disk-full', 'failed', 'table-full',
-   * 'queue-full', 'closed'). After 'disk-full' or 'failed' reads go on, and nothing more is taken until the store is opened again.
+   * 'queue-full', 'closed'), `FilesError` when the table has no room and cannot grow (nothing is logged then). After 'disk-full' or 'failed' reads go on, and nothing more is taken until the store is opened again.
    */
   append(batch: Uint8Array, height: number): Promise<void> {
     const done = this.#append(batch, height);

@@ -20,7 +20,7 @@ import {
 } from '../../native/index.ts';
 import { assertInvariant, CorruptionError, StorageError } from '../errors.ts';
 import { diskFiles } from '../files/disk-files.ts';
-import { type FileLock, type Files, makeDurableDirectory } from '../files/files.ts';
+import { type FileLock, type Files, FilesError, makeDurableDirectory } from '../files/files.ts';
 import { FRAME_LENGTH_SIZE_BYTES, frameBlock, HistoryCursor, type HistoryShape } from './cursor.ts';
 import { type BlockPlace, HistoryIndex, type TransactionKey, type TransactionPlace } from './history-index.ts';
 import { StreamFiles } from './stream-files.ts';
@@ -127,7 +127,7 @@ export class HistoryStore {
 
   /**
    * Appends the block of the next height; durable when resolved. Calls queue up in order.
-   * Rejects with `StorageError` 'wrong-height', 'too-large', 'failed', 'closed'.
+   * Rejects with `StorageError` 'wrong-height', 'disk-full', 'failed', 'closed'.
    */
   append(block: HistoryBlock): Promise<void> {
     const done = this.#queue.then(() => this.#append(block));
@@ -155,12 +155,11 @@ export class HistoryStore {
       await this.#stream.append(place.offset, framed);
       await this.#index.add(place, block.transactions, cursor.segmentCount - cursor.completed.length, cursor.completed);
     } catch (error) {
+      const full = error instanceof FilesError && error.code === 'no-space';
       this.#failure = new StorageError(
-        'failed',
-        'writing history failed; nothing more is kept until it is opened again',
-        {
-          cause: error,
-        },
+        full ? 'disk-full' : 'failed',
+        `${full ? 'the disk is full' : 'writing history failed'}; nothing more is kept until it is opened again (reads go on)`,
+        { cause: error },
       );
       throw this.#failure;
     }
