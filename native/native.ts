@@ -11,7 +11,7 @@ import { checkedKernels } from './checked.ts';
 import type { KernelPath, Kernels, MappedFile } from './kernels.ts';
 import { MappedFileError } from './mapped-file-error.ts';
 import type { Ed25519Name } from './portable/choose.ts';
-import { portableRaw } from './portable/index.ts';
+import { fallbackRaw } from './portable/index.ts';
 import { type RawKernels, tableCorrupt, tableFull } from './raw-kernels.ts';
 import { failedSelfTest } from './self-test.ts';
 
@@ -104,13 +104,14 @@ function mergedPaths(
 
 /** Loads and self-tests the addon. Throws only when a demanded Ed25519 backend is missing. */
 export function nativeKernels({ ed25519, without = [] }: NativeOptions): NativeResult {
-  const portable = portableRaw(ed25519);
   let native: NativeFunctions;
   try {
     native = openBinding(without);
   } catch (error) {
     return { kernels: null, reason: `the C++ kernels cannot be loaded: ${firstLine(error)}` };
   }
+  // With a native Ed25519 the fallback only answers the self-test, so the backend that costs nothing to load will do.
+  const portable = fallbackRaw(ed25519 ?? (native.ed25519Verify === undefined ? undefined : 'node'));
   const raw = rawOver(native, portable.raw, ed25519 !== undefined);
   const failed = failedSelfTest(raw, portable.raw);
   if (failed !== null) return { kernels: null, reason: `the C++ kernels failed their self-test: ${failed}` };

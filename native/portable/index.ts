@@ -6,11 +6,13 @@ import { checkedKernels } from '../checked.ts';
 import type { KernelPath, Kernels } from '../kernels.ts';
 import type { RawKernels } from '../raw-kernels.ts';
 import { decryptChained, encryptChained, encryptMany } from './aes-cbc.ts';
-import { chooseCbc, chooseEd25519, chooseSha256, type Ed25519Name, pathOf } from './choose.ts';
+import { type Choice, chooseCbc, chooseEd25519, chooseSha256, type Ed25519Name, pathOf } from './choose.ts';
 import { crc32c } from './crc32c.ts';
 import { ed25519Verify } from './ed25519.ts';
+import type { Ed25519Backend } from './ed25519-backend.ts';
 import { mapFile } from './mapped-file.ts';
 import { pohVerify } from './poh-verify.ts';
+import { nodeEngine, type Sha256Engine } from './sha256-engine.ts';
 import { tableFind, tablePut } from './table.ts';
 
 function ripemd160Keys(keys: Uint8Array, out: Uint8Array): void {
@@ -19,9 +21,28 @@ function ripemd160Keys(keys: Uint8Array, out: Uint8Array): void {
 
 const plain = (kernel: string, path: string, reason: string): KernelPath => ({ kernel, path, reason });
 
-/** The portable kernels before their argument checks. @param ed25519 takes exactly that backend */
-export function portableRaw(ed25519?: Ed25519Name): { raw: RawKernels; paths: KernelPath[] } {
-  const [sha, cbc, signatures] = [chooseSha256(), chooseCbc(), chooseEd25519(ed25519)];
+/** The portable kernels before their argument checks, and the paths that serve them. */
+export interface PortableTwin {
+  readonly raw: RawKernels;
+  readonly paths: readonly KernelPath[];
+}
+
+/** The fastest portable kernels that work. @param ed25519 takes exactly that backend */
+export function portableRaw(ed25519?: Ed25519Name): PortableTwin {
+  return assemble(chooseSha256(), chooseEd25519(ed25519));
+}
+
+/**
+ * Portable kernels for behind the native ones: quick to load, because the native twin has SHA-256 of its own and mostly Ed25519 too.
+ * They also check the native ones at load. @param ed25519 takes exactly that backend
+ */
+export function fallbackRaw(ed25519?: Ed25519Name): PortableTwin {
+  const sha = { backend: nodeEngine(), reason: 'not in use: the native twin has its own' };
+  return assemble(sha, chooseEd25519(ed25519));
+}
+
+function assemble(sha: Choice<Sha256Engine>, signatures: Choice<Ed25519Backend>): PortableTwin {
+  const cbc = chooseCbc();
   const engine = sha.backend;
   const raw: RawKernels = {
     sha256: engine.hash,

@@ -115,36 +115,46 @@ export interface WasmFunction {
   readonly code: Code;
 }
 
-const section = (id: number, content: number[]): number[] => [id, ...unsignedLeb(content.length), ...content];
-const vector = (items: number[][]): number[] => [...unsignedLeb(items.length), ...items.flat()];
-const nameBytes = (name: string): number[] => {
-  const bytes = [...new TextEncoder().encode(name)];
-  return [...unsignedLeb(bytes.length), ...bytes];
+type Bytes = readonly number[] | Uint8Array;
+
+/** Bodies are tens of kilobytes, so they are joined as typed arrays, each byte copied a few times at most. */
+function join(...parts: readonly Bytes[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+const section = (id: number, content: Bytes): Bytes => join([id], unsignedLeb(content.length), content);
+const vector = (items: readonly Bytes[]): Bytes => join(unsignedLeb(items.length), ...items);
+const nameBytes = (name: string): Bytes => {
+  const bytes = new TextEncoder().encode(name);
+  return join(unsignedLeb(bytes.length), bytes);
 };
 
-function bodyBytes({ locals, code }: WasmFunction): number[] {
+function bodyBytes({ locals, code }: WasmFunction): Bytes {
   const declared = vector(locals.map((type) => [1, type]));
   const size = declared.length + code.bytes.length + 1;
-  return [...unsignedLeb(size), ...declared, ...code.bytes, 0x0b];
+  return join(unsignedLeb(size), declared, code.bytes, [0x0b]);
 }
 
 /** The module's bytes: `functions` exported by name, and a memory of `pages` * 64 KiB exported as `memory`. */
 export function moduleBytes(functions: readonly WasmFunction[], pages: number): Uint8Array<ArrayBuffer> {
-  const types = functions.map(({ parameterCount }) => [
-    0x60,
-    ...unsignedLeb(parameterCount),
-    ...new Array<number>(parameterCount).fill(I32),
-    0,
-  ]);
-  const exported = functions.map(({ name }, index) => [...nameBytes(name), 0x00, ...unsignedLeb(index)]);
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, vector(types)),
-    ...section(3, vector(functions.map((_, index) => unsignedLeb(index)))),
-    ...section(5, [1, 0x01, ...unsignedLeb(pages), ...unsignedLeb(pages)]),
-    ...section(7, vector([...exported, [...nameBytes('memory'), 0x02, 0x00]])),
-    ...section(10, vector(functions.map(bodyBytes))),
-  ]);
+  const types = functions.map(({ parameterCount }) =>
+    join([0x60, parameterCount], new Uint8Array(parameterCount).fill(I32), [0]),
+  );
+  const exported = functions.map(({ name }, index) => join(nameBytes(name), [0x00], unsignedLeb(index)));
+  return join(
+    [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    section(1, vector(types)),
+    section(3, vector(functions.map((_, index) => unsignedLeb(index)))),
+    section(5, [1, 0x01, ...unsignedLeb(pages), ...unsignedLeb(pages)]),
+    section(7, vector([...exported, join(nameBytes('memory'), [0x02, 0x00])])),
+    section(10, vector(functions.map(bodyBytes))),
+  );
 }
 
 /** The part of the WebAssembly global we use; Node's type package does not declare it. */
