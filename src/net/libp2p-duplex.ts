@@ -16,6 +16,7 @@ export class Libp2pDuplex implements Duplex {
   readonly #stream: Stream;
   readonly #chunks: Uint8Array[] = [];
   #queuedBytes = 0;
+  #isResuming = false;
   #ended = false;
   #failure: TransportError | undefined;
   #reader: Waiter | undefined;
@@ -74,16 +75,27 @@ export class Libp2pDuplex implements Duplex {
     }
     this.#chunks.push(bytes);
     this.#queuedBytes += bytes.length;
-    if (this.#queuedBytes > READ_HIGH_BYTES && this.#stream.readStatus === 'readable') this.#stream.pause();
+    this.#pauseWhenFull();
+  }
+
+  #pauseWhenFull(): void {
+    if (this.#isResuming || this.#queuedBytes <= READ_HIGH_BYTES) return;
+    if (this.#stream.readStatus === 'readable') this.#stream.pause();
   }
 
   #resume(): void {
     if (this.#queuedBytes >= READ_LOW_BYTES || this.#stream.readStatus !== 'paused') return;
+    // `resume` first emits what it held back and then sends window updates again, even if the reader paused it meanwhile: the peer would
+    // send without bound. So nothing pauses inside the call, and a queue that is full again pauses after it.
+    this.#isResuming = true;
     try {
       this.#stream.resume();
     } catch {
       // The connection is gone and cannot carry the window update; `close` has told or will tell the reader.
+    } finally {
+      this.#isResuming = false;
     }
+    this.#pauseWhenFull();
   }
 
   /** One drain event. Not `stream.onDrain()`: in libp2p 3.3 its promise, once resolved, stays resolved, so a second wait would not wait. */
