@@ -167,15 +167,14 @@ export function transportContract(makeRig: () => Rig): void {
     test('a reader that stays slower than the sender gets a long answer whole', async () => {
       const [a, b] = await pair();
       b.handle('/cairn/long/1', async function* () {
-        for (let made = 0; made < 24; made++) yield new Uint8Array(1024 * 1024).fill(made);
+        for (let made = 0; made < 600; made++) yield new Uint8Array(32_768).fill(made);
       });
       let read = 0;
       for await (const frame of a.request(b.self, '/cairn/long/1', bytes(1), OPTIONS)) {
-        expect(frame.length).toBe(1024 * 1024);
-        expect(frame[0]).toBe(read++);
-        await new Promise((resolve) => setTimeout(resolve, 15));
+        expect(frame[0]).toBe(read++ & 0xff);
+        await new Promise((resolve) => setTimeout(resolve, 1));
       }
-      expect(read).toBe(24);
+      expect(read).toBe(600);
     });
 
     test('gives up when no frame comes, and when the caller says so', async () => {
