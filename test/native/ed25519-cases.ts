@@ -219,10 +219,13 @@ const MAKERS: readonly ((random: Random, index: number) => Ed25519Case)[] = [
   crossed,
 ];
 
-/** `count` cases, all kinds in turn. */
-export function generateCases(count: number, seed: number): Ed25519Case[] {
+/** `count` cases, all kinds in turn. @param from number of the first one, which picks its kind and variety */
+export function generateCases(count: number, seed: number, from = 0): Ed25519Case[] {
   const random = seededBytes(seed);
-  return Array.from({ length: count }, (_, i) => MAKERS[i % MAKERS.length]!(random, Math.floor(i / MAKERS.length)));
+  return Array.from({ length: count }, (_, i) => {
+    const index = from + i;
+    return MAKERS[index % MAKERS.length]!(random, Math.floor(index / MAKERS.length));
+  });
 }
 
 /** Cases from hexadecimal text. */
