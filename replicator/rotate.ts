@@ -63,6 +63,9 @@ function proofDue({ slot, schedule }: PlanInput, replica: ReplicaStatus): Replic
   const current = periodOf(schedule, slot);
   const period = [current, current - 1].find((open) => open >= 0 && rotationOf(schedule, open) === rotation);
   if (replica.commit !== 'final' || period === undefined || provenPeriods.includes(period)) return [];
+  // Validators may still be deciding the period before: give them half of this one.
+  if (replica.proofPending === true && slot < periodStartSlot(schedule, period) + schedule.slotsPerPeriod / 2)
+    return [];
   return [{ kind: 'prove', segment, rotation, period, deadlineSlot: proofDeadlineSlot(schedule, period) }];
 }
 

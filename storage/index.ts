@@ -26,7 +26,14 @@ export {
 export { DurableRecord, type DurableRecordOptions } from './durable-record.ts';
 export { CorruptionError, StorageError, type StorageErrorCode } from './errors.ts';
 export { diskFiles } from './files/disk-files.ts';
-export { type FileLock, type Files, FilesError, type FilesErrorCode, type StoredFile } from './files/files.ts';
+export {
+  type FileLock,
+  type Files,
+  FilesError,
+  type FilesErrorCode,
+  type StoredFile,
+  writeWhole,
+} from './files/files.ts';
 export {
   BLOCK_SIZE_BYTES_MAX,
   frameBlock,

@@ -46,8 +46,9 @@ const MEMPOOL_TRANSACTIONS_MAX = 200_000;
 const SIGNATURES_KEPT = 100_000;
 /** How often storage proofs are looked for. */
 const PROOF_LOOK_INTERVAL_MS = 500;
-/** How long to wait for peers' word of their tips before taking part as if alone. */
-const PEERS_READY_MS = 1_000;
+/** How often to look whether enough peers have told their tips, and how long to wait for them at the most. */
+const PEERS_LOOK_INTERVAL_MS = 100;
+const PEERS_READY_MS_MAX = 15_000;
 
 export interface ChainNodeOptions {
   readonly role: 'validator' | 'archive';
@@ -99,6 +100,7 @@ export class ChainNode implements ChainParts {
   readonly #state: ConsensusState;
   readonly #driver: ConsensusDriver;
   readonly #timers: NodeJS.Timeout[] = [];
+  #isReady = false;
   #counter: bigint = BigInt(Date.now()) << 20n;
 
   /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
@@ -164,7 +166,7 @@ export class ChainNode implements ChainParts {
     for (const block of this.#opened.pending) this.intake.block(block, null);
     await this.intake.votes(this.#opened.keptVotes, null);
     await this.peers.start();
-    this.#timers.push(setTimeout(() => this.#feed({ kind: 'peersReady' }), PEERS_READY_MS));
+    this.#timers.push(setInterval(() => this.#tellWhenReady(), PEERS_LOOK_INTERVAL_MS));
     this.submissions.start();
     if (this.proofs !== null)
       this.#timers.push(setInterval(() => void this.proofs?.look(this.tree.root), PROOF_LOOK_INTERVAL_MS));
@@ -183,6 +185,15 @@ export class ChainNode implements ChainParts {
     await this.#check.verifier.stop();
     await this.effects.idle();
     await this.store.close();
+  }
+
+  /** Tells consensus, once, that enough validators have said how far they are: with this one they could make a quorum. */
+  #tellWhenReady(): void {
+    if (this.#isReady) return;
+    const { members } = this.rules.validators;
+    const others = [...this.peers.statuses.values()].filter(({ role }) => role === 'validator').length;
+    this.#isReady = 3 * (others + 1) > 2 * members.length || performance.now() - this.startedMs > PEERS_READY_MS_MAX;
+    if (this.#isReady) this.#feed({ kind: 'peersReady' });
   }
 
   get #votesTopic(): string {

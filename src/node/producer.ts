@@ -164,9 +164,12 @@ export class Producer {
     }
   }
 
+  /** Mixes in the votes that may stand in this slot; those for this slot's own or later blocks wait for a later one. */
   async #includeVotes(open: OpenSlot): Promise<void> {
-    const votes = this.#votes.splice(0, BLOCK_VOTES_MAX - open.voteCount);
+    const fitting = this.#votes.filter(({ targetSlot }) => targetSlot < open.slot);
+    const votes = fitting.slice(0, BLOCK_VOTES_MAX - open.voteCount);
     if (votes.length === 0) return;
+    this.#votes = this.#votes.filter((vote) => !votes.includes(vote));
     const mixed = await this.#mixin(open, votes);
     if (mixed === null) {
       if (this.#open !== null) this.#votes.unshift(...votes);

@@ -1,4 +1,5 @@
 /** Puts the replicator role together. */
+import { join } from 'node:path';
 import type { ReplicaStore, VrfKey } from '../../../replicator/index.ts';
 import type { SigningKey } from '../../codec/index.ts';
 import { genesisHeader, type LedgerRules, ledgerRules } from '../../ledger/index.ts';
@@ -11,6 +12,7 @@ import { SignatureChecks } from '../signature-checks.ts';
 import { InlineVerifier } from '../threads/index.ts';
 import { FinalityFollower } from './finality-follower.ts';
 import { LedgerLink } from './ledger-link.ts';
+import { ProofFolder } from './proof-folder.ts';
 import { ReplicaKeeper } from './replica-keeper.ts';
 import { ReplicatorNode } from './replicator-node.ts';
 import { SegmentSource } from './segment-source.ts';
@@ -36,7 +38,7 @@ export async function openReplicator(
   const verifier = new InlineVerifier(kernels);
   const signatures = new SignatureChecks(kernels, verifier, 1);
   const { slotsPerPeriod, periodsPerRotation, sampleBlockSizeBytes } = genesis.replication;
-  const { segmentSizeBytes } = genesis.history;
+  const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const follower = new FinalityFollower({
     kernels,
     transport,
@@ -53,6 +55,7 @@ export async function openReplicator(
     minimumFee: rules.minimumFee,
     counterStart: BigInt(Date.now()) << 20n,
   });
+  const proofs = await ProofFolder.open(kernels, join(config.dataDirectory, 'proofs'));
   const peers = newPeers(context, rules, key, log);
   const keeper = new ReplicaKeeper({
     kernels,
@@ -60,10 +63,12 @@ export async function openReplicator(
     vrf,
     identity: key.publicKey,
     schedule: { slotsPerPeriod, periodsPerRotation },
-    segmentSizeBytes,
+    chainId: rules.chainId,
+    geometry: { segmentSizeBytes, leafSizeBytes },
     sampleBlockSizeBytes,
     follower,
     segments,
+    saveProof: (proof) => proofs.save(proof),
     send: (payload) => ledger.send(node.targets(), follower.head!, payload),
     log,
   });

@@ -10,6 +10,7 @@
 import { type Hash, hash, type Kernels, sameBytes } from '../../../native/index.ts';
 import {
   CorruptReplicaError,
+  type DesignatedBlock,
   deriveSampleSeed,
   planReplicas,
   proveKey,
@@ -19,6 +20,8 @@ import {
   type ReplicationSchedule,
   type ReplicatorAction,
   rotationStartPeriod,
+  type SegmentGeometry,
+  type StorageProof,
   samplesRoot,
   type VrfKey,
 } from '../../../replicator/index.ts';
@@ -38,12 +41,15 @@ export interface KeeperDeps {
   readonly vrf: VrfKey;
   readonly identity: Uint8Array;
   readonly schedule: ReplicationSchedule;
-  readonly segmentSizeBytes: number;
+  readonly chainId: Uint8Array;
+  readonly geometry: SegmentGeometry;
   readonly sampleBlockSizeBytes: number;
   readonly follower: FinalityFollower;
   readonly segments: SegmentSource;
   /** Hands a transaction to the network; true when somebody took it. */
   readonly send: (payload: Payload) => Promise<boolean>;
+  /** Keeps the newest proof of each segment, for `cairn verify proof`. */
+  readonly saveProof: (proof: StorageProof) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -90,7 +96,7 @@ export class ReplicaKeeper {
   get current(): { readonly action: ReplicatorAction; readonly progress: number } | null {
     if (this.#current === null) return null;
     const { action, encodedSizeBytes } = this.#current;
-    return { action, progress: encodedSizeBytes / this.#deps.segmentSizeBytes };
+    return { action, progress: encodedSizeBytes / this.#deps.geometry.segmentSizeBytes };
   }
 
   /** Period of the last proof sent for a replica. */
@@ -190,7 +196,7 @@ export class ReplicaKeeper {
   }
 
   #encodeRequest(segment: number, rotation: number): EncodeRequest | undefined {
-    const rotationHash = this.#designatedHash(rotationStartPeriod(this.#deps.schedule, rotation));
+    const rotationHash = this.#designated(rotationStartPeriod(this.#deps.schedule, rotation))?.pohHash;
     if (rotationHash === undefined) return undefined;
     const keyProof = proveKey(this.#deps.vrf, { segment, rotation, rotationHash });
     const onProgress = (encodedSizeBytes: number): void => {
@@ -209,22 +215,29 @@ export class ReplicaKeeper {
 
   async #prove(segment: number, rotation: number, period: number, head: BlockHeader): Promise<void> {
     const held = this.#held.get(nameOf(segment, rotation));
-    const periodHash = this.#designatedHash(period);
-    if (held === undefined || periodHash === undefined) return;
+    const periodBlock = this.#designated(period);
+    const rotationBlock = this.#designated(rotationStartPeriod(this.#deps.schedule, rotation));
+    if (held === undefined || periodBlock === undefined || rotationBlock === undefined) return;
+    const { identity, schedule, geometry, sampleBlockSizeBytes, chainId } = this.#deps;
+    const periodHash = periodBlock.pohHash;
     const sampleProof = proveSamples(this.#deps.vrf, { segment, period, periodHash });
-    const seed = deriveSampleSeed({ identity: this.#deps.identity, segment, period, periodHash }, sampleProof);
+    const seed = deriveSampleSeed({ identity, segment, period, periodHash }, sampleProof);
     if (seed === false) throw new RangeError('own sample proof does not verify');
     const root = await this.#samplesRoot(segment, rotation, periodHash, seed);
     if (!(await this.#deps.send({ kind: 'prove', segment, period, sampleProof, samplesRoot: root }))) return;
     held.proofSentSlot.set(period, head.slot);
     this.counts.proofsSent += 1;
+    const context = { chainId, geometry, sampleBlockSizeBytes, schedule, rotationBlock, periodBlock };
+    const { keyProof, replicaRoot, segmentRoot } = held.header;
+    const made = { segment, rotation, period, identity, keyProof, sampleProof, replicaRoot, samplesRoot: root };
+    await this.#deps.saveProof({ ...context, segmentRoot, ...made });
   }
 
   async #samplesRoot(segment: number, rotation: number, periodHash: Hash, seed: Uint8Array): Promise<Hash> {
     const replica = await this.#deps.store.get({ segment, rotation });
     try {
       const layout = {
-        replicaSizeBytes: this.#deps.segmentSizeBytes,
+        replicaSizeBytes: this.#deps.geometry.segmentSizeBytes,
         sampleBlockSizeBytes: this.#deps.sampleBlockSizeBytes,
       };
       return await samplesRoot(this.#deps.kernels, replica.reader, { layout, periodHash, seed });
@@ -233,9 +246,12 @@ export class ReplicaKeeper {
     }
   }
 
-  /** PoH hash of the last final block up to the period's first slot. */
-  #designatedHash(period: number): Hash | undefined {
-    return this.#deps.follower.lastUpTo(period * this.#deps.schedule.slotsPerPeriod)?.pohHash;
+  /** The last final block up to the period's first slot: it designates the period's hash. */
+  #designated(period: number): (DesignatedBlock & { readonly pohHash: Hash }) | undefined {
+    const header = this.#deps.follower.lastUpTo(period * this.#deps.schedule.slotsPerPeriod);
+    return header === undefined
+      ? undefined
+      : { height: header.height, blockHash: header.hash, pohHash: header.pohHash };
   }
 
   #hold(header: ReplicaHeader): void {
