@@ -19,18 +19,21 @@ export interface RpcOptions extends CommonOptions {
 }
 
 /** A command with the common options; `examples`: command lines with a remark each. */
-export function newCommand(
-  name: string,
-  description: string,
-  examples: readonly (readonly [string, string])[],
-): Command {
+export function newCommand(name: string, description: string, examples: Examples): Command {
+  return newGroup(name, description, examples)
+    .option('--json', 'print the result as one line of JSON')
+    .option('--debug', 'show stacks of errors');
+}
+
+type Examples = readonly (readonly [string, string])[];
+
+/** A command that only holds others. It must not have the common options: commander would take its subcommands' `--json` for its own. */
+export function newGroup(name: string, description: string, examples: Examples): Command {
   const width = Math.max(...examples.map(([line]) => line.length));
   const lines = examples.map(([line, remark]) => `  $ ${line.padEnd(width)}  # ${remark}`);
   return new Command(name)
     .description(description)
     .showHelpAfterError('(add --help for the options and examples)')
-    .option('--json', 'print the result as one line of JSON')
-    .option('--debug', 'show stacks of errors')
     .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { packageRoot } from '../../native/worker-url.ts';
-import { newCommand } from './command.ts';
+import { newGroup } from './command.ts';
 import { addressCommand } from './commands/address.ts';
 import { balanceCommand } from './commands/balance.ts';
 import { devnetCommand } from './commands/devnet.ts';
@@ -48,7 +48,7 @@ Examples:
 Exit codes: 0 done, or valid; 1 not done, or invalid; 2 not understood, or unreadable.`;
 
 function verifyCommand(): Command {
-  const command = newCommand('verify', 'check something without trusting who served it', [
+  const command = newGroup('verify', 'check something without trusting who served it', [
     ['cairn verify timestamp FILE PROOF --trust HASH', 'a file existed before a PoH count'],
     ['cairn verify poh --genesis net/genesis.json --count 100', 'the sequence of blocks a node serves'],
     ['cairn verify history --genesis net/genesis.json --data DIR', "a stopped node's whole history"],

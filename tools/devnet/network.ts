@@ -11,17 +11,11 @@ import {
   type InitializedNode,
   type InitOptions,
   initNetwork,
+  type NetworkParameters,
 } from '../../src/node/init.ts';
 import type { WorkloadPlan } from '../workload/plan.ts';
 import type { WorkloadKeys } from '../workload/signer.ts';
-import {
-  ARCHIVES,
-  DEVNET_GENESIS,
-  NODE_BALANCE,
-  REPLICATOR_CAPACITY_BYTES,
-  REPLICATORS,
-  VALIDATOR_BOND,
-} from './parameters.ts';
+import { NODE_BALANCE, VALIDATOR_BOND } from './parameters.ts';
 import { freePorts } from './ports.ts';
 
 export interface DevnetFolders {
@@ -36,37 +30,41 @@ export interface DevnetFolders {
   readonly supply: bigint;
 }
 
+/** How many processes of each role, and by which rules. */
+export interface NetworkShape {
+  readonly networkName: string;
+  readonly validators: number;
+  readonly archives: number;
+  readonly replicators: number;
+  readonly parameters: NetworkParameters;
+  readonly replicatorCapacityBytes: number;
+}
+
 /** Writes everything under `directory`, which must be empty or absent. */
 export async function prepareNetwork(
   directory: string,
-  validators: number,
-  plan: WorkloadPlan,
-  keys: WorkloadKeys,
+  shape: NetworkShape,
+  accounts: readonly GenesisBalance[],
 ): Promise<DevnetFolders> {
-  const nodeCount = validators + ARCHIVES + REPLICATORS + 1;
+  const { validators, archives, replicators } = shape;
+  const nodeCount = validators + archives + replicators + 1;
   const ports = await freePorts(2 * nodeCount);
-  const accounts = workloadBalances(plan, keys);
   const options: InitOptions = {
+    ...shape,
     directory,
-    networkName: `devnet-${plan.kind}`,
-    parameters: DEVNET_GENESIS,
-    validators,
-    archives: ARCHIVES,
-    replicators: REPLICATORS,
     bond: VALIDATOR_BOND,
     nodeBalance: NODE_BALANCE,
     accounts,
     peerPort: (index) => ports[index] ?? 0,
     rpcPort: (index) => ports[nodeCount + index] ?? 0,
-    replicatorCapacityBytes: REPLICATOR_CAPACITY_BYTES,
     faults: true,
   };
   const network = await initNetwork(options);
-  const newcomer = await addNode(options, network, 'archive', `archive-${ARCHIVES + 1}`);
+  const newcomer = await addNode(options, network, 'archive', `archive-${archives + 1}`);
   const logDirectory = join(directory, 'logs');
   await mkdir(logDirectory);
   const ofRole = (role: string): InitializedNode[] => network.nodes.filter((node) => node.role === role);
-  const own = BigInt(validators + REPLICATORS) * NODE_BALANCE;
+  const own = BigInt(validators + replicators) * NODE_BALANCE;
   return {
     network,
     validators: ofRole('validator'),
@@ -79,7 +77,7 @@ export async function prepareNetwork(
 }
 
 /** Accounts that only receive get no genesis entry: the first transfer makes them. */
-function workloadBalances(plan: WorkloadPlan, keys: WorkloadKeys): GenesisBalance[] {
+export function workloadBalances(plan: WorkloadPlan, keys: WorkloadKeys): GenesisBalance[] {
   return plan.accounts.flatMap(({ genesis }, index) =>
     genesis === 0n ? [] : [{ address: keys.address(index), balance: genesis }],
   );

@@ -14,11 +14,15 @@ import { WorkloadKeys } from '../workload/signer.ts';
 import { planZipf } from '../workload/zipf-plan.ts';
 import { ClusterPort } from './cluster-port.ts';
 import type { Evidence } from './evidence.ts';
-import { type DevnetFolders, prepareNetwork } from './network.ts';
+import { type DevnetFolders, type NetworkShape, prepareNetwork, workloadBalances } from './network.ts';
 import { finalHeight, Observer } from './observe.ts';
 import {
+  ARCHIVES,
+  DEVNET_GENESIS,
   REPLAY_RATE_PER_SECOND_MIN,
   REPLAY_SHARE,
+  REPLICATOR_CAPACITY_BYTES,
+  REPLICATORS,
   WORKLOAD_FEE,
   ZIPF_ACCOUNTS,
   ZIPF_RATE_PER_SECOND,
@@ -71,12 +75,23 @@ export async function runDevnet(options: DevnetOptions): Promise<DevnetResult> {
   const plan = await makePlan(options);
   const keys = new WorkloadKeys(plan);
   const directory = await makeDirectory(options.dataDirectory);
-  const folders = await prepareNetwork(directory, options.validators, plan, keys);
+  const folders = await prepareNetwork(directory, shapeOf(options, plan), workloadBalances(plan, keys));
   const run = new Run(options, plan, keys, folders);
   const outcome = await run.play();
   const keep = options.dataDirectory !== null || !outcome.report.ok;
   if (!keep) await rm(directory, { recursive: true, force: true });
   return { ...outcome, directory: keep ? directory : null };
+}
+
+function shapeOf({ validators }: DevnetOptions, plan: WorkloadPlan): NetworkShape {
+  return {
+    networkName: `devnet-${plan.kind}`,
+    validators,
+    archives: ARCHIVES,
+    replicators: REPLICATORS,
+    parameters: DEVNET_GENESIS,
+    replicatorCapacityBytes: REPLICATOR_CAPACITY_BYTES,
+  };
 }
 
 async function makePlan({ transfersFile, seed }: DevnetOptions): Promise<WorkloadPlan> {

@@ -9,7 +9,7 @@
  * - Processes are ended by their ids only.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,6 +28,14 @@ export interface ReadyLine {
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+/** How a command ended, and what it said. */
+export interface CommandOutcome extends ProcessExit {
+  /** Standard output; its last mebibyte. */
+  readonly output: string;
+  /** The end of standard error (of all commands that ran under this name). */
+  readonly errors: string;
 }
 
 export type ProcessErrorCode = 'not-built' | 'exited-early' | 'not-ready' | 'failed';
@@ -147,13 +155,19 @@ export class Processes {
 
   /** Runs a command to its end and returns what it printed. @throws ProcessError when it fails or takes too long */
   async run(name: string, args: readonly string[], timeoutMs: number): Promise<string> {
+    const { code, signal, output, errors } = await this.execute(name, args, timeoutMs);
+    if (code === 0) return output;
+    const how = signal === null ? `exit code ${code}` : signal;
+    throw new ProcessError('failed', `${name} ended with ${how}: ${errors || output.trim()}`);
+  }
+
+  /** Runs a command to its end, whatever that is; SIGKILL ends it after `timeoutMs`. */
+  async execute(name: string, args: readonly string[], timeoutMs: number): Promise<CommandOutcome> {
     const child = this.#spawn(name, args);
     const timer = setTimeout(() => child.signal('SIGKILL'), timeoutMs);
     const [output, exit] = await Promise.all([collect(child), child.exited]);
     clearTimeout(timer);
-    if (exit.code === 0) return output;
-    const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal;
-    throw new ProcessError('failed', `${name} ended with ${how}: ${(await child.logTail()) || output.trim()}`);
+    return { ...exit, output, errors: await child.logTail() };
   }
 
   /** Ends every child. */
@@ -163,6 +177,8 @@ export class Processes {
   }
 
   #spawn(name: string, args: readonly string[]): Child {
+    if (!existsSync(this.#program))
+      throw new ProcessError('not-built', `${this.#program} is not there; build it first: npm run build`);
     const logFile = join(this.#options.logDirectory, `${name}.log`);
     const log = openSync(logFile, 'a');
     try {
