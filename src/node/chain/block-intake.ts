@@ -6,7 +6,7 @@
  * - A block already held is not checked or fed again. A block's votes are fed after the block.
  * - A bad signature or a foreign key is the sender's fault; nothing of such a message is kept.
  */
-import { byteKey, type Hash, sameBytes } from '../../../native/index.ts';
+import { sameBytes } from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -88,9 +88,4 @@ export class BlockIntake {
     this.counts.refused += 1;
     throw new PeerFault(from ?? 'own disk', code, message);
   }
-}
-
-/** Names a block in logs. */
-export function shortHash(hash: Hash): string {
-  return Buffer.from(byteKey(hash).slice(0, 4), 'latin1').toString('hex');
 }
