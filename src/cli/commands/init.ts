@@ -1,7 +1,7 @@
 /** `cairn init`: writes a new network: genesis, and a folder a node with configuration and keys. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Address } from '../../../native/index.ts';
 import { formatAddress, parseAddress, signingKey } from '../../codec/index.ts';
 import { DEFAULT_PARAMETERS, initNetwork } from '../../node/init.ts';
@@ -41,7 +41,12 @@ export function initCommand(): Command {
     .option('--rpc-port <port>', "first node's RPC port; the others follow", wholeNumber(1, 65_000), 8899)
     .option('--capacity <bytes>', 'replica bytes each replicator keeps', wholeNumber(1, 2 ** 50), 2 ** 30)
     .option('--fund <address>', 'account that gets --balance (default: a new key beside the folder)', addressText)
-    .option('--balance <units>', 'what that account gets', amountUnits, 1_000_000_000_000n)
+    .addOption(
+      // Described by hand: commander cannot print a BigInt.
+      new Option('--balance <units>', 'what that account gets')
+        .argParser(amountUnits)
+        .default(1_000_000_000_000n, '1000000000000'),
+    )
     .action(run);
 }
 
