@@ -32,7 +32,10 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     expect(code).toBe(0);
     expect(out).toContain('Examples:');
     expect(out).toContain('Exit codes: 0');
-    for (const args of [['devnet'], ['validator'], ['transfer'], ['verify'], ['verify', 'timestamp'], ['sync']]) {
+    const single =
+      'devnet doctor init validator archive replicator keygen address balance transfer timestamp sync verify';
+    const checks = ['timestamp', 'poh', 'history', 'proof'].map((what) => ['verify', what]);
+    for (const args of [...single.split(' ').map((name) => [name]), ...checks]) {
       const help = cairn(...args, '--help');
       expect([args, help.code]).toEqual([args, 0]);
       expect(help.out).toContain(`$ cairn ${args.join(' ')}`);
