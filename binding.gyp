@@ -13,6 +13,7 @@
         "native/addon/crc32c.cc",
         "native/addon/ripemd160.cc",
         "native/addon/table.cc",
+        "native/addon/table_avx512.cc",
         "native/addon/ed25519_ifma.cc"
       ],
       "defines": ["NAPI_VERSION=8"],

@@ -20,6 +20,7 @@ struct Dispatch {
   Crc32cKernel crc32c;
   Ripemd160Kernel ripemd160;
   Ed25519Kernel ed25519;
+  TableKernels table;
 };
 
 Dispatch dispatch_for(uint32_t mask) {
@@ -29,6 +30,7 @@ Dispatch dispatch_for(uint32_t mask) {
   if (mask & CPU_SSE42) d.crc32c = crc32c_sse42();
   d.ripemd160 = mask & CPU_AVX512 ? ripemd160_avx512() : mask & CPU_AVX2 ? ripemd160_avx2() : ripemd160_plain();
   if (mask & CPU_IFMA) d.ed25519 = ed25519_ifma();
+  d.table = mask & CPU_AVX512 ? table_avx512() : table_plain();
   return d;
 }
 
@@ -158,7 +160,7 @@ napi_value ed25519_verify(napi_env env, napi_callback_info info) {
 constexpr uint32_t SLOT_COUNT_LOG2_MAX = 25;
 
 // 0: done, 1: half full, 2: no empty slot.
-napi_value table_find_call(napi_env env, napi_callback_info info) {
+napi_value table_find(napi_env env, napi_callback_info info) {
   Arguments args(env, info, 5);
   const auto table = args.bytes(0);
   const uint32_t log2 = args.number(1);
@@ -167,11 +169,12 @@ napi_value table_find_call(napi_env env, napi_callback_info info) {
   args.require(log2 <= SLOT_COUNT_LOG2_MAX && table.length == (size_t)32 << log2 && secret.length == 16);
   args.require(addresses.length % 20 == 0 && slots.length == addresses.length / 20);
   if (!args.ok()) return args.refuse("tableFind");
-  return make_number(env, (double)(int)table_find(table.data, log2, secret.data, addresses.data, slots.length, slots.data));
+  const TableStatus status = kernels(args).table.find(table.data, log2, secret.data, addresses.data, slots.length, slots.data);
+  return make_number(env, (double)(int)status);
 }
 
 // As tableFind; counts[0] becomes the number of new entries.
-napi_value table_put_call(napi_env env, napi_callback_info info) {
+napi_value table_put(napi_env env, napi_callback_info info) {
   Arguments args(env, info, 6);
   const auto table = args.bytes(0);
   const uint32_t log2 = args.number(1);
@@ -183,7 +186,7 @@ napi_value table_put_call(napi_env env, napi_callback_info info) {
   args.require(entries.length % 32 == 0 && counts.length == 1);
   if (!args.ok()) return args.refuse("tablePut");
   size_t added = 0;
-  const TableStatus status = table_put(table.data, log2, secret.data, used, entries.data, entries.length / 32, &added);
+  const TableStatus status = kernels(args).table.put(table.data, log2, secret.data, used, entries.data, entries.length / 32, &added);
   counts.data[0] = (uint32_t)added;
   return make_number(env, (double)(int)status);
 }
@@ -208,7 +211,7 @@ napi_value make_paths(napi_env env, const Dispatch &d) {
   if (d.ed25519.path) set_string(env, paths, "ed25519", d.ed25519.path);
   if (d.crc32c.path) set_string(env, paths, "crc32c", d.crc32c.path);
   set_string(env, paths, "ripemd160", d.ripemd160.path);
-  set_string(env, paths, "table", "c++");
+  set_string(env, paths, "table", d.table.path);
   set_string(env, paths, "mapped-file", "mmap");
   return paths;
 }
@@ -239,8 +242,8 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
   if (d->ed25519.path) set_function(env, result, "ed25519Verify", ed25519_verify, d);
   if (d->crc32c.path) set_function(env, result, "crc32c", crc32c, d);
   set_function(env, result, "ripemd160Keys", ripemd160_keys, d);
-  set_function(env, result, "tableFind", table_find_call, d);
-  set_function(env, result, "tablePut", table_put_call, d);
+  set_function(env, result, "tableFind", table_find, d);
+  set_function(env, result, "tablePut", table_put, d);
   set_function(env, result, "mapFile", map_file, d);
   set_function(env, result, "syncMapping", sync_mapping, d);
   set_function(env, result, "closeMapping", close_mapping, d);

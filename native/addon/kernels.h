@@ -55,6 +55,14 @@ struct Ed25519Kernel {
 
 enum class TableStatus { ok, full, corrupt };
 
+struct TableKernels {
+  const char *path;
+  // slots[i] = found slot, or -1 - (empty slot).
+  TableStatus (*find)(const uint8_t *table, unsigned log2, const uint8_t *secret, const uint8_t *addresses, size_t n, int32_t *slots);
+  // *added counts the new entries written, also when the status is not ok.
+  TableStatus (*put)(uint8_t *table, unsigned log2, const uint8_t *secret, size_t used, const uint8_t *entries, size_t n, size_t *added);
+};
+
 Sha256Kernels sha256_plain();
 Sha256Kernels sha256_ni();
 AesKernels aes_ni();
@@ -64,8 +72,5 @@ Ripemd160Kernel ripemd160_plain();
 Ripemd160Kernel ripemd160_avx2();
 Ripemd160Kernel ripemd160_avx512();
 Ed25519Kernel ed25519_ifma();
-
-// slots[i] = found slot, or -1 - (empty slot).
-TableStatus table_find(const uint8_t *table, unsigned log2, const uint8_t *secret, const uint8_t *addresses, size_t n, int32_t *slots);
-// *added counts the new entries written, also when the status is not ok.
-TableStatus table_put(uint8_t *table, unsigned log2, const uint8_t *secret, size_t used, const uint8_t *entries, size_t n, size_t *added);
+TableKernels table_plain();
+TableKernels table_avx512();

@@ -15,3 +15,4 @@
 #endif
 
 #define CAIRN_INLINE static inline __attribute__((always_inline))
+#define CAIRN_INLINE_MEMBER inline __attribute__((always_inline))
