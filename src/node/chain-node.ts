@@ -5,15 +5,9 @@
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
 import { randomBytes } from 'node:crypto';
-import { amount, byteKey, height, type Kernels, slot } from '../../native/index.ts';
-import { encodeBase58, type Payload, type SigningKey, signTransaction, type Vote } from '../codec/index.ts';
-import {
-  type ConsensusEvent,
-  type ConsensusState,
-  createConsensus,
-  leaderFor,
-  validatorRanking,
-} from '../consensus/index.ts';
+import { byteKey, height, type Kernels, slot } from '../../native/index.ts';
+import { encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
+import { type ConsensusEvent, type ConsensusState, leaderFor, validatorRanking } from '../consensus/index.ts';
 import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
 import type { Transport } from '../net/transport.ts';
 import { ChainApi } from './api/chain-api.ts';
@@ -23,16 +17,19 @@ import { ChainStore, type OpenedChain } from './chain/chain-store.ts';
 import type { CheckDeps } from './chain/check-block.ts';
 import { ConsensusDriver } from './chain/consensus-driver.ts';
 import { ConsensusEffects } from './chain/consensus-effects.ts';
+import { startConsensus } from './chain/consensus-start.ts';
 import type { ChainParts } from './chain-parts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { FinalityLog } from './finality-log.ts';
 import type { Logger } from './log.ts';
 import { Mempool } from './mempool.ts';
+import { OwnTransactions } from './own-transactions.ts';
 import { Producer } from './producer.ts';
 import { ProofChecker } from './proof-checks/proof-checker.ts';
 import type { StatusMessage } from './protocols.ts';
 import { BlockSource } from './relay/block-source.ts';
 import { Peers } from './relay/peers.ts';
+import { watchPeersReady } from './relay/peers-ready.ts';
 import { Submissions } from './relay/submissions.ts';
 import { serveArchive } from './serve/archive-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
@@ -46,9 +43,6 @@ const MEMPOOL_TRANSACTIONS_MAX = 200_000;
 const SIGNATURES_KEPT = 100_000;
 /** How often storage proofs are looked for. */
 const PROOF_LOOK_INTERVAL_MS = 500;
-/** How often to look whether enough peers have told their tips, and how long to wait for them at the most. */
-const PEERS_LOOK_INTERVAL_MS = 100;
-const PEERS_READY_MS_MAX = 15_000;
 
 export interface ChainNodeOptions {
   readonly role: 'validator' | 'archive';
@@ -100,8 +94,8 @@ export class ChainNode implements ChainParts {
   readonly #state: ConsensusState;
   readonly #driver: ConsensusDriver;
   readonly #timers: NodeJS.Timeout[] = [];
-  #isReady = false;
-  #counter: bigint = BigInt(Date.now()) << 20n;
+  #stopWatching: () => void = () => {};
+  #isStopping = false;
 
   /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
@@ -139,9 +133,13 @@ export class ChainNode implements ChainParts {
     this.rpcUrl = options.rpcUrl;
     this.store = opened.store;
     this.tree = new BlockTree(opened.root);
-    this.#state = this.#newConsensus();
+    this.#state = startConsensus(
+      { genesis: this.genesis, rules: this.rules, key: this.key, opened },
+      this.#clock.nowMs(),
+    );
     this.effects = this.#newEffects();
-    const { onFatal, key } = options;
+    const { key } = options;
+    const onFatal = (error: Error): void => this.#fail(error);
     this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.#clock, key, onFatal });
     this.intake = this.#newIntake();
     this.blocks = this.#newBlockSource();
@@ -166,34 +164,40 @@ export class ChainNode implements ChainParts {
     for (const block of this.#opened.pending) this.intake.block(block, null);
     await this.intake.votes(this.#opened.keptVotes, null);
     await this.peers.start();
-    this.#timers.push(setInterval(() => this.#tellWhenReady(), PEERS_LOOK_INTERVAL_MS));
+    this.#stopWatching = watchPeersReady({
+      validatorCount: this.rules.validators.count,
+      validatorsHeard: () => [...this.peers.statuses.values()].filter(({ role }) => role === 'validator').length,
+      onReady: () => this.#feed({ kind: 'peersReady' }),
+    });
     this.submissions.start();
     if (this.proofs !== null)
       this.#timers.push(setInterval(() => void this.proofs?.look(this.tree.root), PROOF_LOOK_INTERVAL_MS));
     this.#feed({ kind: 'wake' });
   }
 
-  /** Stops cleanly; everything acknowledged is on disk when it resolves. */
+  /** Stops cleanly; everything acknowledged is on disk when it resolves. What is cut short by it is no failure. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     for (const timer of this.#timers) clearInterval(timer);
+    this.#stopWatching();
     this.submissions.stop();
     this.peers.stop();
     this.#driver.stop();
     this.producer?.stop();
     await this.poh?.stop();
     await this.transport.stop();
+    await this.#driver.idle();
     await this.#check.verifier.stop();
     await this.effects.idle();
     await this.store.close();
   }
 
-  /** Tells consensus, once, that enough validators have said how far they are: with this one they could make a quorum. */
-  #tellWhenReady(): void {
-    if (this.#isReady) return;
-    const { members } = this.rules.validators;
-    const others = [...this.peers.statuses.values()].filter(({ role }) => role === 'validator').length;
-    this.#isReady = 3 * (others + 1) > 2 * members.length || performance.now() - this.startedMs > PEERS_READY_MS_MAX;
-    if (this.#isReady) this.#feed({ kind: 'peersReady' });
+  /** Something this node cannot go on after: production and voting end at once. */
+  #fail(error: Error): void {
+    if (this.#isStopping) return;
+    this.#driver.stop();
+    this.producer?.stop();
+    this.#options.onFatal(error);
   }
 
   get #votesTopic(): string {
@@ -208,20 +212,6 @@ export class ChainNode implements ChainParts {
   #noteVote({ voter, targetSlot }: Vote): void {
     const key = byteKey(voter);
     this.votesSeen.set(key, Math.max(targetSlot, this.votesSeen.get(key) ?? 0));
-  }
-
-  #newConsensus(): ConsensusState {
-    const { root, ownVotes, highestProducedSlot } = this.#opened;
-    const { poh, consensus, validators } = this.genesis;
-    const parameters = {
-      chainId: this.rules.chainId,
-      slotDurationMs: poh.slotDurationMs,
-      timeoutSlots: consensus.timeoutSlots,
-      hashesPerSlot: this.rules.hashesPerSlot,
-      unfinalizedBlocksMax: consensus.unfinalizedBlocksMax,
-    };
-    const config = { parameters, validators, own: this.key?.publicKey ?? null };
-    return createConsensus(config, { root: root.header, ownVotes, highestProducedSlot }, this.#clock.nowMs());
   }
 
   #newEffects(): ConsensusEffects {
@@ -240,12 +230,14 @@ export class ChainNode implements ChainParts {
       feed: (event) => this.#feed(event),
       gossipVote: (vote) => transport.publish(this.#votesTopic, vote.bytes),
       ban: (peer, reason) => transport.ban(peer, reason),
-      onFatal: this.#options.onFatal,
+      onFatal: (error) => this.#fail(error),
     });
   }
 
   #newIntake(): BlockIntake {
     return new BlockIntake({
+      kernels: this.kernels,
+      onError: (error) => this.#fail(error),
       rules: this.rules,
       signatures: this.#check.signatures,
       tree: this.tree,
@@ -323,37 +315,30 @@ export class ChainNode implements ChainParts {
       key: this.key,
       onBlock: (block) => this.effects.produced(block),
       onRefused: (transaction, refusal) => this.transactions.drop(transaction.id, refusal),
-      onError: this.#options.onFatal,
+      onError: (error) => this.#fail(error),
     });
   }
 
   #newProofChecker(): ProofChecker | null {
     const { key, store, genesis, rules } = this;
     const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
-    if (index < 0) return null;
+    if (key === null || index < 0) return null;
+    const own = new OwnTransactions({
+      kernels: this.kernels,
+      key,
+      minimumFee: rules.minimumFee,
+      counterStart: BigInt(Date.now()) << 20n,
+      finalHead: () => this.tree.root.header,
+      submit: (transaction) => this.submissions.submitOwn(transaction),
+    });
     return new ProofChecker({
       genesis,
       rules,
       verifier: this.#check.verifier,
       index,
       segment: (at) => store.segment(at),
-      send: (payload) => this.#sendOwn(payload),
+      send: (payload) => own.send(payload),
       log: this.#options.log,
     });
-  }
-
-  /** Signs a transaction of this validator over the final head and queues it. */
-  async #sendOwn(payload: Payload): Promise<void> {
-    const { pohHash, pohCount } = this.tree.root.header;
-    const key = this.key!;
-    this.#counter += 1n;
-    const draft = {
-      lastValidHash: pohHash.slice(0, 20),
-      lastValidCount: pohCount,
-      payload,
-      counter: this.#counter,
-      fee: amount(this.rules.minimumFee),
-    };
-    await this.submissions.submitOwn(signTransaction(this.kernels, draft, key));
   }
 }

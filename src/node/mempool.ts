@@ -1,8 +1,8 @@
 /**
  * Transactions this node has accepted and that are not final yet.
  *
- * Owns three groups, each in order of arrival: `waiting` (for this node to produce, or to forward to the leader), `forwarded` (handed to a leader, not yet seen
- * in a block) and `included` (seen in a block that is not final).
+ * Owns four groups, each in order of arrival: `waiting` (for this node to produce, or to forward to the leader), `taken` (with whoever called `take`),
+ * `forwarded` (handed to a leader, not yet seen in a block) and `included` (seen in a block that is not final).
  *
  * Invariants
  * - A transaction is in exactly one group, and leaves only when final, refused or too old ever to be valid: a leader's death loses nothing that was accepted here.
@@ -22,6 +22,7 @@ interface Forwarded {
 export class Mempool {
   readonly #transactionsMax: number;
   readonly #waiting = new Map<string, Transaction>();
+  readonly #taken = new Map<string, Transaction>();
   readonly #forwarded = new Map<string, Forwarded>();
   readonly #included = new Map<string, Transaction>();
 
@@ -32,7 +33,7 @@ export class Mempool {
 
   /** Transactions not yet seen in a block. */
   get pendingCount(): number {
-    return this.#waiting.size + this.#forwarded.size;
+    return this.#waiting.size + this.#taken.size + this.#forwarded.size;
   }
 
   /** All transactions held. */
@@ -41,17 +42,16 @@ export class Mempool {
   }
 
   add(transaction: Transaction): MempoolAnswer {
-    const key = byteKey(transaction.id);
-    if (this.#waiting.has(key) || this.#forwarded.has(key) || this.#included.has(key)) return 'duplicate';
+    if (this.has(transaction.id)) return 'duplicate';
     if (this.size >= this.#transactionsMax) return 'full';
-    this.#waiting.set(key, transaction);
+    this.#waiting.set(byteKey(transaction.id), transaction);
     return 'added';
   }
 
   /** Whether a transaction is held here. */
   has(id: Uint8Array): boolean {
     const key = byteKey(id);
-    return this.#waiting.has(key) || this.#forwarded.has(key) || this.#included.has(key);
+    return [this.#waiting, this.#taken, this.#forwarded, this.#included].some((group) => group.has(key));
   }
 
   /** Takes up to `countMax` of the longest waiting; the caller must `include`, `forward`, `putBack` or `drop` each. */
@@ -61,12 +61,25 @@ export class Mempool {
       if (taken.length >= countMax) break;
       taken.push(transaction);
       this.#waiting.delete(key);
+      this.#taken.set(key, transaction);
     }
     return taken;
   }
 
-  /** Returns taken transactions to the front of the queue, in their order. */
+  /** Returns taken transactions to the front of the queue, in their order. Those that are no longer taken stay where they are. */
   putBack(transactions: readonly Transaction[]): void {
+    this.#waitFirst(transactions.filter(({ id }) => this.#taken.delete(byteKey(id))));
+  }
+
+  /** Marks taken transactions as handed to a leader. Those that are no longer taken stay where they are. */
+  forward(transactions: readonly Transaction[], nowMs: number): void {
+    for (const transaction of transactions) {
+      const key = byteKey(transaction.id);
+      if (this.#taken.delete(key)) this.#forwarded.set(key, { transaction, atMs: nowMs });
+    }
+  }
+
+  #waitFirst(transactions: readonly Transaction[]): void {
     if (transactions.length === 0) return;
     const later = [...this.#waiting];
     this.#waiting.clear();
@@ -74,24 +87,18 @@ export class Mempool {
     for (const [key, transaction] of later) this.#waiting.set(key, transaction);
   }
 
-  /** Marks transactions as handed to a leader. */
-  forward(transactions: readonly Transaction[], nowMs: number): void {
-    for (const transaction of transactions) this.#forwarded.set(byteKey(transaction.id), { transaction, atMs: nowMs });
-  }
-
   /** Marks transactions as standing in a block; those not held here are not taken up. */
-  include(transactions: readonly Transaction[], own: boolean): void {
+  include(transactions: readonly Transaction[]): void {
     for (const transaction of transactions) {
       const key = byteKey(transaction.id);
-      const known = this.#waiting.delete(key) || this.#forwarded.delete(key);
-      if (known || own) this.#included.set(key, transaction);
+      const isHeld = this.#waiting.delete(key) || this.#taken.delete(key) || this.#forwarded.delete(key);
+      if (isHeld) this.#included.set(key, transaction);
     }
   }
 
   /** Makes the transactions of an abandoned block wait again. */
   release(transactions: readonly Transaction[]): void {
-    const released = transactions.filter((transaction) => this.#included.delete(byteKey(transaction.id)));
-    this.putBack(released);
+    this.#waitFirst(transactions.filter(({ id }) => this.#included.delete(byteKey(id))));
   }
 
   /** Makes those wait again that were forwarded before `beforeMs` (all, with Infinity: the leader changed). */
@@ -102,7 +109,7 @@ export class Mempool {
       this.#forwarded.delete(key);
       reclaimed.push(transaction);
     }
-    this.putBack(reclaimed);
+    this.#waitFirst(reclaimed);
     return reclaimed.length;
   }
 
@@ -110,7 +117,7 @@ export class Mempool {
   drop(transactions: readonly Transaction[]): void {
     for (const transaction of transactions) {
       const key = byteKey(transaction.id);
-      if (!this.#waiting.delete(key) && !this.#forwarded.delete(key)) this.#included.delete(key);
+      for (const group of [this.#waiting, this.#taken, this.#forwarded, this.#included]) if (group.delete(key)) break;
     }
   }
 

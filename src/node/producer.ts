@@ -4,6 +4,7 @@
  * Invariants
  * - A transaction is executed on the slot's overlay before its batch is mixed into the sequence; a batch that the sequence did not take (the slot
  *   closed first) is rolled back and its transactions go back to the front of the mempool, in order.
+ * - Never two blocks of this key in one slot: a slot that was closed once is not opened again, whatever is asked.
  * - At most one batch is between execution and mixin, so entries, counts and execution order agree.
  * - A block extends exactly the parent it was opened on. Every change of parent starts the sequence anew from that parent's last hash.
  * - Nothing here persists or announces: the caller does, before it shows the block to anybody.
@@ -16,6 +17,7 @@ import {
   BLOCK_SIZE_BYTES_MAX,
   type BlockHeader,
   countTransactions,
+  ENTRY_HEAD_SIZE_BYTES,
   type Entry,
   entriesRoot,
   entryMixins,
@@ -26,7 +28,7 @@ import {
   VOTE_SIZE_BYTES,
   type Vote,
 } from '../codec/index.ts';
-import type { BlockExecution, ExecutionSavepoint, Refusal } from '../ledger/index.ts';
+import { type BlockExecution, type ExecutionSavepoint, LedgerInvariantError, type Refusal } from '../ledger/index.ts';
 import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
 import { type CheckDeps, completed, startExecution } from './chain/check-block.ts';
@@ -37,8 +39,8 @@ import type { PohService } from './threads/poh-service.ts';
 const BATCH_TRANSACTIONS_MAX = 256;
 /** How long transactions may gather before they are mixed in. */
 const BATCH_INTERVAL_MS = 20;
-/** Bytes kept free in a block for its ticks and the votes of its last moments. */
-const BLOCK_RESERVE_BYTES: number = 512 * 1024;
+/** Bytes kept free in a block: the last batch may pass the mark by 256 transactions of 2,202 bytes, and the slot's last ticks come after it. */
+const BLOCK_RESERVE_BYTES: number = 640 * 1024;
 /** Most votes in one block. */
 const BLOCK_VOTES_MAX = 4096;
 
@@ -61,6 +63,8 @@ interface OpenSlot {
   readonly execution: BlockExecution;
   /** Set while a batch is executed but not yet mixed in: where to return to if the slot closes first. */
   unmixed: ExecutionSavepoint | null;
+  /** That batch's transactions, until they stand in the block or wait again. */
+  unmixedBatch: readonly Transaction[];
   readonly entries: Entry[];
   sizeBytes: number;
   voteCount: number;
@@ -73,6 +77,7 @@ export class Producer {
   #timer: NodeJS.Timeout | undefined;
   #votes: Vote[] = [];
   #produced = 0;
+  #closedSlot = 0;
 
   constructor(deps: ProducerDeps) {
     this.#deps = deps;
@@ -92,6 +97,8 @@ export class Producer {
   /** Starts the sequence anew on `parent`, with `slot` as the first slot and `votes` to go into it; goes on slot after slot until `stop`. */
   lead(parent: ChainBlock, slot: Slot, votes: readonly Vote[]): void {
     this.stop();
+    // The word that this slot is used up is still on its way to whoever asks.
+    if (slot <= this.#closedSlot) return;
     this.#votes = [...votes];
     const { header } = parent;
     const at = { count: header.pohCount, hash: header.pohHash, slot, parentHash: header.hash };
@@ -119,8 +126,10 @@ export class Producer {
 
   /** Ticks before the parent entry belong to a sequence that was left. */
   #tick(count: PohCount, hash: Hash): void {
-    const entries = this.#open?.entries;
-    if (entries !== undefined && entries.length > 0) entries.push({ kind: 'tick', count, hash });
+    const open = this.#open;
+    if (open === null || open.entries.length === 0) return;
+    open.entries.push({ kind: 'tick', count, hash });
+    open.sizeBytes += ENTRY_HEAD_SIZE_BYTES;
   }
 
   /** Stops producing: the open slot is thrown away, its transactions wait again. The sequence runs on to the end of the slot, unheard, and waits there. */
@@ -129,7 +138,16 @@ export class Producer {
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
+    // In this order: what was mixed in came before the batch under way, and each call puts before all that waits.
+    this.#deps.mempool.putBack(open.unmixedBatch);
     this.#deps.mempool.release(transactionsOf(open.entries));
+  }
+
+  /** Finality has left the branch this node builds on: its block would be nobody's. All else is an error. */
+  #failed(error: Error): void {
+    const isLeft = error instanceof LedgerInvariantError && error.code === 'not-on-final-branch';
+    if (isLeft) this.stop();
+    else this.#deps.onError(error);
   }
 
   #newSlot(parent: ChainBlock, slot: Slot): OpenSlot {
@@ -138,6 +156,7 @@ export class Producer {
       slot,
       execution: startExecution(this.#deps, parent, slot),
       unmixed: null,
+      unmixedBatch: [],
       entries: [],
       sizeBytes: BLOCK_RESERVE_BYTES,
       voteCount: 0,
@@ -146,7 +165,7 @@ export class Producer {
 
   #schedule(delayMs: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#fill().catch((error) => this.#deps.onError(error)), delayMs);
+    this.#timer = setTimeout(() => void this.#fill().catch((error) => this.#failed(error)), delayMs);
   }
 
   /** Mixes in what waits, one batch at a time, then comes back after the interval. */
@@ -167,7 +186,9 @@ export class Producer {
   /** Mixes in the votes that may stand in this slot; those for this slot's own or later blocks wait for a later one. */
   async #includeVotes(open: OpenSlot): Promise<void> {
     const fitting = this.#votes.filter(({ targetSlot }) => targetSlot < open.slot);
-    const votes = fitting.slice(0, BLOCK_VOTES_MAX - open.voteCount);
+    const roomBytes = Math.max(0, BLOCK_SIZE_BYTES_MAX - open.sizeBytes);
+    const countMax = Math.min(BLOCK_VOTES_MAX - open.voteCount, Math.floor(roomBytes / VOTE_SIZE_BYTES));
+    const votes = fitting.slice(0, countMax);
     if (votes.length === 0) return;
     this.#votes = this.#votes.filter((vote) => !votes.includes(vote));
     const mixed = await this.#mixin(open, votes);
@@ -190,6 +211,7 @@ export class Producer {
     const taken = open.sizeBytes < BLOCK_SIZE_BYTES_MAX ? mempool.take(room) : [];
     if (taken.length === 0) return false;
     open.unmixed = open.execution.savepoint();
+    open.unmixedBatch = taken;
     const batch = this.#execute(open, taken);
     if (batch.length === 0) {
       keepUnmixed(open);
@@ -204,7 +226,7 @@ export class Producer {
     open.entries.push({ kind: 'transactions', ...mixed, transactions: batch });
     open.sizeBytes += batch.reduce((sum, { bytes }) => sum + bytes.length + 2, 64);
     keepUnmixed(open);
-    mempool.include(batch, true);
+    mempool.include(batch);
     return taken.length === room;
   }
 
@@ -215,9 +237,14 @@ export class Producer {
       const facts = { signatureValid: true, sender: addressOf(transaction.from) };
       const refusal = open.execution.apply(transaction, facts);
       if (refusal === null) batch.push(transaction);
-      else this.#deps.onRefused(transaction, refusal);
+      else this.#refused(transaction, refusal);
     }
     return batch;
+  }
+
+  #refused(transaction: Transaction, refusal: Refusal): void {
+    this.#deps.mempool.drop([transaction]);
+    this.#deps.onRefused(transaction, refusal);
   }
 
   /** Where the items' root stands in the sequence; null when it does not stand in this slot. */
@@ -239,12 +266,13 @@ export class Producer {
     try {
       takeBackUnmixed(open);
       const block = this.#seal(open, count, pohHash);
+      this.#closedSlot = slot;
       const next = toSlot(slot + 1);
       this.#openOn(block, next, () => this.#deps.poh.openSlot(next, block.header.hash));
       this.#produced += 1;
       this.#deps.onBlock(block);
     } catch (error) {
-      this.#deps.onError(error as Error);
+      this.#failed(error as Error);
     }
   }
 
@@ -281,6 +309,7 @@ export class Producer {
 function keepUnmixed(open: OpenSlot): void {
   if (open.unmixed !== null) open.execution.keep(open.unmixed);
   open.unmixed = null;
+  open.unmixedBatch = [];
 }
 
 /** The slot closed first: undoes a batch that was executed but not mixed in. */

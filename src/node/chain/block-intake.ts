@@ -4,9 +4,9 @@
  *
  * Invariants
  * - A block already held is not checked or fed again. A block's votes are fed after the block.
- * - A bad signature or a foreign key is the sender's fault; nothing of such a message is kept.
+ * - A bad signature, a foreign key, or a body that is not the header's is the sender's fault; nothing of such a message is kept.
  */
-import { sameBytes } from '../../../native/index.ts';
+import { type Kernels, sameBytes } from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -20,15 +20,19 @@ import type { ConsensusEvent } from '../../consensus/index.ts';
 import type { LedgerRules } from '../../ledger/index.ts';
 import { type GossipVerdict, PeerFault, type PeerName } from '../../net/transport.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
+import { blockBodyFault } from './block-body.ts';
 import type { BlockTree } from './block-tree.ts';
 
 export interface IntakeDeps {
+  readonly kernels: Kernels;
   readonly rules: LedgerRules;
   readonly signatures: SignatureChecks;
   readonly tree: BlockTree;
   readonly feed: (event: ConsensusEvent) => void;
   /** Called at the first sight of a good block. */
   readonly onSeen: (header: BlockHeader) => void;
+  /** Called when votes could not be checked here: a thread has failed, or was stopped. */
+  readonly onError: (error: Error) => void;
 }
 
 export class BlockIntake {
@@ -45,14 +49,14 @@ export class BlockIntake {
     this.#require(sameBytes(header.chainId, this.#deps.rules.chainId), from, 'wrong-chain', 'a block of another chain');
     if (this.#deps.tree.body(header.hash) !== undefined || header.height <= this.#deps.tree.root.header.height) return;
     this.#requireValidator(header.leader, from);
-    const signed = this.#deps.signatures.single(header.leader, header.signature, header.hash);
-    this.#require(signed, from, 'bad-signature', 'the header is not signed by its leader');
+    const fault = blockBodyFault(this.#deps.kernels, block);
+    this.#require(fault === null, from, fault ?? '', 'the bytes are not what the leader named in the header signed');
     this.counts.received += 1;
     this.#deps.tree.addBody(block);
     this.#deps.onSeen(header);
     this.#deps.feed({ kind: 'block', header, from });
     // Their place in a block says nothing about who sent it: a bad one is the leader's doing.
-    void this.votes(blockVotes(block.entries), null);
+    this.votes(blockVotes(block.entries), null).catch(this.#deps.onError);
   }
 
   /** Takes votes from a block, a certificate or the disk; those with bad signatures are left out. */

@@ -44,7 +44,7 @@ export class ConsensusDriver {
   readonly #key: SigningKey | null;
   readonly #onFatal: (error: Error) => void;
   readonly #effects: ConsensusEffect[] = [];
-  #draining = false;
+  #draining: Promise<void> | null = null;
   #stopped = false;
   #cancelWake: (() => void) | undefined;
 
@@ -69,7 +69,7 @@ export class ConsensusDriver {
       this.#fail(error as Error);
       return;
     }
-    void this.#drain();
+    this.#draining ??= this.#drain();
   }
 
   stop(): void {
@@ -77,16 +77,21 @@ export class ConsensusDriver {
     this.#cancelWake?.();
   }
 
+  /** Resolves when no effect is under way: after `stop`, when the last one has ended. */
+  async idle(): Promise<void> {
+    await this.#draining;
+  }
+
   async #drain(): Promise<void> {
-    if (this.#draining) return;
-    this.#draining = true;
+    // Never inside the call that feeds: actions may feed in their turn.
+    await null;
     try {
       for (let effect = this.#effects.shift(); effect !== undefined && !this.#stopped; effect = this.#effects.shift())
         await this.#perform(effect);
     } catch (error) {
       this.#fail(error as Error);
     } finally {
-      this.#draining = false;
+      this.#draining = null;
     }
   }
 

@@ -46,6 +46,7 @@ export class ConsensusEffects implements ConsensusActions {
   readonly #deps: EffectDeps;
   /** Own blocks are persisted one after the other, in the order in which they were closed. */
   #persisting: Promise<void> = Promise.resolve();
+  readonly #verifying = new Set<Promise<void>>();
   #justified: Hash;
   readonly counts: { evidence: number; refused: number } = { evidence: 0, refused: 0 };
 
@@ -74,13 +75,16 @@ export class ConsensusEffects implements ConsensusActions {
       .catch((error: Error) => this.#deps.onFatal(error));
   }
 
-  /** Resolves when no write of an own block is under way. */
-  idle(): Promise<void> {
-    return this.#persisting;
+  /** Resolves when no block is being verified or written. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#persisting, ...this.#verifying]);
   }
 
   verifyBlock(hash: Hash): void {
-    void this.#verify(hash).catch((error: Error) => this.#deps.onFatal(error));
+    const verifying = this.#verify(hash)
+      .catch((error: Error) => this.#deps.onFatal(error))
+      .finally(() => this.#verifying.delete(verifying));
+    this.#verifying.add(verifying);
   }
 
   async #verify(hash: Hash): Promise<void> {
@@ -143,8 +147,7 @@ export class ConsensusEffects implements ConsensusActions {
     if (best.block === null) return;
     // One step forward is the rule; after a switch of branches all of the new one is marked.
     const isStep = byteKey(best.header.parentHash) === byteKey(before.header.hash);
-    for (const block of isStep ? [best] : tree.branch(best))
-      mempool.include(blockTransactions(block.block!.entries), false);
+    for (const block of isStep ? [best] : tree.branch(best)) mempool.include(blockTransactions(block.block!.entries));
   }
 
   async justified(hash: Hash, votes: readonly Vote[]): Promise<void> {
@@ -182,7 +185,8 @@ export class ConsensusEffects implements ConsensusActions {
       const block = tree.forget(hash);
       if (block === undefined) continue;
       transactions.remove(block);
-      mempool.release(blockTransactions(block.entries));
+      // Those that another unfinalized block holds go on waiting for that one.
+      mempool.release(blockTransactions(block.entries).filter(({ id }) => transactions.holding(id).length === 0));
     }
     await store.forget(hashes);
   }

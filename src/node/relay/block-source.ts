@@ -2,7 +2,7 @@
  * Serves blocks to peers and fetches them from peers: by hash, and by stretches of the best chain, each block followed by the votes that justified it.
  *
  * Invariants
- * - What comes in is decoded, its header's signature checked, and handed on; nothing is kept here.
+ * - What comes in is decoded, compared with what was asked for, and handed on; nothing is kept here.
  * - At most one fetch by hash per block and one stretch at a time are under way; answers are bounded (protocols.ts).
  * - A peer whose answer breaks the format is held to account; one that is silent costs a timeout, then the next is asked.
  */
@@ -16,10 +16,10 @@ import {
   FETCH_BLOCKS_MAX,
   FETCH_SIZE_BYTES_MAX,
   HashRequest,
-  IDLE_TIMEOUT_MS,
   PROTOCOL,
   RangeRequest,
 } from '../protocols.ts';
+import { ask } from './ask.ts';
 
 /** A block as peers send it: its exact bytes, and the votes for it (concatenated, may be empty). */
 export interface ServedBlock {
@@ -77,8 +77,8 @@ export class BlockSource {
     this.#wanted.add(key);
     try {
       for (const peer of this.#candidates(from)) {
-        const count = await this.#fetch(peer, PROTOCOL.block, { hash });
-        if (count > 0) return;
+        const isAsked = ({ header }: Block): boolean => byteKey(header.hash) === key;
+        if ((await this.#fetch(peer, PROTOCOL.block, { hash }, 1, isAsked)) > 0) return;
       }
     } finally {
       this.#wanted.delete(key);
@@ -91,8 +91,10 @@ export class BlockSource {
     this.#rangeUnderWay = true;
     try {
       const countMax = Math.min(FETCH_BLOCKS_MAX, toHeight - fromHeight + 1);
+      const isAsked = ({ header }: Block, at: number): boolean => header.height === fromHeight + at;
+      const request = { from: fromHeight, countMax };
       for (const peer of this.#candidates(from))
-        if ((await this.#fetch(peer, PROTOCOL.range, { from: fromHeight, countMax })) > 0) return;
+        if ((await this.#fetch(peer, PROTOCOL.range, request, countMax, isAsked)) > 0) return;
     } finally {
       this.#rangeUnderWay = false;
     }
@@ -103,16 +105,24 @@ export class BlockSource {
     return first !== null && peers.includes(first) ? [first, ...peers.filter((peer) => peer !== first)] : [...peers];
   }
 
-  /** Requests frames of block, votes, block, votes ...; answers how many blocks came. */
-  async #fetch(peer: PeerName, protocol: string, request: Record<string, unknown>): Promise<number> {
+  /** Requests frames of block, votes, block, votes ...; answers how many blocks came. Others than those asked for are the peer's fault. */
+  async #fetch(
+    peer: PeerName,
+    protocol: string,
+    message: Record<string, unknown>,
+    blocksMax: number,
+    isAsked: (block: Block, at: number) => boolean,
+  ): Promise<number> {
     let count = 0;
     let block: Block | undefined;
     try {
-      const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: 2 * FETCH_SIZE_BYTES_MAX };
-      for await (const frame of this.#deps.transport.request(peer, protocol, encodeMessage(request), options)) {
+      const request = encodeMessage(message);
+      const question = { protocol, request, framesMax: 2 * blocksMax, sizeBytesMax: 2 * FETCH_SIZE_BYTES_MAX };
+      for await (const frame of ask(this.#deps.transport, peer, question)) {
         this.#bytesFetched += frame.length;
         if (block === undefined) {
           block = this.#decode(frame, peer);
+          if (!isAsked(block, count)) throw new PeerFault(peer, 'wrong-block', `${protocol}: not the block asked for`);
           continue;
         }
         this.#deps.onBlock(block, peer);
@@ -139,8 +149,8 @@ export class BlockSource {
 
   async #pushTo(peer: PeerName, bytes: Uint8Array): Promise<void> {
     try {
-      const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: 0 };
-      for await (const _ of this.#deps.transport.request(peer, PROTOCOL.blocks, bytes, options));
+      const question = { protocol: PROTOCOL.blocks, request: bytes, framesMax: 0, sizeBytesMax: 0 };
+      for await (const _ of ask(this.#deps.transport, peer, question));
     } catch (error) {
       this.#deps.log.debug({ peer, error: (error as Error).message }, 'push of a block failed');
     }

@@ -11,7 +11,8 @@ import { byteKey, type Kernels, sameBytes } from '../../../native/index.ts';
 import { type BlockHeader, type Certificate, decodeCertificate, decodeHeader } from '../../codec/index.ts';
 import type { LedgerRules } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
-import { encodeMessage, FETCH_HEADERS_MAX, IDLE_TIMEOUT_MS, PROTOCOL } from '../protocols.ts';
+import { encodeMessage, FETCH_HEADERS_MAX, PROTOCOL } from '../protocols.ts';
+import { ask } from '../relay/ask.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 
 /** A header is 336 bytes; a certificate adds its votes. */
@@ -60,7 +61,7 @@ export class FinalityFollower {
   }
 
   async #fetchFinality(peer: PeerName): Promise<{ final: BlockHeader; certificate: Certificate } | undefined> {
-    const frames = await this.#frames(peer, PROTOCOL.finality, {}, FINALITY_SIZE_BYTES_MAX);
+    const frames = await this.#frames(peer, PROTOCOL.finality, {}, 2, FINALITY_SIZE_BYTES_MAX);
     if (frames.length === 0) return undefined;
     const [final, certificate] = frames;
     if (final === undefined || certificate === undefined)
@@ -78,7 +79,11 @@ export class FinalityFollower {
     if (!sameBytes(child.parentHash, final.hash) || child.slot !== final.slot + 1)
       throw fault('the child does not follow in the very next slot');
     const counting = votes.filter(
-      (vote) => sameBytes(vote.targetHash, child.hash) && sameBytes(vote.sourceHash, final.hash),
+      (vote) =>
+        sameBytes(vote.targetHash, child.hash) &&
+        vote.targetSlot === child.slot &&
+        sameBytes(vote.sourceHash, final.hash) &&
+        vote.sourceSlot === final.slot,
     );
     const verdicts = await signatures.votes(counting);
     const seen = new Set<string>();
@@ -100,10 +105,9 @@ export class FinalityFollower {
     while (first + headers.length < final.height) {
       const next = first + headers.length;
       const countMax = Math.min(FETCH_HEADERS_MAX, final.height - next);
-      const frames = await this.#frames(peer, PROTOCOL.headers, { from: next, countMax }, HEADERS_SIZE_BYTES_MAX);
+      const request = { from: next, countMax };
+      const frames = await this.#frames(peer, PROTOCOL.headers, request, countMax, HEADERS_SIZE_BYTES_MAX);
       if (frames.length === 0) throw new TransportError('closed', `the peer holds no header of height ${next}`);
-      if (frames.length > countMax)
-        throw new PeerFault(peer, 'malformed-headers', `${frames.length} headers for ${countMax} asked`);
       for (const frame of frames) headers.push(decoded(peer, () => decodeHeader(this.#deps.kernels, frame)));
     }
     headers.push(final);
@@ -127,13 +131,13 @@ export class FinalityFollower {
   async #frames(
     peer: PeerName,
     protocol: string,
-    request: Record<string, unknown>,
-    responseSizeBytesMax: number,
+    message: Record<string, unknown>,
+    framesMax: number,
+    sizeBytesMax: number,
   ): Promise<Uint8Array[]> {
     const frames: Uint8Array[] = [];
-    const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax };
-    for await (const frame of this.#deps.transport.request(peer, protocol, encodeMessage(request), options))
-      frames.push(frame);
+    const question = { protocol, request: encodeMessage(message), framesMax, sizeBytesMax };
+    for await (const frame of ask(this.#deps.transport, peer, question)) frames.push(frame);
     return frames;
   }
 }

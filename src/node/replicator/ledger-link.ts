@@ -6,7 +6,8 @@
 import { amount, type Kernels, type PohCount } from '../../../native/index.ts';
 import { type BlockHeader, type Payload, type SigningKey, signTransaction } from '../../codec/index.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
-import { decodeMessage, encodeMessage, IDLE_TIMEOUT_MS, PROTOCOL, REPLICAS_MAX, ReplicasAnswer } from '../protocols.ts';
+import { decodeMessage, encodeMessage, PROTOCOL, REPLICAS_MAX, ReplicasAnswer } from '../protocols.ts';
+import { ask } from '../relay/ask.ts';
 import { frameTransactions } from '../relay/submissions.ts';
 
 export interface LedgerLinkDeps {
@@ -30,8 +31,9 @@ export class LedgerLink {
   /** What a node's final state records of this identity. Throws when the peer does not answer. */
   async records(peer: PeerName): Promise<ReplicasAnswer | undefined> {
     const request = encodeMessage({ identity: this.#deps.key.address });
-    const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: 4_096 + REPLICAS_MAX * 256 };
-    for await (const frame of this.#deps.transport.request(peer, PROTOCOL.replicas, request, options))
+    const sizeBytesMax = 4_096 + REPLICAS_MAX * 256;
+    const question = { protocol: PROTOCOL.replicas, request, framesMax: 1, sizeBytesMax };
+    for await (const frame of ask(this.#deps.transport, peer, question))
       return decodeMessage(ReplicasAnswer, frame, peer, PROTOCOL.replicas);
     return undefined;
   }
@@ -56,9 +58,8 @@ export class LedgerLink {
   }
 
   async #submit(peer: PeerName, framed: Uint8Array): Promise<boolean> {
-    const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: 64 };
-    for await (const frame of this.#deps.transport.request(peer, PROTOCOL.submit, framed, options))
-      return frame[0] === 0;
+    const question = { protocol: PROTOCOL.submit, request: framed, framesMax: 1, sizeBytesMax: 64 };
+    for await (const frame of ask(this.#deps.transport, peer, question)) return frame[0] === 0;
     return false;
   }
 }

@@ -8,7 +8,11 @@ import { type Kernels, sameBytes } from '../../../native/index.ts';
 import { HistoryCursor, type HistoryShape } from '../../../storage/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
-import { encodeMessage, IDLE_TIMEOUT_MS, PROTOCOL, SEGMENT_ROOTS_MAX } from '../protocols.ts';
+import { encodeMessage, PROTOCOL, SEGMENT_ROOTS_MAX } from '../protocols.ts';
+import { ask } from '../relay/ask.ts';
+
+/** Smaller frames than this, on average, no honest peer sends of a segment. */
+const FRAME_SIZE_BYTES_MIN = 256;
 
 export interface SegmentSourceDeps {
   readonly kernels: Kernels;
@@ -41,11 +45,11 @@ export class SegmentSource {
     const fetched: Uint8Array[] = this.#roots.slice();
     while (fetched.length < header.segmentCount) {
       const countMax = Math.min(SEGMENT_ROOTS_MAX, header.segmentCount - fetched.length);
-      const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: countMax * 32 };
       const request = encodeMessage({ from: fetched.length, countMax });
+      const question = { protocol: PROTOCOL.segmentRoots, request, framesMax: countMax, sizeBytesMax: countMax * 32 };
       const before = fetched.length;
-      for await (const frame of this.#deps.transport.request(peer, PROTOCOL.segmentRoots, request, options))
-        fetched.push(...split(frame, peer));
+      for await (const frame of ask(this.#deps.transport, peer, question))
+        for (const root of split(frame, peer)) fetched.push(root);
       if (fetched.length === before) throw new PeerFault(peer, 'missing-roots', 'no segment roots in the answer');
     }
     const { segmentsRoot } = HistoryCursor.rebuild(
@@ -61,8 +65,10 @@ export class SegmentSource {
 
   /** A segment's bytes as they come, unchecked: the encoder checks them as a whole. */
   async *stream(peer: PeerName, index: number): AsyncGenerator<Uint8Array> {
-    const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: this.#deps.shape.segmentSizeBytes };
-    for await (const frame of this.#deps.transport.request(peer, PROTOCOL.segment, encodeMessage({ index }), options)) {
+    const sizeBytesMax = this.#deps.shape.segmentSizeBytes;
+    const framesMax = Math.ceil(sizeBytesMax / FRAME_SIZE_BYTES_MIN);
+    const question = { protocol: PROTOCOL.segment, request: encodeMessage({ index }), framesMax, sizeBytesMax };
+    for await (const frame of ask(this.#deps.transport, peer, question)) {
       this.#bytesFetched += frame.length;
       yield frame;
     }

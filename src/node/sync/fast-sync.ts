@@ -4,12 +4,14 @@
  * Invariants
  * - Everything lands in a quarantine folder beside the data directory and is renamed into place only when the op log's root is that of the trusted
  *   header and every block hangs on its hash. The live directory never holds an unverified byte.
- * - A peer that sends what does not hold is dropped, and the next one is asked. What an earlier attempt staged is kept if it still leads to the target.
+ * - A peer that sends what does not hold is dropped, and the next one is asked. What an earlier attempt staged is kept as long as it may lead to the target;
+ *   when it turns out not to, it is thrown away and the same peer is asked once more: it need not have been the liar.
  * - Disk is bounded by `sizeBytesMax` and the window of blocks, memory by frames and headers.
  */
 import { randomBytes } from 'node:crypto';
 import { type Hash, type Kernels, sameBytes } from '../../../native/index.ts';
 import {
+  BatchError,
   diskFiles,
   HistoryCursor,
   type HistoryStore,
@@ -20,9 +22,11 @@ import {
 import { type BlockHeader, decodeBlock } from '../../codec/index.ts';
 import { chainIdOf, type Genesis } from '../../ledger/index.ts';
 import { createLibp2pTransport } from '../../net/libp2p-transport.ts';
-import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
+import { genesisRoot } from '../chain/open-root.ts';
 import type { Logger } from '../log.ts';
-import { encodeMessage, FETCH_BATCHES_MAX, FETCH_SIZE_BYTES_MAX, IDLE_TIMEOUT_MS, PROTOCOL } from '../protocols.ts';
+import { encodeMessage, FETCH_BATCHES_MAX, FETCH_SIZE_BYTES_MAX, PROTOCOL } from '../protocols.ts';
+import { ask } from '../relay/ask.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
 import { fetchTrustedBlocks, historyStart, type TrustedBlocks, type TrustedPoint } from './trusted-blocks.ts';
 
@@ -51,6 +55,8 @@ export interface FastSyncOptions {
   /** The live directory to make: must be absent or empty. */
   readonly dataDirectory: string;
   readonly log: Logger;
+  /** A transport not yet started, to be stopped here; one of libp2p's unless given. */
+  readonly transport?: Transport;
   /** Most bytes of op log taken. */
   readonly sizeBytesMax?: number;
   /** Told after each piece: what is fetched, how many of how many. */
@@ -77,8 +83,7 @@ export interface FastSyncResult {
 export async function fastSync(options: FastSyncOptions): Promise<FastSyncResult> {
   const startedMs = performance.now();
   await requireVacant(options);
-  const networkKeySeed = new Uint8Array(randomBytes(32));
-  const transport = await createLibp2pTransport({ networkKeySeed, listen: [], log: options.log });
+  const transport = options.transport ?? (await newTransport(options));
   await transport.start();
   try {
     const sync = new Sync(options, transport);
@@ -88,6 +93,10 @@ export async function fastSync(options: FastSyncOptions): Promise<FastSyncResult
   } finally {
     await transport.stop();
   }
+}
+
+function newTransport({ log }: FastSyncOptions): Promise<Transport> {
+  return createLibp2pTransport({ networkKeySeed: new Uint8Array(randomBytes(32)), listen: [], log });
 }
 
 async function requireVacant({ dataDirectory, kernels }: FastSyncOptions): Promise<void> {
@@ -110,6 +119,8 @@ class Sync {
   readonly #transport: Transport;
   readonly #chainId: Hash;
   bytes = 0;
+  /** What the present attempt began with came from an earlier one. */
+  #stageIsInherited = false;
 
   constructor(options: FastSyncOptions, transport: Transport) {
     this.#options = options;
@@ -122,19 +133,37 @@ class Sync {
     const faults: string[] = [];
     for (const peer of peers) {
       try {
-        return await this.#from(peer);
+        return await this.#fromOrAnew(peer);
       } catch (error) {
         if (!isPeersFault(error)) throw error;
         faults.push(`${peer}: ${error.message}`);
         this.#options.log.warn({ peer, error: error.message }, 'peer dropped');
         this.#transport.ban(peer, error.message);
-        await this.#discardIfWrong(error);
       }
     }
     throw new FastSyncError('no-honest-peer', `no peer led to the trusted block: ${faults.join('; ')}`);
   }
 
+  /** Goes on from what is staged; when that leads nowhere, begins anew with the same peer. */
+  async #fromOrAnew(peer: PeerName): Promise<BlockHeader> {
+    try {
+      return await this.#from(peer);
+    } catch (error) {
+      if (!isWrongStage(error)) throw error;
+      await this.#discardStage();
+      if (!this.#stageIsInherited) throw error;
+      this.#options.log.warn({ peer, error: (error as Error).message }, 'what was staged leads elsewhere: thrown away');
+    }
+    try {
+      return await this.#from(peer);
+    } catch (error) {
+      if (isWrongStage(error)) await this.#discardStage();
+      throw error;
+    }
+  }
+
   async #from(peer: PeerName): Promise<BlockHeader> {
+    this.#stageIsInherited = false;
     const { kernels, genesis, trust, dataDirectory } = this.#options;
     const blockStage = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks`, kernels });
     try {
@@ -151,6 +180,7 @@ class Sync {
       });
       const header = blocks.headers.at(-1)!;
       const stage = await this.#openStage(header);
+      this.#stageIsInherited = stage.nextHeight > 0;
       try {
         await this.#fetchState(peer, stage, blocks);
         await this.#buildHistory(peer, stage, blocks, blockStage);
@@ -186,14 +216,21 @@ class Sync {
 
   /** Batches up to the target; roots of those heights whose headers are known are compared at once. */
   async #fetchState(peer: PeerName, stage: SyncStage, { headers }: TrustedBlocks): Promise<void> {
+    const { genesis, kernels } = this.#options;
     const roots = new Map<number, Hash>(headers.map(({ height, stateRoot }) => [height, stateRoot]));
+    roots.set(0, genesisRoot(genesis, kernels));
     while (!stage.isComplete) {
       const before = stage.nextHeight;
       const writing: Promise<void>[] = [];
       const request = { from: before, countMax: Math.min(FETCH_BATCHES_MAX, stage.target.height + 1 - before) };
-      const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: 4 * FETCH_SIZE_BYTES_MAX };
-      for await (const batch of this.#transport.request(peer, PROTOCOL.batches, encodeMessage(request), options)) {
-        const kept = stage.receiveBatch(batch, roots.get(stage.nextHeight));
+      const question = {
+        protocol: PROTOCOL.batches,
+        request: encodeMessage(request),
+        framesMax: request.countMax,
+        sizeBytesMax: 4 * FETCH_SIZE_BYTES_MAX,
+      };
+      for await (const batch of ask(this.#transport, peer, question)) {
+        const kept = receive(peer, stage, batch, roots);
         kept.catch(() => {});
         writing.push(kept);
         this.#count('state', batch.length, stage.target.height + 1, stage.nextHeight);
@@ -207,7 +244,7 @@ class Sync {
 
   /** Puts the trusted blocks into the staged history; each header's account of the history before it must hold. */
   async #buildHistory(peer: PeerName, stage: SyncStage, blocks: TrustedBlocks, staged: PendingBlocks): Promise<void> {
-    const { kernels, genesis } = this.#options;
+    const { kernels, genesis, dataDirectory } = this.#options;
     const segments = new SegmentSource({ kernels, transport: this.#transport, shape: genesis.history });
     const first = blocks.headers[blocks.first]!;
     await segments.updateRoots(peer, first);
@@ -215,13 +252,13 @@ class Sync {
     const start = historyStart(blocks, bytes, Buffer.concat(segments.roots), genesis.history.segmentSizeBytes);
     const cursor = HistoryCursor.rebuild(kernels, genesis.history, start.segmentRoots, start.unfinished);
     requireSameHistory(peer, cursor, first);
+    // Built anew each time: all of it is here already, and what an earlier attempt left may begin elsewhere.
+    await diskFiles(kernels).remove(`${dataDirectory}.sync/history`);
     const history = await stage.openHistory(genesis.history, start);
     for (const header of blocks.headers.slice(blocks.first)) await this.#append(peer, history, header, bytes(header));
   }
 
   async #append(peer: PeerName, history: HistoryStore, header: BlockHeader, bytes: Uint8Array): Promise<void> {
-    // An interrupted attempt may have got this far already.
-    if (history.tip !== undefined && history.tip.height >= header.height) return;
     requireSameHistory(peer, history.cursor, header);
     const { height, slot, hash } = header;
     const { entries } = decodeBlock(this.#options.kernels, bytes);
@@ -240,10 +277,32 @@ class Sync {
     await diskFiles(this.#options.kernels).remove(`${this.#options.dataDirectory}.sync-blocks`);
   }
 
-  /** A log that leads elsewhere is worth nothing: any of its batches may be the liar's. */
-  async #discardIfWrong(error: Error): Promise<void> {
-    if (error instanceof StorageError && error.code === 'wrong-root')
-      await SyncStage.discard(`${this.#options.dataDirectory}.sync`, diskFiles(this.#options.kernels));
+  async #discardStage(): Promise<void> {
+    await SyncStage.discard(`${this.#options.dataDirectory}.sync`, diskFiles(this.#options.kernels));
+  }
+}
+
+/** A log that leads elsewhere is worth nothing: any of its batches may be a liar's, this one's or an earlier one's. */
+function isWrongStage(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'wrong-root';
+}
+
+/** Keeps a batch. Throws `PeerFault` when it is this very batch that is wrong, `StorageError` 'wrong-root' when it may be any so far. */
+async function receive(
+  peer: PeerName,
+  stage: SyncStage,
+  batch: Uint8Array,
+  roots: ReadonlyMap<number, Hash>,
+): Promise<void> {
+  const at = stage.nextHeight;
+  try {
+    await stage.receiveBatch(batch, roots.get(at));
+  } catch (error) {
+    if (error instanceof BatchError) throw new PeerFault(peer, 'malformed-batch', error.message);
+    if (!(error instanceof StorageError)) throw error;
+    const isIts =
+      ['wrong-height', 'too-large'].includes(error.code) || (error.code === 'wrong-root' && roots.has(at - 1));
+    throw isIts ? new PeerFault(peer, error.code, error.message) : error;
   }
 }
 
@@ -267,7 +326,5 @@ function requireSameHistory(peer: PeerName, cursor: HistoryCursor, header: Block
 
 /** What a peer's bytes can bring about; anything else is this machine's own trouble. */
 function isPeersFault(error: unknown): error is Error {
-  if (error instanceof PeerFault) return true;
-  if (error instanceof StorageError) return ['wrong-root', 'wrong-height', 'too-large'].includes(error.code);
-  return error instanceof Error && (error.name === 'TransportError' || error.name === 'BatchError');
+  return error instanceof PeerFault || error instanceof TransportError || isWrongStage(error);
 }

@@ -4,14 +4,17 @@
  * Each block is proven by the next: its hash must be the parent hash of the block after it, down from the trusted one. Taken are all blocks inside the recency
  * window (replays are judged by them), and before them as many as hold the beginning of the first one's unfinished history segment.
  *
- * Invariants: a block is staged only when its hash is the one asked for; memory holds headers only, bytes go to a synced store in quarantine; at most
+ * Invariants: a block is staged only when its hash is the one asked for and its bytes are what its leader signed (the hash covers neither the
+ * signature nor, unless the entries root is compared, the entries); memory holds headers only, bytes go to a synced store in quarantine; at most
  * `BLOCKS_SIZE_BYTES_MAX` bytes are taken.
  */
 import { type Hash, type Kernels, sameBytes } from '../../../native/index.ts';
 import { frameBlock, type HistoryStart, type PendingBlocks } from '../../../storage/index.ts';
 import { type Block, type BlockHeader, decodeBlock } from '../../codec/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
-import { encodeMessage, FETCH_BLOCKS_MAX, FETCH_SIZE_BYTES_MAX, IDLE_TIMEOUT_MS, PROTOCOL } from '../protocols.ts';
+import { blockBodyFault } from '../chain/block-body.ts';
+import { encodeMessage, FETCH_BLOCKS_MAX, FETCH_SIZE_BYTES_MAX, PROTOCOL } from '../protocols.ts';
+import { ask } from '../relay/ask.ts';
 
 /** Most bytes of recent blocks taken: the window's slots at their largest would be more than any sane chain holds. */
 const BLOCKS_SIZE_BYTES_MAX: number = 8 * 1024 * 1024 * 1024;
@@ -111,17 +114,22 @@ function oldestSlot({ recencyWindowSlots }: BackfillOptions, trusted: BlockHeade
   return trusted.slot - recencyWindowSlots;
 }
 
-function requireWanted({ peer, chainId }: BackfillOptions, { header }: Block, wanted: Hash): void {
+function requireWanted({ kernels, peer, chainId }: BackfillOptions, block: Block, wanted: Hash): void {
+  const { header } = block;
   if (!sameBytes(header.hash, wanted))
     throw new PeerFault(peer, 'wrong-block', `block ${header.height} is not the one the chain of hashes asks for`);
   if (!sameBytes(header.chainId, chainId))
     throw new PeerFault(peer, 'wrong-chain', 'the trusted block is of another chain');
+  const fault = blockBodyFault(kernels, block);
+  if (fault !== null)
+    throw new PeerFault(peer, fault, `the bytes of block ${header.height} are not what its leader signed`);
 }
 
 async function* blocksBackwards({ kernels, transport, peer }: BackfillOptions, from: number): AsyncGenerator<Block> {
   const request = encodeMessage({ from, countMax: FETCH_BLOCKS_MAX });
-  const options = { idleTimeoutMs: IDLE_TIMEOUT_MS, responseSizeBytesMax: 2 * FETCH_SIZE_BYTES_MAX };
-  for await (const frame of transport.request(peer, PROTOCOL.backfill, request, options)) {
+  const sizeBytesMax = 2 * FETCH_SIZE_BYTES_MAX;
+  const question = { protocol: PROTOCOL.backfill, request, framesMax: FETCH_BLOCKS_MAX, sizeBytesMax };
+  for await (const frame of ask(transport, peer, question)) {
     try {
       yield decodeBlock(kernels, frame);
     } catch (error) {
