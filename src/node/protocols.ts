@@ -9,6 +9,7 @@
 import { Packr } from 'msgpackr';
 import { z } from 'zod';
 import { PeerFault, type PeerName } from '../net/transport.ts';
+import { messageFault } from './message-scan.ts';
 
 export const PROTOCOL = {
   /** Push of one new block: request = block bytes, no answer. */
@@ -145,6 +146,8 @@ export function encodeMessage(message: Record<string, unknown>): Uint8Array {
 
 /** Decodes and checks a peer's message. Throws `PeerFault` naming the field. */
 export function decodeMessage<T>(schema: z.ZodType<T>, bytes: Uint8Array, peer: PeerName, protocol: string): T {
+  const fault = messageFault(bytes);
+  if (fault !== null) throw new PeerFault(peer, 'malformed-message', `${protocol}: ${fault}`);
   let value: unknown;
   try {
     value = packr.unpack(bytes);
@@ -157,9 +160,10 @@ export function decodeMessage<T>(schema: z.ZodType<T>, bytes: Uint8Array, peer: 
   throw new PeerFault(peer, 'malformed-message', `${protocol}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`);
 }
 
-/** msgpackr hands out Node Buffers; the schema wants plain views and plain objects. */
+/** msgpackr hands out Node Buffers, whose `slice` does not copy; what goes on are plain views and plain objects. */
 function normalized(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) return new Uint8Array(value.buffer, value.byteOffset, value.length);
+  if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(normalized);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, normalized(inner)]));
 }
