@@ -8,6 +8,8 @@ import type { FinalizedBlock } from '../rpc/node-api.ts';
 /** How many final blocks' ids are kept for quick answers. */
 const BLOCKS_KEPT = 512;
 const DELAYS_KEPT = 512;
+/** Slots whose first sight is remembered: anybody with a validator's key can name slots that never come. */
+const SEEN_KEPT = 4096;
 
 export class FinalityLog {
   readonly #blocks: FinalizedBlock[] = [];
@@ -17,7 +19,14 @@ export class FinalityLog {
 
   /** Notes the first sight of a block of a slot. */
   seen(slot: number, nowMs: number): void {
-    if (!this.#seenMs.has(slot)) this.#seenMs.set(slot, nowMs);
+    if (this.#seenMs.has(slot)) return;
+    if (this.#seenMs.size >= SEEN_KEPT) {
+      for (const oldest of this.#seenMs.keys()) {
+        this.#seenMs.delete(oldest);
+        break;
+      }
+    }
+    this.#seenMs.set(slot, nowMs);
   }
 
   /** Notes a block that is final and durable, and wakes those who wait. */

@@ -84,7 +84,14 @@ export class BlockTree {
       throw new RangeError(`block ${block.header.height} is no child of the root at ${this.#root.header.height}`);
     this.#verified.delete(byteKey(this.#root.header.hash));
     this.#root = block;
-    if (this.#best.header.height < block.header.height) this.#best = block;
+    // What finality has left can no longer be read: until the next choice is made, the root itself is the best.
+    if (!this.#isOnRoot(this.#best)) this.#best = block;
+  }
+
+  #isOnRoot(block: ChainBlock): boolean {
+    let at: ChainBlock | undefined = block;
+    while (at !== undefined && at !== this.#root) at = this.verified(at.header.parentHash);
+    return at !== undefined;
   }
 
   /** Forgets a block; answers its body when there was one. */

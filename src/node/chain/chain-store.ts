@@ -8,7 +8,7 @@
  * - The state root after every executed block was compared with its header's.
  */
 import { join } from 'node:path';
-import { type Hash, type Slot, slot as toSlot } from '../../../native/index.ts';
+import { type Hash, type Slot, sameBytes, slot as toSlot } from '../../../native/index.ts';
 import {
   CorruptionError,
   DurableRecord,
@@ -32,6 +32,7 @@ import {
 import type { Genesis } from '../../ledger/index.ts';
 import type { Logger } from '../log.ts';
 import { encodeVotes } from '../relay/block-source.ts';
+import { blockBodyFault } from './block-body.ts';
 import { CertificateStore, type FinalityProof } from './certificate-store.ts';
 import type { ChainBlock } from './chain-block.ts';
 import type { CheckDeps } from './check-block.ts';
@@ -80,26 +81,33 @@ export class ChainStore {
 
   /** Opens or makes a node's directory. Throws `CorruptionError`, `StorageError`, `FilesError`. */
   static async open(options: ChainStoreOptions): Promise<OpenedChain> {
-    const { check, log } = options;
     const parts = await openParts(options);
-    const store = new ChainStore(check.kernels, parts);
-    await initializeState(parts.state, options.genesis, check.kernels);
-    const root = await openRoot(options.genesis, check, parts);
-    store.#ownVotes = splitVotes(parts.voteFile.read() ?? new Uint8Array(0));
-    const pending = await store.#openPending(root);
+    const store = new ChainStore(options.check.kernels, parts);
+    try {
+      return await store.#open(options);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  async #open({ genesis, check, log }: ChainStoreOptions): Promise<OpenedChain> {
+    const parts = this.#parts;
+    await initializeState(parts.state, genesis, check.kernels);
+    const root = await openRoot(genesis, check, parts);
+    this.#ownVotes = splitVotes(parts.voteFile.read() ?? new Uint8Array(0));
+    const pending = await this.#openPending(root);
     const slotBytes = parts.slotFile.read();
     log.info(
       { height: root.header.height, pending: pending.length, rebuilt: parts.state.openReport.rebuilt },
       'chain opened',
     );
     return {
-      store,
+      store: this,
       root,
       pending,
-      keptVotes: [root.header.hash, ...pending.map(({ header }) => header.hash)].flatMap((hash) =>
-        store.#votesOf(hash),
-      ),
-      ownVotes: store.#ownVotes,
+      keptVotes: [root.header.hash, ...pending.map(({ header }) => header.hash)].flatMap((hash) => this.#votesOf(hash)),
+      ownVotes: this.#ownVotes,
       highestProducedSlot: slotBytes === undefined ? null : toSlot(Number(Buffer.from(slotBytes).readBigUInt64LE(0))),
     };
   }
@@ -254,12 +262,23 @@ export class ChainStore {
     if (old.length > 0) await this.#parts.pending.delete(...old.map(({ hash }) => hash));
     return rows
       .filter(({ height }) => height > root.header.height)
-      .map(({ hash, bytes }) => {
-        const block = decodeBlock(this.#kernels, bytes);
-        if (Buffer.compare(block.header.hash, hash) !== 0)
-          throw new CorruptionError('pending block', 0, Buffer.from(hash).toString('hex'), 'a block of another hash');
-        return block;
-      });
+      .map(({ hash, bytes }) => this.#decodePending(hash, bytes));
+  }
+
+  /** A damaged body must not be taken for a bad block of its leader's: it was whole when it was written. */
+  #decodePending(hash: Hash, bytes: Uint8Array): Block {
+    const damaged = (found: string): CorruptionError =>
+      new CorruptionError('pending block', 0, Buffer.from(hash).toString('hex'), found);
+    let block: Block;
+    try {
+      block = decodeBlock(this.#kernels, bytes);
+    } catch (error) {
+      throw damaged((error as Error).message);
+    }
+    if (!sameBytes(block.header.hash, hash)) throw damaged('a block of another hash');
+    const fault = blockBodyFault(this.#kernels, block);
+    if (fault !== null) throw damaged(fault);
+    return block;
   }
 }
 
@@ -269,15 +288,26 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
   const files = diskFiles(kernels);
   await files.makeDirectory(directory);
   const state = await StateStore.open({ directory: at('state'), kernels, chainId: check.rules.chainId });
-  const { segmentSizeBytes, leafSizeBytes } = genesis.history;
-  return {
-    state,
-    history: await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes }),
-    pending: await PendingBlocks.open({ directory: at('pending'), kernels }),
-    certificates: new CertificateStore(at('certificates')),
-    voteFile: await DurableRecord.open(at('votes'), { kernels, valueSizeBytesMax: OWN_VOTES_MAX * VOTE_SIZE_BYTES }),
-    slotFile: await DurableRecord.open(at('produced-slot'), { kernels }),
+  const opened: { close(): Promise<void> }[] = [state];
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.push(part);
+    return part;
   };
+  const { segmentSizeBytes, leafSizeBytes } = genesis.history;
+  const valueSizeBytesMax = OWN_VOTES_MAX * VOTE_SIZE_BYTES;
+  try {
+    return {
+      state,
+      history: keep(await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes })),
+      pending: keep(await PendingBlocks.open({ directory: at('pending'), kernels })),
+      certificates: keep(new CertificateStore(at('certificates'))),
+      voteFile: keep(await DurableRecord.open(at('votes'), { kernels, valueSizeBytesMax })),
+      slotFile: keep(await DurableRecord.open(at('produced-slot'), { kernels })),
+    };
+  } catch (error) {
+    await Promise.all(opened.map((part) => part.close()));
+    throw error;
+  }
 }
 
 function splitVotes(bytes: Uint8Array): Vote[] {

@@ -47,11 +47,18 @@ export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainP
     cursor: await cursorAfter(check, genesis, history, stateHeight),
     commitment: state.tip.commitment,
     batch: null,
-    transactionsTotal: certificates.transactionsUpTo(stateHeight) ?? 0,
+    transactionsTotal: transactionsTotal(certificates, header),
   };
   for (let at = stateHeight + 1; at <= historyHeight; at += 1)
     root = await applyAgain(check, state, root, await readBlock(check, history, at));
   return root;
+}
+
+/** The count is written after the op log: what a crash in between cut off is worked out from the block before. */
+function transactionsTotal(certificates: ChainParts['certificates'], header: BlockHeader): number {
+  const { height, transactionCount } = header;
+  const before = height === 1 ? 0 : certificates.transactionsUpTo(height - 1);
+  return certificates.transactionsUpTo(height) ?? (before === undefined ? 0 : before + transactionCount);
 }
 
 /** A block that reached the history but not the op log: executes it once more. */
