@@ -19,18 +19,24 @@ import {
   type ReplicaStore,
   type ReplicationSchedule,
   type ReplicatorAction,
+  ReplicatorError,
+  type ReplicatorErrorCode,
   rotationStartPeriod,
   type SegmentGeometry,
   type StorageProof,
   samplesRoot,
   type VrfKey,
 } from '../../../replicator/index.ts';
+import { FilesError } from '../../../storage/index.ts';
 import type { BlockHeader, Payload } from '../../codec/index.ts';
-import type { PeerName } from '../../net/transport.ts';
+import { PeerFault, type PeerName, TransportError } from '../../net/transport.ts';
 import type { Logger } from '../log.ts';
 import type { ReplicasAnswer } from '../protocols.ts';
 import type { FinalityFollower } from './finality-follower.ts';
 import type { SegmentSource } from './segment-source.ts';
+
+/** What the encoder says of bytes that are not the segment asked for. */
+const WRONG_SEGMENT: readonly string[] = ['segment-root', 'source-long'] satisfies ReplicatorErrorCode[];
 
 /** How many slots a sent transaction may take to show on the ledger before it is sent again. */
 const RESEND_SLOTS = 12;
@@ -129,6 +135,8 @@ export class ReplicaKeeper {
       try {
         await this.#perform(action, head, peer);
       } catch (error) {
+        // A disk that fails and a peer that lies are the caller's to deal with; the rest is planned again.
+        if (error instanceof FilesError || error instanceof PeerFault || error instanceof TransportError) throw error;
         this.#deps.log.warn({ ...action, error: (error as Error).message }, 'action failed, planned again');
         return;
       } finally {
@@ -172,7 +180,13 @@ export class ReplicaKeeper {
     const segmentRoot = this.#deps.segments.roots[segment];
     if (request === undefined || segmentRoot === undefined) return;
     const source = this.#deps.segments.stream(peer, segment);
-    this.#hold(await this.#deps.store.encode({ ...request, source, segmentRoot }));
+    try {
+      this.#hold(await this.#deps.store.encode({ ...request, source, segmentRoot }));
+    } catch (error) {
+      if (!(error instanceof ReplicatorError)) throw error;
+      if (error.code === 'source-short') throw new TransportError('closed', error.message);
+      throw WRONG_SEGMENT.includes(error.code) ? new PeerFault(peer, 'wrong-segment', error.message) : error;
+    }
     this.#corrupted.delete(segment);
     this.counts.encodes += 1;
   }

@@ -52,6 +52,8 @@ export class ReplicatorNode implements ReplicatorApi {
   #records: ReplicasAnswer | undefined;
   #registerSentSlot = Number.NEGATIVE_INFINITY;
   #stopped = false;
+  /** The peer of the last pass that ended early. */
+  #failing: PeerName | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(deps: ReplicatorDeps) {
@@ -67,12 +69,14 @@ export class ReplicatorNode implements ReplicatorApi {
     await this.#loop;
   }
 
-  /** Hands a payload to the network, signed over the final head. */
+  /** Pass after pass until stopped. */
   async #run(): Promise<void> {
     while (!this.#stopped) {
+      const peer = this.#source();
       try {
-        await this.#pass();
+        if (peer !== undefined) await this.#pass(peer);
       } catch (error) {
+        this.#failing = peer;
         this.#blame(error as Error);
       }
       await delay(PASS_INTERVAL_MS);
@@ -85,10 +89,8 @@ export class ReplicatorNode implements ReplicatorApi {
     this.#deps.log.warn({ error: error.message }, 'pass ended early');
   }
 
-  async #pass(): Promise<void> {
+  async #pass(peer: PeerName): Promise<void> {
     const { follower, segments, keeper, ledger } = this.#deps;
-    const peer = this.#source();
-    if (peer === undefined) return;
     await follower.update(peer);
     const head = follower.head;
     if (head === undefined) return;
@@ -99,12 +101,14 @@ export class ReplicatorNode implements ReplicatorApi {
     await keeper.work(this.#chosen(head.segmentCount), this.#records, peer);
   }
 
-  /** A peer to read from: archives keep everything; else a validator. */
+  /** A peer to read from: archives keep everything; else a validator. The one that failed last only when there is no other. */
   #source(): PeerName | undefined {
     const statuses = [...this.#deps.peers.statuses];
     const serving = statuses.filter(([, { role }]) => role !== 'replicator');
-    const archive = serving.find(([, { role, startHeight }]) => role === 'archive' && startHeight <= 1);
-    return (archive ?? serving[0])?.[0];
+    const others = serving.filter(([peer]) => peer !== this.#failing);
+    const candidates = others.length > 0 ? others : serving;
+    const archive = candidates.find(([, { role, startHeight }]) => role === 'archive' && startHeight <= 1);
+    return (archive ?? candidates[0])?.[0];
   }
 
   /** Who takes our transactions: validators. */
