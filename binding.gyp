@@ -14,7 +14,12 @@
         "native/addon/ripemd160.cc",
         "native/addon/table.cc",
         "native/addon/table_avx512.cc",
-        "native/addon/ed25519_ifma.cc"
+        "native/addon/ed25519_ifma.cc",
+        "native/limits/limits.cc",
+        "native/limits/sha256_loops.cc",
+        "native/limits/aes_loops.cc",
+        "native/limits/ed25519_loop.cc",
+        "native/limits/memory_loops.cc"
       ],
       "defines": ["NAPI_VERSION=8"],
       "cflags!": ["-O2"],

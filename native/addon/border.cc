@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "cpu.h"
 #include "kernels.h"
+#include "../limits/limits_border.h"
 #include "mapped_file.h"
 
 namespace {
@@ -255,6 +256,7 @@ napi_value start(napi_env env, napi_value exports) {
   set_function(env, exports, "open", open_kernels, nullptr);
   napi_set_named_property(env, exports, "version", make_number(env, BORDER_VERSION));
   napi_set_named_property(env, exports, "features", make_number(env, cpu_features()));
+  if (napi_value limits = make_limits(env)) napi_set_named_property(env, exports, "limits", limits);
   return exports;
 }
 

@@ -129,14 +129,14 @@ static __attribute__((noinline)) Fe fe_power_250(const Fe &x, Fe *eleven) {
 }
 
 // x^(p - 2) = 1 / x; 0 for 0.
-static Fe fe_invert(const Fe &x) {
+static inline Fe fe_invert(const Fe &x) {
   Fe eleven;
   const Fe power = fe_power_250(x, &eleven);
   return fe_mul(fe_square_times(power, 5), eleven);
 }
 
 // x^((p - 5) / 8).
-static Fe fe_power_p58(const Fe &x) {
+static inline Fe fe_power_p58(const Fe &x) {
   Fe eleven;
   const Fe power = fe_power_250(x, &eleven);
   return fe_mul(fe_square_times(power, 2), x);

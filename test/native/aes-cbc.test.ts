@@ -111,6 +111,27 @@ describe.each(VARIANTS)('aes-cbc of $name', ({ kernels }) => {
     }
   });
 
+  it('writes many identities in every way their outputs may lie', () => {
+    // 2,048 bytes apart they share cache sets; 33 and 48 make groups of unequal and equal size.
+    const bytes = seededBytes(21);
+    for (const n of [4, 8, 16, 24, 32, 33, 48, 64]) {
+      for (const blocks of [65, 128, 192]) {
+        const [keys, chains, input] = [bytes(32 * n), bytes(16 * n), bytes(16 * blocks)];
+        const start = chains.slice();
+        const many = new Uint8Array(n * input.length + 32);
+        kernels.aesCbcEncryptMany(keys, chains, input, many.subarray(16, 16 + n * input.length));
+        for (const i of new Set([0, 3, n >> 1, n - 1])) {
+          const [chain, one] = [start.slice(16 * i, 16 * i + 16), new Uint8Array(input.length)];
+          kernels.aesCbcEncrypt(keys.subarray(32 * i, 32 * i + 32), chain, input, one);
+          const at = 16 + i * input.length;
+          expect(Buffer.compare(one, many.subarray(at, at + input.length)), `${i} of ${n}, ${blocks} blocks`).toBe(0);
+          expect(hex(chains.subarray(16 * i, 16 * i + 16))).toBe(hex(chain));
+        }
+        expect(hex(many.subarray(0, 16)) + hex(many.subarray(16 + n * input.length))).toBe('00'.repeat(32));
+      }
+    }
+  });
+
   it('passes large outputs by the cache without losing a byte', () => {
     const bytes = seededBytes(8);
     const [n, input] = [33, bytes(160 * 1024)];

@@ -105,7 +105,57 @@ describe.each(VARIANTS)('table of $name', ({ kernels }) => {
   });
 });
 
+/** `count` entries of different addresses. */
+function distinct(count: number, seed: number): Uint8Array {
+  const entries = seededBytes(seed)(32 * count);
+  for (let i = 0; i < count; i++) {
+    new DataView(entries.buffer).setUint32(32 * i, i, true);
+    entries[32 * i + 28]! |= 1;
+  }
+  return entries;
+}
+
 describe('table variants', () => {
+  it('agree on batches of thousands in a table half full, where many probes pass several lines', () => {
+    const [log2, secret] = [12, seededBytes(77)(16)];
+    const entries = distinct(2048, 5);
+    const again = entries.map((byte, i) => (i % 32 >= 20 && i % 32 < 28 ? byte ^ 0x55 : byte));
+    const missing = distinct(2000, 6).map((byte, i) => (i % 32 === 5 ? byte ^ 0xff : byte));
+    const asked = addressesOf(Uint8Array.from([...entries, ...missing]));
+    const results = VARIANTS.map(({ kernels }) => {
+      const table = new Uint8Array(32 << log2);
+      expect(kernels.tablePut(table, log2, secret, 0, entries)).toBe(2048);
+      expect(kernels.tablePut(table, log2, secret, 2048, again)).toBe(0);
+      const slots = new Int32Array(asked.length / 20);
+      kernels.tableFind(table, log2, secret, asked, slots);
+      expect(slots.subarray(0, 2048).every((slot, i) => table[32 * slot] === entries[32 * i])).toBe(true);
+      return hex(table) + hex(new Uint8Array(slots.buffer));
+    });
+    for (const result of results) expect(result === results[0]).toBe(true);
+  });
+
+  it('refuse long batches on a table without an empty slot', () => {
+    const [log2, secret] = [8, seededBytes(78)(16)];
+    for (const { kernels } of VARIANTS) {
+      const table = new Uint8Array(32 << log2).fill(0xee);
+      const asked = addressesOf(distinct(500, 9));
+      expect(() => kernels.tableFind(table, log2, secret, asked, new Int32Array(500))).toThrow(/rebuild/);
+      expect(() => kernels.tablePut(table, log2, secret, 0, distinct(500, 9))).toThrow(/rebuild/);
+    }
+  });
+
+  it('answer alike in a table of one slot', () => {
+    for (const { kernels } of VARIANTS) {
+      const [table, slots] = [new Uint8Array(32), Int32Array.of(7, 7)];
+      kernels.tableFind(table, 0, new Uint8Array(16), new Uint8Array(40), slots);
+      expect([...slots]).toEqual([-1, -1]);
+      expect(() => kernels.tablePut(table, 0, new Uint8Array(16), 0, distinct(1, 1))).toThrow(/half/);
+      expect(() =>
+        kernels.tableFind(table.fill(1), 0, new Uint8Array(16), new Uint8Array(20), new Int32Array(1)),
+      ).toThrow(/rebuild/);
+    }
+  });
+
   it('write identical bytes, so one may open what another wrote', () => {
     const secret = seededBytes(31)(16);
     const entries = batch(600, 250, 8);

@@ -14,7 +14,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const ADDON = join(ROOT, 'build/Release/cairn.node');
 const STAMP = join(ROOT, 'build/cairn.stamp');
 const LOG = join(ROOT, 'build/addon.log');
-const SOURCES = join(ROOT, 'native/addon');
+const SOURCES = ['native/addon', 'native/limits'];
 const COMPILE_TIMEOUT_MS = 300_000;
 
 const say = (line) => console.log(`cairn kernels: ${line}`);
@@ -28,9 +28,8 @@ function versionOf(program) {
 /** A digest of everything the addon depends on. */
 function inputsDigest(compiler) {
   const hash = createHash('sha256').update(`${process.version} ${process.arch} ${compiler}\n`);
-  const names = readdirSync(SOURCES).sort();
-  for (const name of ['../../binding.gyp', ...names])
-    hash.update(`${name}\n`).update(readFileSync(join(SOURCES, name)));
+  const names = SOURCES.flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`));
+  for (const name of ['binding.gyp', ...names.sort()]) hash.update(`${name}\n`).update(readFileSync(join(ROOT, name)));
   return hash.digest('hex');
 }
 

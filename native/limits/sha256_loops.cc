@@ -1,0 +1,80 @@
+// SHA-256 with the SHA instructions: the rounds and nothing else.
+#include "limits.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "../addon/sha256_message.h"
+#include "../addon/target.h"
+
+CAIRN_TARGET_BEGIN("sha,sse4.1,ssse3")
+
+namespace {
+
+#define EACH(n) _Pragma("GCC unroll 4") for (int l = 0; l < (n); l++)
+
+// N blocks of 16 words each, in place; the words are overwritten.
+template <int N>
+CAIRN_INLINE void rounds(__m128i (&abef)[N], __m128i (&cdgh)[N], __m128i (&m)[4][N]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < 16; r++) {
+    __m128i wk[N];
+    EACH(N) wk[l] = _mm_add_epi32(m[r & 3][l], _mm_load_si128(reinterpret_cast<const __m128i *>(SHA256_K) + r));
+    EACH(N) cdgh[l] = _mm_sha256rnds2_epu32(cdgh[l], abef[l], wk[l]);
+    if (r >= 3 && r < 15)
+      EACH(N) m[(r + 1) & 3][l] = _mm_sha256msg2_epu32(_mm_add_epi32(m[(r + 1) & 3][l], _mm_alignr_epi8(m[r & 3][l], m[(r + 3) & 3][l], 4)), m[r & 3][l]);
+    EACH(N) abef[l] = _mm_sha256rnds2_epu32(abef[l], cdgh[l], _mm_shuffle_epi32(wk[l], 0x0e));
+    if (r >= 1 && r < 13) EACH(N) m[(r + 3) & 3][l] = _mm_sha256msg1_epu32(m[(r + 3) & 3][l], m[r & 3][l]);
+  }
+}
+
+template <int N>
+uint64_t chains(uint64_t steps) {
+  const __m128i abef0 = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
+  const __m128i cdgh0 = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
+  __m128i low[N], high[N];
+  EACH(N) low[l] = high[l] = _mm_set1_epi32(l);
+  for (uint64_t i = 0; i < steps; i += N) {
+    __m128i abef[N], cdgh[N], m[4][N];
+    EACH(N) {
+      abef[l] = abef0;
+      cdgh[l] = cdgh0;
+      m[0][l] = low[l];
+      m[1][l] = high[l];
+      m[2][l] = _mm_set_epi32(0, 0, 0, (int)0x80000000);
+      m[3][l] = _mm_set_epi32(256, 0, 0, 0);
+    }
+    rounds<N>(abef, cdgh, m);
+    EACH(N) {
+      const __m128i s0 = _mm_add_epi32(abef[l], abef0), s1 = _mm_add_epi32(cdgh[l], cdgh0);
+      low[l] = _mm_shuffle_epi32(_mm_unpackhi_epi64(s0, s1), 0xb1);
+      high[l] = _mm_shuffle_epi32(_mm_unpacklo_epi64(s0, s1), 0xb1);
+    }
+  }
+  uint64_t sum = 0;
+  EACH(N) sum += (uint64_t)_mm_cvtsi128_si64(_mm_xor_si128(low[l], high[l]));
+  return sum;
+}
+
+}  // namespace
+
+uint64_t limit_sha256_chain(uint64_t steps, uint8_t *, size_t) { return chains<1>(steps); }
+uint64_t limit_sha256_four_chains(uint64_t steps, uint8_t *, size_t) { return chains<4>(steps); }
+
+uint64_t limit_sha256_pairs(uint64_t pairs, uint8_t *, size_t) {
+  // Two compressions a node, words from registers.
+  constexpr int N = 4;
+  __m128i abef[N], cdgh[N];
+  EACH(N) abef[l] = cdgh[l] = _mm_set1_epi32(l);
+  for (uint64_t i = 0; i < 2 * pairs; i += N) {
+    __m128i m[4][N];
+    EACH(N) m[0][l] = m[1][l] = m[2][l] = m[3][l] = abef[l];
+    rounds<N>(abef, cdgh, m);
+  }
+  uint64_t sum = 0;
+  EACH(N) sum += (uint64_t)_mm_cvtsi128_si64(_mm_xor_si128(abef[l], cdgh[l]));
+  return sum;
+}
+
+CAIRN_TARGET_END
+#endif
