@@ -68,6 +68,7 @@ export async function runNode(config: NodeConfig): Promise<RunningNode> {
   const transport = await createLibp2pTransport({ networkKeySeed, listen: [config.listen], log });
   const { promise: failed, resolve: fail } = deferred<Error>();
   let rpc: RpcServer | undefined;
+  let isOver = false;
   const context: RoleContext = {
     config,
     genesis,
@@ -76,6 +77,9 @@ export async function runNode(config: NodeConfig): Promise<RunningNode> {
     log,
     version: await packageVersion(),
     onFatal: (error) => {
+      // What breaks after that, or while stopping, follows from it.
+      if (isOver) return log.debug({ error: error.message }, 'failed while stopping');
+      isOver = true;
       log.fatal({ error: error.message, stack: error.stack }, 'the node gives up');
       fail(error);
     },
@@ -100,6 +104,7 @@ export async function runNode(config: NodeConfig): Promise<RunningNode> {
     rpc: server.url,
     failed,
     stop: async () => {
+      isOver = true;
       await server.stop();
       await role.stop();
       log.info('stopped');

@@ -23,7 +23,7 @@ import { planZipf } from '../../tools/workload/zipf-plan.ts';
 /** Quick and light: four slots a second, a leader is given up after one second, a hundredth of the devnet's hashing. */
 export const TEST_GENESIS: NetworkParameters = {
   poh: { hashesPerTick: 500, ticksPerSlot: 10, slotDurationMs: 250 },
-  transactions: { recencyWindowSlots: 60, minimumFee: '10', blockTransactionsMax: 1_000 },
+  transactions: { recencyWindowSlots: 40, minimumFee: '10', blockTransactionsMax: 1_000 },
   consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
   history: { segmentSizeBytes: 64 * 1024, leafSizeBytes: 1024 },
   replication: {

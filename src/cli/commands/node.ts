@@ -31,14 +31,32 @@ export function nodeCommand(role: NodeConfigRole): Command {
 async function run(role: NodeConfigRole, options: Options): Promise<void> {
   const config = await loadNodeConfig(options.config, role);
   const { runNode } = await import('../../node/run.ts');
+  endOnBrokenPromise(role);
   const stopAsked = untilStopAsked(options.stopWithStdin === true);
   const node = await runNode(config);
   process.stdout.write(`${JSON.stringify({ event: 'ready', role, peer: node.peer, rpc: node.rpc })}\n`);
   const failure = await Promise.race([stopAsked, node.failed]);
-  await stopWithin(node, STOP_TIMEOUT_MS);
+  // What made the node give up (a full disk) may well spoil its end too: the first reason is the one to tell.
+  const stopFailure = await stopWithin(node, STOP_TIMEOUT_MS).then(
+    () => null,
+    (error: Error) => error,
+  );
   if (failure !== null) throw failed(`the ${role} gave up: ${failure.message}`);
+  if (stopFailure !== null) throw failed(`the ${role} did not stop cleanly: ${stopFailure.message}`);
   // Threads and sockets are closed; whatever timer is left must not keep the process.
   process.exit(0);
+}
+
+/**
+ * An error nobody waited for leaves the node in a state nobody knows: it ends at once, with one line. What it acknowledged is on disk, as after a
+ * power cut.
+ */
+function endOnBrokenPromise(role: NodeConfigRole): void {
+  process.once('uncaughtException', (error: Error) => {
+    process.stderr.write(`error: the ${role} broke down: ${error.message}\n`);
+    if (process.argv.includes('--debug')) process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  });
 }
 
 function untilStopAsked(withStdin: boolean): Promise<null> {

@@ -36,6 +36,7 @@ import { blockBodyFault } from './block-body.ts';
 import { CertificateStore, type FinalityProof } from './certificate-store.ts';
 import type { ChainBlock } from './chain-block.ts';
 import type { CheckDeps } from './check-block.ts';
+import { requireDiskRoom } from './disk-room.ts';
 import { initializeState, openRoot } from './open-root.ts';
 
 /** Most own votes above the last final block that are kept: more than `unfinalizedBlocksMax` blocks can hold. */
@@ -61,6 +62,7 @@ export interface OpenedChain {
 }
 
 export interface ChainParts {
+  readonly directory: string;
   readonly state: StateStore;
   readonly history: HistoryStore;
   readonly pending: PendingBlocks;
@@ -126,8 +128,9 @@ export class ChainStore {
     return this.#parts.history.cursor.segmentCount;
   }
 
-  /** Makes a verified block durable. */
+  /** Makes a verified block durable. Throws `FilesError` 'no-space' before the disk is quite full. */
   async persistBlock({ header, bytes }: Block): Promise<void> {
+    await requireDiskRoom(this.#parts.directory);
     await this.#parts.pending.put({ hash: header.hash, height: header.height, slot: header.slot, bytes });
   }
 
@@ -145,12 +148,14 @@ export class ChainStore {
   }
 
   async persistCertificate(hash: Hash, votes: readonly Vote[]): Promise<void> {
+    await requireDiskRoom(this.#parts.directory);
     await this.#parts.certificates.putVotes(hash, encodeVotes(votes));
   }
 
   /** Makes a block part of history and state for good. */
   async finalize({ header, block, batch, transactionsTotal }: ChainBlock): Promise<void> {
     if (block === null || batch === null) throw new RangeError('the root cannot be finalized again');
+    await requireDiskRoom(this.#parts.directory);
     const { history, state, pending, certificates } = this.#parts;
     const { height, slot, hash } = header;
     await history.append({ height, slot, hash, bytes: block.bytes, transactions: transactionKeys(block) });
@@ -287,6 +292,7 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
   const at = (name: string): string => join(directory, name);
   const files = diskFiles(kernels);
   await files.makeDirectory(directory);
+  await requireDiskRoom(directory);
   const state = await StateStore.open({ directory: at('state'), kernels, chainId: check.rules.chainId });
   const opened: { close(): Promise<void> }[] = [state];
   const keep = <T extends { close(): Promise<void> }>(part: T): T => {
@@ -297,6 +303,7 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
   const valueSizeBytesMax = OWN_VOTES_MAX * VOTE_SIZE_BYTES;
   try {
     return {
+      directory,
       state,
       history: keep(await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes })),
       pending: keep(await PendingBlocks.open({ directory: at('pending'), kernels })),
