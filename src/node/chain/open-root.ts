@@ -8,10 +8,18 @@ import {
   encodeBatch,
   HistoryCursor,
   type HistoryStore,
+  type StateReader,
   type StateStore,
 } from '../../../storage/index.ts';
 import { type Block, type BlockHeader, blockTransactions, decodeBlock } from '../../codec/index.ts';
-import { type Genesis, genesisHeader, genesisOps, type RecentBlock, RecentWindow } from '../../ledger/index.ts';
+import {
+  type Genesis,
+  genesisHeader,
+  genesisOps,
+  Overlay,
+  type RecentBlock,
+  RecentWindow,
+} from '../../ledger/index.ts';
 import type { ChainBlock } from './chain-block.ts';
 import { settleBlock } from './chain-block.ts';
 import type { ChainParts } from './chain-store.ts';
@@ -41,7 +49,7 @@ export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainP
   let root: ChainBlock = {
     header,
     block: null,
-    state,
+    state: finalState(state),
     overlay: null,
     recent: await recentWindow(check, history, header, genesisBlock),
     cursor: await cursorAfter(check, genesis, history, stateHeight),
@@ -73,6 +81,16 @@ async function readBlock(check: CheckDeps, history: HistoryStore, height: number
   const bytes = await history.readBlock(height);
   if (bytes === undefined) throw new CorruptionError('history', height, `a block of height ${height}`, 'none');
   return decodeBlock(check.kernels, bytes);
+}
+
+/**
+ * The stored state as a final block's: an overlay that is settled already. So whoever still reads through it once finality has moved on, on a
+ * branch that left the chain right here, gets an error instead of later blocks' state.
+ */
+export function finalState(stored: StateReader): StateReader {
+  const overlay = new Overlay(stored);
+  overlay.settle();
+  return overlay;
 }
 
 /** State root after batch 0: every node works it out for itself. */
