@@ -35,7 +35,7 @@ import {
 } from '../../src/ledger/index.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { type CheckDeps, completed, startExecution } from '../../src/node/chain/check-block.ts';
-import { genesisRoot } from '../../src/node/chain/open-root.ts';
+import { finalState, genesisRoot } from '../../src/node/chain/open-root.ts';
 import type { Logger } from '../../src/node/log.ts';
 import { SignatureChecks } from '../../src/node/signature-checks.ts';
 import { InlineVerifier } from '../../src/node/threads/index.ts';
@@ -126,7 +126,7 @@ export function rootOf({ genesis, check }: World): ChainBlock {
   return {
     header: genesisHeader(kernels, genesis, genesisRoot(genesis, kernels)),
     block: null,
-    state: new MapState().apply(genesisOps(kernels, genesis)),
+    state: finalState(new MapState().apply(genesisOps(kernels, genesis))),
     overlay: null,
     recent: RecentWindow.genesis(check.rules, check.rules.chainId, check.idSecret),
     cursor: HistoryCursor.start(kernels, genesis.history),
