@@ -12,10 +12,12 @@
  *
  * Invariants
  * - `write` resolves when the value is synced; after a failed write or sync it takes nothing more.
+ * - The file's name is durable before the first value is taken, whoever made the file.
  * - A cut during a write leaves the value before it (the other slot) or the new one, whole.
  * - One bad sector anywhere loses nothing. A slot with both copies bad counts as a torn write that was never acknowledged.
  * - Opening writes the newest slot again and syncs it: after a failed sync the page cache may show what the disk does not have.
  */
+import { dirname } from 'node:path';
 import { type Kernels, sameBytes } from '../native/index.ts';
 import { CorruptionError, StorageError } from './errors.ts';
 import { diskFiles } from './files/disk-files.ts';
@@ -79,6 +81,8 @@ export class DurableRecord {
     const lock = await files.lock(`${path}.lock`);
     try {
       if (!(await files.exists(path))) await writeWhole(files, path, emptyFile(options.kernels, copySize));
+      // A process killed between the file's rename and this sync left a name that a power cut would take, with all written since.
+      else await files.syncDirectory(dirname(path));
       const bytes = await readWhole(files, path, 4 * RECORD_SIZE_BYTES_MAX + 16 * PAGE_SIZE_BYTES);
       if (bytes.length !== 4 * copySize)
         throw new CorruptionError(path, bytes.length, `a file of ${4 * copySize} bytes`, `${bytes.length}`);

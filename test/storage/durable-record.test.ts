@@ -47,10 +47,10 @@ describe('DurableRecord', () => {
           }
           await record.close();
         } catch {
-          // After an I/O error the process may also simply be restarted, with the page cache as it is.
-          if (disk.powered && random() < 0.5) disk.powerCut();
+          // A process may also simply be restarted, with the page cache and the names as they are.
         }
-        disk.reboot();
+        if (disk.powered && random() < 0.7) disk.restartProcess();
+        else disk.reboot();
         const record = await open(disk);
         const found = record.read()?.[0] ?? 0;
         expect(found).toBeGreaterThanOrEqual(acknowledged);
@@ -60,6 +60,28 @@ describe('DurableRecord', () => {
         await record.close();
       }
     }
+  });
+
+  it('keeps its name too, when the process that made the file died in the middle and the power goes later', async () => {
+    // Both ways of losing it: the maker does not sync the folder, and the one after trusts a name that it finds.
+    for (const kind of ['io', 'cut', undefined] as const)
+      for (let seed = 0; seed < 15; seed++)
+        for (let at = 0; at < 6; at++) {
+          const disk = new SimulatedDisk(seed);
+          if (kind !== undefined) disk.fault = { at, kind };
+          await open(disk).then(
+            (record) => record.close(),
+            () => {},
+          );
+          if (disk.powered) disk.restartProcess();
+          else disk.reboot();
+          const record = await open(disk);
+          await record.write(Uint8Array.of(7));
+          disk.reboot();
+          const again = await open(disk);
+          expect(again.read(), `${kind} at ${at}, seed ${seed}`).toEqual(Uint8Array.of(7));
+          await again.close();
+        }
   });
 
   it('survives one bad sector anywhere, and says so when nothing can be trusted', async () => {
