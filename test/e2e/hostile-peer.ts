@@ -20,9 +20,17 @@ export class HostilePeer {
     this.#address = address;
   }
 
-  static async connect(address: string): Promise<HostilePeer> {
+  /** @param answers by protocol: makes the frames with which this peer answers requests of a protocol; what it does not name is not served */
+  static async connect(
+    address: string,
+    answers: Readonly<Record<string, () => Uint8Array[]>> = {},
+  ): Promise<HostilePeer> {
     const networkKeySeed = new Uint8Array(randomBytes(32));
     const transport = await createLibp2pTransport({ networkKeySeed, listen: [] });
+    for (const [protocol, frames] of Object.entries(answers))
+      transport.handle(protocol, async function* () {
+        yield* frames();
+      });
     await transport.start();
     try {
       return new HostilePeer(transport, await transport.dial(address), address);
