@@ -68,20 +68,40 @@ export interface NativeFunctions {
   closeMapping(handle: object, buffer: ArrayBuffer): void;
 }
 
+/** A bare loop (native/limits): does `units` of work, mostly on `memory`, whose size is a power of two of at least 16 KiB. */
+export type LimitLoop = (units: number, memory: Uint8Array) => number;
+
 interface Binding {
   readonly version: number;
+  /** By name; those this CPU cannot run are absent. */
+  readonly limits: Readonly<Record<string, LimitLoop>>;
   /** Mask of the CPU's features. */
   readonly features: number;
   open(mask: number): NativeFunctions;
 }
 
-/** The addon opened for this CPU, without some of its features. Throws when there is no addon, or one of another version. */
-export function openBinding(without: readonly CpuFeature[]): NativeFunctions {
+/** Finds and loads the addon. Throws when there is none, or one of another version. */
+function loadBinding(): Binding {
   const require = createRequire(import.meta.url);
   const find = require('node-gyp-build') as (directory: string) => unknown;
   const binding = find(packageRoot(fileURLToPath(import.meta.url))) as Binding;
   if (binding.version !== BORDER_VERSION)
     throw new RangeError(`the addon has border version ${binding.version}, this code needs ${BORDER_VERSION}`);
+  return binding;
+}
+
+/** The addon opened for this CPU, without some of its features. Throws when there is no addon, or one of another version. */
+export function openBinding(without: readonly CpuFeature[]): NativeFunctions {
+  const binding = loadBinding();
   const refused = without.reduce((mask, name) => mask | (1 << CPU_FEATURES.indexOf(name)), 0);
   return binding.open(binding.features & ~refused);
+}
+
+/** The bare loops that say what this machine allows; none without the addon. For `cairn bench`. */
+export function limitLoops(): Readonly<Record<string, LimitLoop>> {
+  try {
+    return loadBinding().limits;
+  } catch {
+    return {};
+  }
 }

@@ -7,6 +7,7 @@ import { packageRoot } from '../../native/worker-url.ts';
 import { newGroup } from './command.ts';
 import { addressCommand } from './commands/address.ts';
 import { balanceCommand } from './commands/balance.ts';
+import { benchCommand } from './commands/bench.ts';
 import { devnetCommand } from './commands/devnet.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), timestampCommand()])
     program.addCommand(command);
   program.addCommand(syncCommand());
+  program.addCommand(benchCommand());
   program.addCommand(verifyCommand());
   return program;
 }

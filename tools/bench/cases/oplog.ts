@@ -1,0 +1,111 @@
+/** The op log through the state store: a batch of account ops, synced, applied to the table, with the root after it. */
+import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { open as openLmdb } from 'lmdb';
+import { address, type Kernels } from '../../../native/index.ts';
+import { encodeBatch, StateStore } from '../../../storage/index.ts';
+import type { BenchCase, Context, Size, Work } from '../model.ts';
+import { joined, sampleBytes } from '../sample-data.ts';
+
+const OPS: Readonly<Record<Size, number>> = { tiny: 100, quick: 100_000, full: 100_000 };
+const BATCHES = 8;
+const ACCOUNTS_PER_OP = 4;
+
+/** Addresses and balances of one batch's ops, out of a pool of accounts. */
+function ops(count: number, seed: number): { address: ReturnType<typeof address>; balance: bigint }[] {
+  const pool = sampleBytes(20 * count * ACCOUNTS_PER_OP, 70);
+  const random = new Uint32Array(sampleBytes(4 * count, seed).buffer);
+  return Array.from({ length: count }, (_, i) => {
+    const at = 20 * (random[i]! % (count * ACCOUNTS_PER_OP));
+    return { address: address(pool.subarray(at, at + 20)), balance: BigInt(random[i]!) };
+  });
+}
+
+const batchOf = (height: number, count: number, seed: number): Uint8Array =>
+  encodeBatch({ height, ops: ops(count, seed).map((op) => ({ kind: 'putAccount', ...op })) });
+
+async function openStore(context: Context, kernels: Kernels): Promise<StateStore> {
+  const directory = await mkdtemp(join(context.directory, 'oplog-'));
+  return StateStore.open({ directory, kernels, chainId: new Uint8Array(32) });
+}
+
+function storeWork(store: StateStore, batches: readonly Uint8Array[], count: number): Work {
+  let height = 0;
+  const call = async (): Promise<void> => {
+    const batch = batches[height % BATCHES]!;
+    // The height leads the batch; the bytes are ours again once the append before has resolved.
+    new DataView(batch.buffer, batch.byteOffset).setBigUint64(0, BigInt(height), true);
+    await store.append(batch, height);
+    height += 1;
+  };
+  return { units: count, call };
+}
+
+/** lmdb: a synced transaction of the same puts. */
+function lmdbWork(directory: string, count: number): { work: Work; close: () => Promise<void> } {
+  const database = openLmdb({ path: join(directory, 'lmdb'), keyEncoding: 'binary', encoding: 'binary' });
+  const batch = ops(count, 71).map((op) => {
+    const value = Buffer.alloc(8);
+    value.writeBigUInt64LE(op.balance);
+    return { key: Buffer.from(op.address), value };
+  });
+  const call = (): void =>
+    database.transactionSync(() => {
+      for (const { key, value } of batch) database.putSync(key, value);
+    });
+  return { work: { units: count, call }, close: () => database.close() };
+}
+
+/** As many bytes written to a file and synced, and nothing else. */
+function bareWrites(directory: string, batch: Uint8Array, count: number): { work: Work; close: () => void } {
+  const file = openSync(join(directory, 'bare'), 'w');
+  const call = (): void => {
+    writeSync(file, batch);
+    fdatasyncSync(file);
+  };
+  return { work: { units: count, call }, close: () => closeSync(file) };
+}
+
+async function smallResult(context: Context, kernels: Kernels): Promise<Uint8Array> {
+  const store = await openStore(context, kernels);
+  for (let height = 0; height < 3; height += 1) await store.append(batchOf(height, 50, 80 + height), height);
+  const { root } = store.tip.commitment;
+  await store.close();
+  return joined(root);
+}
+
+export const oplogAppend: BenchCase = {
+  name: 'oplog.append',
+  unit: 'ops',
+  limitIs: "the batch's bytes written to a file and synced",
+  async prepare(parent) {
+    const directory = await mkdtemp(join(parent.directory, 'cairn-bench-'));
+    const context = { ...parent, directory };
+    const count = OPS[context.size];
+    const batches = Array.from({ length: BATCHES }, (_, i) => batchOf(0, count, 71 + i));
+    const stores: StateStore[] = [];
+    const lmdb = lmdbWork(directory, count);
+    const bare = bareWrites(directory, batches[0]!, count);
+    return {
+      ours: async (kernels) => {
+        const store = await openStore(context, kernels);
+        stores.push(store);
+        return storeWork(
+          store,
+          batches.map((batch) => batch.slice()),
+          count,
+        );
+      },
+      peers: { lmdb: lmdb.work },
+      limit: bare.work,
+      result: (kernels) => smallResult(context, kernels),
+      close: async () => {
+        for (const store of stores) await store.close();
+        await lmdb.close();
+        bare.close();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  },
+};
