@@ -11,16 +11,16 @@
  * - A batch that does not decode, or that the table has no room for, is refused before it is logged.
  */
 import { type Height, height as heightOf, type Kernels } from '../native/index.ts';
-import type { AccountChanges, AccountRun } from './accounts/account-changes.ts';
 import { AccountTable, type AccountTableOptions } from './accounts/account-table.ts';
 import type { CleanMark } from './accounts/clean-mark.ts';
 import { type Commitment, emptyCommitment } from './commitment/commitment.ts';
 import { StorageError } from './errors.ts';
 import { diskFiles } from './files/disk-files.ts';
 import { type Files, FilesError } from './files/files.ts';
-import { readOps } from './oplog/batch.ts';
+import { readBatchHead } from './oplog/batch.ts';
 import { OpLog } from './oplog/op-log.ts';
 import { RecordMap } from './record-map.ts';
+import { applyChanges, applyRecords, readRecords, rebuildFrom, takeApart } from './state-changes.ts';
 import type { StateReader } from './state-reader.ts';
 
 export interface StateStoreOptions {
@@ -37,6 +37,10 @@ export interface StateStoreOptions {
   readonly shardCountLog2?: number;
   /** First size of a shard, slots as a power of two, 7 .. 25; 10 unless given. */
   readonly shardSlotCountLog2?: number;
+  /** Throws the account table away and rebuilds it from the log, even when it is clean. */
+  readonly rebuild?: boolean;
+  /** Told while opening how many bytes of batches have been read. */
+  readonly onProgress?: (batchBytes: number) => void;
   /** Source of the table's secret; replaced in simulations. */
   readonly randomBytes?: (sizeBytes: number) => Uint8Array;
 }
@@ -45,12 +49,6 @@ export interface StateStoreOptions {
 export interface StateTip {
   readonly height: Height;
   readonly commitment: Commitment;
-}
-
-/** A batch's changes, taken apart but not yet applied. */
-interface Changes {
-  readonly accounts: AccountChanges;
-  readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[];
 }
 
 /** What opening found, for logs and for tests. */
@@ -121,6 +119,12 @@ export class StateStore implements StateReader {
   balance(address: Uint8Array): bigint {
     this.#checkOpen();
     return this.#table.balance(address);
+  }
+
+  /** Every account's balance, once: to count the supply. Read it whole before the next append. */
+  balances(): Iterable<bigint> {
+    this.#checkOpen();
+    return this.#table.balances();
   }
 
   record(key: Uint8Array): Uint8Array | undefined {
@@ -198,50 +202,22 @@ export class StateStore implements StateReader {
   }
 }
 
-/** Takes a batch apart, checking every byte of its structure. Throws `BatchError`. */
-function takeApart(batch: Uint8Array, table: AccountTable): Changes & { height: number } {
-  const runs: AccountRun[] = [];
-  const records: [Uint8Array, Uint8Array | undefined][] = [];
-  let op = 0;
-  const { height } = readOps(batch, {
-    accounts(offset, count) {
-      runs.push({ offset, count, firstOp: op });
-      op += count;
-    },
-    putRecord(key, value) {
-      records.push([key, value]);
-      op += 1;
-    },
-    deleteRecord(key) {
-      records.push([key, undefined]);
-      op += 1;
-    },
-  });
-  return { height, accounts: table.prepare(batch, runs), records };
-}
-
-function applyChanges(changes: Changes, table: AccountTable, records: RecordMap, firstOp: number): void {
-  table.apply(changes.accounts, firstOp);
-  applyRecords(changes, records);
-}
-
-function applyRecords(changes: Pick<Changes, 'records'>, records: RecordMap): void {
-  for (const [key, value] of changes.records) {
-    if (value === undefined) records.delete(key);
-    else records.put(key, value);
-  }
-}
-
 type StateParts = [OpLog, AccountTable, RecordMap, Commitment, OpenReport];
 
-/** Opens a store: the log first, its batches flowing into records, commitment and (unless it is clean) the table. */
+/**
+ * Opens a store: the log first, its batches flowing into records and commitment, and into the table when that is not clean. Only when a
+ * clean mark turns out to be of another point, or its files are not there, is the log read again.
+ */
 class StateOpener {
   readonly #options: StateStoreOptions;
   readonly #files: Files;
   readonly #tableOptions: AccountTableOptions;
   readonly #records = new RecordMap();
+  #mark: CleanMark | undefined;
+  #table: AccountTable | undefined;
   #commitment: Commitment;
   #batchCount = 0;
+  #batchBytes = 0;
 
   constructor(options: StateStoreOptions) {
     this.#options = options;
@@ -251,17 +227,19 @@ class StateOpener {
   }
 
   async open(build: (...parts: StateParts) => StateStore): Promise<StateStore> {
-    const log = await this.#openLog();
+    let log: OpLog | undefined;
     try {
+      log = await this.#openLog();
       const { table, rebuilt } = await this.#openTable(log);
       return build(log, table, this.#records, this.#commitment, { batchCount: this.#batchCount, rebuilt });
     } catch (error) {
-      await log.close();
+      this.#table?.close();
+      await log?.close();
       throw error;
     }
   }
 
-  /** Opens the log; every batch goes into the records and the commitment. */
+  /** Opens the log; every batch goes into the records and the commitment, and into the table when one is being built. */
   #openLog(): Promise<OpLog> {
     const { directory, kernels, chainId, segmentSizeBytes } = this.#options;
     return OpLog.open({
@@ -270,25 +248,35 @@ class StateOpener {
       kernels,
       chainId,
       ...(segmentSizeBytes === undefined ? {} : { segmentSizeBytes }),
-      visit: ({ batch, digest }) => {
-        this.#batchCount += 1;
+      locked: async () => {
+        const mark = await AccountTable.readMark(this.#tableOptions);
+        if (mark === undefined || this.#options.rebuild === true)
+          this.#table = await AccountTable.create(this.#tableOptions);
+        else this.#mark = mark;
+      },
+      visit: ({ batch, digest, firstOp }) => {
         this.#commitment = this.#commitment.next(batch, digest);
-        readOps(batch, {
-          accounts() {},
-          putRecord: (key, value) => this.#records.put(key, value),
-          deleteRecord: (key) => this.#records.delete(key),
-        });
+        if (this.#table === undefined) readRecords(batch, this.#records);
+        else applyRecords(rebuildFrom(batch, this.#table, firstOp), this.#records);
+        this.#batchCount += 1;
+        this.#progress(batch);
       },
     });
   }
 
+  #progress(batch: Uint8Array): void {
+    this.#batchBytes += batch.length;
+    this.#options.onProgress?.(this.#batchBytes);
+  }
+
   async #openTable(log: OpLog): Promise<{ table: AccountTable; rebuilt: boolean }> {
-    const mark = await AccountTable.readMark(this.#tableOptions);
-    if (mark !== undefined && Buffer.compare(mark.chain, log.chain) === 0) {
-      const table = await this.#takeOver(mark);
+    if (this.#mark !== undefined && Buffer.compare(this.#mark.chain, log.chain) === 0) {
+      const table = await this.#takeOver(this.#mark);
       if (table !== undefined) return { table, rebuilt: false };
     }
-    return { table: await this.#rebuild(log), rebuilt: true };
+    this.#table ??= await this.#rebuild(log);
+    await this.#table.sweep();
+    return { table: this.#table, rebuilt: true };
   }
 
   async #takeOver(mark: CleanMark): Promise<AccountTable | undefined> {
@@ -301,21 +289,18 @@ class StateOpener {
     }
   }
 
+  /** Builds the table by reading the log once more. */
   async #rebuild(log: OpLog): Promise<AccountTable> {
     const table = await AccountTable.create(this.#tableOptions);
-    try {
-      let firstOp = 0;
-      for await (const batch of log.read(0)) {
-        const changes = takeApart(batch, table);
-        table.reserve(changes.accounts);
-        table.apply(changes.accounts, firstOp);
-        await table.sweep();
-        firstOp += new DataView(batch.buffer, batch.byteOffset).getUint32(8, true);
-      }
-      return table;
-    } catch (error) {
-      table.close();
-      throw error;
+    this.#table = table;
+    this.#batchBytes = 0;
+    let firstOp = 0;
+    for await (const batch of log.read(0)) {
+      rebuildFrom(batch, table, firstOp);
+      await table.sweep();
+      firstOp += readBatchHead(batch).opCount;
+      this.#progress(batch);
     }
+    return table;
   }
 }

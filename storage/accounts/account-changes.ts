@@ -40,43 +40,45 @@ export class AccountChanges {
 
   /** Turns op numbers within the batch into log positions. Call it once. */
   setLogPositions(firstOp: number): void {
-    const view = new DataView(this.#words.buffer, this.#words.byteOffset, this.#words.byteLength);
-    for (let at = LOG_POSITION_WORD * 4; at < view.byteLength; at += ENTRY_SIZE_BYTES)
-      view.setUint32(at, ((firstOp + view.getUint32(at, true)) % LOG_POSITION_MODULUS) + 1, true);
+    const words = this.#words;
+    const view = new DataView(words.buffer, words.byteOffset, words.byteLength);
+    const base = firstOp % LOG_POSITION_MODULUS;
+    for (let word = LOG_POSITION_WORD; word < words.length; word += ENTRY_WORDS) {
+      const position = base + words[word]!;
+      const wrapped = position < LOG_POSITION_MODULUS ? position : position - LOG_POSITION_MODULUS;
+      view.setUint32(word * 4, wrapped + 1, true);
+    }
   }
 }
 
 /** Copies a batch's account ops, sorted by shard. @param shardCount a power of two, 1 .. 256 */
 export function partition(batch: Uint8Array, runs: readonly AccountRun[], shardCount: number): AccountChanges {
-  const { words, count } = copyEntries(batch, runs);
-  const bytes = new Uint8Array(words.buffer);
-  const shardOf = (entry: number): number => Math.floor((bytes[entry * ENTRY_SIZE_BYTES]! * shardCount) / 256);
-  const starts = new Uint32Array(shardCount + 1);
-  for (let entry = 0; entry < count; entry++) starts[shardOf(entry) + 1]! += 1;
-  for (let shard = 0; shard < shardCount; shard++) starts[shard + 1]! += starts[shard]!;
+  // An op is head, address, balance, all of whole words: shifted by its head it is an entry without its log position.
+  const bytes = batch.byteOffset % 4 === 0 ? batch : batch.slice();
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  const shift = 8 - Math.log2(shardCount);
+  const starts = countByShard(bytes, runs, shardCount, shift);
   const next = starts.slice();
-  const sorted = new Uint32Array(words.length);
-  for (let entry = 0; entry < count; entry++) {
-    const from = entry * ENTRY_WORDS;
-    const to = next[shardOf(entry)]!++ * ENTRY_WORDS;
-    for (let word = 0; word < ENTRY_WORDS; word++) sorted[to + word] = words[from + word]!;
+  const sorted = new Uint32Array(starts[shardCount]! * ENTRY_WORDS);
+  for (const run of runs) {
+    let from = (run.offset + OP_HEAD_SIZE_BYTES) >>> 2;
+    for (let index = 0; index < run.count; index++, from += ENTRY_WORDS) {
+      const to = next[bytes[from * 4]! >>> shift]!++ * ENTRY_WORDS;
+      for (let word = 0; word < LOG_POSITION_WORD; word++) sorted[to + word] = words[from + word]!;
+      sorted[to + LOG_POSITION_WORD] = run.firstOp + index;
+    }
   }
   return new AccountChanges(sorted, starts);
 }
 
-/** Entries in the batch's order: address, balance, and the op's number within the batch where the log position will stand. */
-function copyEntries(batch: Uint8Array, runs: readonly AccountRun[]): { words: Uint32Array; count: number } {
-  const count = runs.reduce((sum, run) => sum + run.count, 0);
-  const words = new Uint32Array(count * ENTRY_WORDS);
-  const bytes = new Uint8Array(words.buffer);
-  const view = new DataView(words.buffer);
-  let entry = 0;
+/** Entry where each shard's part begins, and the end. */
+function countByShard(bytes: Uint8Array, runs: readonly AccountRun[], shardCount: number, shift: number): Uint32Array {
+  const starts = new Uint32Array(shardCount + 1);
   for (const run of runs) {
-    // An op is head, address, balance: shifted by the head's 4 bytes it is an entry without its log position.
-    const from = run.offset + OP_HEAD_SIZE_BYTES;
-    bytes.set(batch.subarray(from, run.offset + run.count * ENTRY_SIZE_BYTES), entry * ENTRY_SIZE_BYTES);
-    for (let index = 0; index < run.count; index++, entry++)
-      view.setUint32(entry * ENTRY_SIZE_BYTES + LOG_POSITION_WORD * 4, run.firstOp + index, true);
+    const end = run.offset + run.count * ENTRY_SIZE_BYTES;
+    for (let at = run.offset + OP_HEAD_SIZE_BYTES; at < end; at += ENTRY_SIZE_BYTES)
+      starts[(bytes[at]! >>> shift) + 1]! += 1;
   }
-  return { words, count };
+  for (let shard = 0; shard < shardCount; shard++) starts[shard + 1]! += starts[shard]!;
+  return starts;
 }

@@ -130,6 +130,11 @@ export class AccountTable {
     return this.#shardOf(address[0]!).balance(address) ?? 0n;
   }
 
+  /** Every account's balance, once: to count the supply. Takes time proportional to the table. Do not write while reading. */
+  *balances(): Generator<bigint> {
+    for (const shard of this.#shards) yield* shard.balances();
+  }
+
   /** The shard an address belongs to: its first bits. */
   #shardOf(firstByte: number): Shard {
     return this.#shards[Math.floor((firstByte * this.#shards.length) / 256)]!;

@@ -87,6 +87,13 @@ export class Shard {
     return slot < 0 ? undefined : this.#view.getBigUint64(slot * SLOT_SIZE_BYTES + ADDRESS_SIZE_BYTES, true);
   }
 
+  /** Every account's balance, in no order that means anything. Do not write while reading. */
+  *balances(): Generator<bigint> {
+    for (let at = 0; at < this.#mapped.bytes.length; at += SLOT_SIZE_BYTES)
+      if (this.#view.getUint32(at + POSITION_OFFSET, true) !== 0)
+        yield this.#view.getBigUint64(at + ADDRESS_SIZE_BYTES, true);
+  }
+
   /** How many of n entries (n * 32 bytes) are of addresses without account yet; equal ones count each time. */
   countMissing(entries: Uint8Array): number {
     const { kernels, secret } = this.#context;

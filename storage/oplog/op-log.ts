@@ -37,6 +37,8 @@ export interface OpLogOptions {
   readonly chainId: Uint8Array;
   /** Where segments are cut; fixed when the log is made. 4 KiB .. 1 GiB, 64 MiB unless given. */
   readonly segmentSizeBytes?: number;
+  /** Runs once this process holds the log, before the first batch is read. */
+  readonly locked?: () => Promise<void>;
   /** Sees every batch of the log in order while it is opened. */
   readonly visit?: (batch: RecoveredBatch) => void;
 }
@@ -101,6 +103,7 @@ export class OpLog {
     const identity = { chainId: chainId.slice(), segmentSizeBytes };
     let superblock: SuperblockFile | undefined;
     try {
+      await options.locked?.();
       superblock = await SuperblockFile.open(files, kernels, directory, identity);
       const visit = options.visit ?? (() => {});
       const { segments, tip } = await recoverLog({ files, kernels, directory, identity, superblock, visit });

@@ -41,14 +41,19 @@ export interface RecoveredBatch {
   readonly firstOp: number;
 }
 
-export interface RecoveryInput {
+export interface ScanInput {
   readonly files: Files;
   readonly kernels: FrameKernels;
   readonly directory: string;
   readonly identity: LogIdentity;
-  readonly superblock: SuperblockFile;
+  /** The newest superblock: what is acknowledged. */
+  readonly block: Superblock;
   /** Sees every batch in order. */
   readonly visit: (batch: RecoveredBatch) => void;
+}
+
+export interface RecoveryInput extends Omit<ScanInput, 'block'> {
+  readonly superblock: SuperblockFile;
 }
 
 export interface RecoveredLog {
@@ -56,38 +61,51 @@ export interface RecoveredLog {
   readonly tip: LogPosition;
 }
 
-/** Where the log must end: the first byte that does not belong to it. */
-interface Cut {
+/** Where the log must end: the first byte that does not belong to it, and why it does not. */
+export interface Cut {
   readonly segment: number;
   readonly offset: number;
+  readonly fault: Fault;
+}
+
+/** What reading a log found. */
+export interface ScannedLog extends RecoveredLog {
+  /** Indexes of the segment files there are, ascending. */
+  readonly present: readonly number[];
+  /** The torn tail that recovery would cut, if there is one. */
+  readonly cut: Cut | undefined;
+}
+
+/** Reads and checks every byte of the log as recovery does, and changes nothing. Throws `CorruptionError`, `FilesError`. */
+export async function scanLog(input: ScanInput): Promise<ScannedLog> {
+  const names = await input.files.list(input.directory);
+  const scan = new LogScan(
+    input,
+    names.map(segmentIndex).filter((index) => index !== undefined),
+  );
+  await scan.run();
+  return scan;
 }
 
 /** Runs recovery. Throws `CorruptionError`, `FilesError`. */
 export async function recoverLog(input: RecoveryInput): Promise<RecoveredLog> {
-  const scan = new LogScan(input, await segmentFiles(input));
-  await scan.run();
+  const scan = await scanLog({ ...input, block: input.superblock.latest });
   await cutTail(input, scan);
   await settle(input, scan);
   return { segments: scan.segments, tip: scan.tip };
 }
 
-/** Indexes of the segment files there are, ascending. */
-async function segmentFiles(input: RecoveryInput): Promise<number[]> {
-  const names = await input.files.list(input.directory);
-  return names.map(segmentIndex).filter((index) => index !== undefined);
-}
-
-class LogScan {
+class LogScan implements ScannedLog {
   readonly segments: SegmentInfo[] = [];
   tip: LogPosition;
   cut: Cut | undefined;
   readonly present: readonly number[];
-  readonly #input: RecoveryInput;
+  readonly #input: ScanInput;
   readonly #block: Superblock;
 
-  constructor(input: RecoveryInput, present: readonly number[]) {
+  constructor(input: ScanInput, present: readonly number[]) {
     this.#input = input;
-    this.#block = input.superblock.latest;
+    this.#block = input.block;
     this.present = present;
     this.tip = { height: 0, opCount: 0, frameOffset: 0, chain: input.identity.chainId };
   }
@@ -148,7 +166,7 @@ class LogScan {
   }
 
   /** Adds a frame to the log, or tells why it does not belong there. */
-  #take(reader: FrameReader, frame: ReadFrame): Omit<Fault, 'kind'> | undefined {
+  #take(reader: FrameReader, frame: ReadFrame): Fault | undefined {
     this.#checkPassed();
     const { kernels, visit } = this.#input;
     const { batch, offset, chain } = frame;
@@ -178,11 +196,11 @@ class LogScan {
     const later = size > end || this.present.some((other) => other > index);
     const acknowledged = index < segment || (index === segment && (at < start || (at < end && later)));
     if (acknowledged) this.#damaged(index, fault.offset, fault.expected, fault.found);
-    this.cut = { segment: index, offset: at };
+    this.cut = { segment: index, offset: at, fault };
   }
 }
 
-interface Fault {
+export interface Fault {
   readonly offset: number;
   readonly expected: string;
   readonly found: string;
@@ -198,7 +216,7 @@ function headOf(batch: Uint8Array): BatchHead | undefined {
 }
 
 /** Removes what follows the cut: later segments from the last down, then the rest of the cut one. Durable when resolved. */
-async function cutTail(input: RecoveryInput, scan: LogScan): Promise<void> {
+async function cutTail(input: RecoveryInput, scan: ScannedLog): Promise<void> {
   const { files, directory } = input;
   if (scan.cut === undefined) return;
   const { segment, offset } = scan.cut;
@@ -219,7 +237,7 @@ async function cutTail(input: RecoveryInput, scan: LogScan): Promise<void> {
 }
 
 /** Makes everything kept durable and says so in a superblock; does nothing when the superblock says so already. */
-async function settle(input: RecoveryInput, scan: LogScan): Promise<void> {
+async function settle(input: RecoveryInput, scan: ScannedLog): Promise<void> {
   const { files, directory, superblock } = input;
   const block = superblock.latest;
   const last = scan.segments.at(-1);

@@ -74,6 +74,39 @@ export function writeSegmentHeader(
   view.setUint32(124, kernels.crc32c(bytes.subarray(0, 124)), true);
 }
 
+/** What a segment's header says. */
+export interface SegmentHeader {
+  readonly chainId: Uint8Array;
+  /** The log before the segment's first frame. */
+  readonly first: LogPosition;
+}
+
+/** Reads a header on its own (hostile bytes), or says what is wrong with it: its checksum, or a field of another format. */
+export function readSegmentHeader(
+  kernels: Pick<Kernels, 'crc32c'>,
+  bytes: Uint8Array,
+): SegmentHeader | { readonly fault: HeaderFault } {
+  if (bytes.length < SEGMENT_HEADER_SIZE_BYTES)
+    return { fault: { offset: bytes.length, expected: 'a header of 128 bytes', found: `${bytes.length} bytes` } };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, SEGMENT_HEADER_SIZE_BYTES);
+  const crc = kernels.crc32c(bytes.subarray(0, 124));
+  if (crc !== view.getUint32(124, true))
+    return {
+      fault: { offset: 0, expected: `checksum ${view.getUint32(124, true)} as the header says`, found: `${crc}` },
+    };
+  const chainId = bytes.slice(16, 48);
+  const number = (at: number): number => Number(view.getBigUint64(at, true));
+  const first = {
+    height: number(48),
+    opCount: number(56),
+    frameOffset: number(64),
+    chain: bytes.slice(72, 104),
+  };
+  // The one way to write these values: magic, version, size and zeros are compared too.
+  const fault = headerFault(kernels, bytes, chainId, first);
+  return fault === undefined ? { chainId, first } : { fault };
+}
+
 /** Where a header differs from the one that must stand there. */
 export interface HeaderFault {
   readonly offset: number;

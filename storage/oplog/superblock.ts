@@ -28,9 +28,9 @@ import { CorruptionError, hexOf, StorageError } from '../errors.ts';
 import { type Files, readWhole, type StoredFile, writeWhole } from '../files/files.ts';
 import type { LogPosition } from './segment.ts';
 
-const SLOT_SIZE_BYTES = 512;
-const SLOT_STRIDE_BYTES = 4096;
-const FILE_SIZE_BYTES: number = SLOT_STRIDE_BYTES + SLOT_SIZE_BYTES;
+export const SLOT_SIZE_BYTES = 512;
+export const SLOT_STRIDE_BYTES = 4096;
+export const SUPERBLOCK_FILE_SIZE_BYTES: number = SLOT_STRIDE_BYTES + SLOT_SIZE_BYTES;
 const MAGIC: Uint8Array = new TextEncoder().encode('CAIRNSUP');
 const VERSION = 1;
 export const SUPERBLOCK_NAME = 'superblock';
@@ -71,6 +71,59 @@ function encodeSlot(kernels: Pick<Kernels, 'crc32c'>, identity: LogIdentity, blo
   return bytes;
 }
 
+/** What a whole slot says: which log it belongs to, and how far that was acknowledged. */
+export interface SlotContents {
+  readonly identity: LogIdentity;
+  readonly block: Superblock;
+}
+
+/** Where a slot is not one. */
+export interface SlotFault {
+  /** Byte of the slot. */
+  readonly offset: number;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** Reads one slot (hostile bytes), of whatever log. Throws `StorageError` 'wrong-format' for a whole slot of another version. */
+export function readSlot(
+  kernels: Pick<Kernels, 'crc32c'>,
+  path: string,
+  bytes: Uint8Array,
+): SlotContents | { readonly fault: SlotFault } {
+  const fault = slotFault(kernels, bytes);
+  if (fault !== undefined) return { fault };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, SLOT_SIZE_BYTES);
+  const version = view.getUint32(8, true);
+  if (version !== VERSION)
+    throw new StorageError(
+      'wrong-format',
+      `${path} has format version ${version}; this program reads version ${VERSION}`,
+    );
+  const number = (at: number): number => Number(view.getBigUint64(at, true));
+  return {
+    identity: { chainId: bytes.slice(24, 56), segmentSizeBytes: view.getUint32(12, true) },
+    block: {
+      sequence: number(16),
+      firstSegment: number(56),
+      segment: number(64),
+      start: number(72),
+      end: number(80),
+      position: { height: number(88), chain: hash(bytes.slice(96, 128)), opCount: number(128), frameOffset: 0 },
+    },
+  };
+}
+
+function slotFault(kernels: Pick<Kernels, 'crc32c'>, bytes: Uint8Array): SlotFault | undefined {
+  if (bytes.length < SLOT_SIZE_BYTES)
+    return { offset: bytes.length, expected: `a slot of ${SLOT_SIZE_BYTES} bytes`, found: `${bytes.length} bytes` };
+  if (!sameBytes(bytes.subarray(0, 8), MAGIC))
+    return { offset: 0, expected: `${hexOf(MAGIC)} (CAIRNSUP)`, found: hexOf(bytes.subarray(0, 8)) };
+  const stored = new DataView(bytes.buffer, bytes.byteOffset).getUint32(508, true);
+  const crc = kernels.crc32c(bytes.subarray(0, 508));
+  return stored === crc ? undefined : { offset: 0, expected: `checksum ${stored} as its end says`, found: `${crc}` };
+}
+
 /** Reads one slot; undefined when it is torn or damaged. Throws `StorageError` for a whole slot of another format or chain. */
 function decodeSlot(
   kernels: Pick<Kernels, 'crc32c'>,
@@ -78,39 +131,22 @@ function decodeSlot(
   identity: LogIdentity,
   bytes: Uint8Array,
 ): Superblock | undefined {
-  if (bytes.length < SLOT_SIZE_BYTES || !sameBytes(bytes.subarray(0, 8), MAGIC)) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, SLOT_SIZE_BYTES);
-  if (view.getUint32(508, true) !== kernels.crc32c(bytes.subarray(0, 508))) return undefined;
-  checkIdentity(path, identity, bytes, view);
-  const number = (at: number): number => Number(view.getBigUint64(at, true));
-  return {
-    sequence: number(16),
-    firstSegment: number(56),
-    segment: number(64),
-    start: number(72),
-    end: number(80),
-    position: { height: number(88), chain: hash(bytes.slice(96, 128)), opCount: number(128), frameOffset: 0 },
-  };
+  const slot = readSlot(kernels, path, bytes);
+  if ('fault' in slot) return undefined;
+  checkIdentity(path, identity, slot.identity);
+  return slot.block;
 }
 
-function checkIdentity(path: string, identity: LogIdentity, bytes: Uint8Array, view: DataView): void {
-  const version = view.getUint32(8, true);
-  if (version !== VERSION)
-    throw new StorageError(
-      'wrong-format',
-      `${path} has format version ${version}; this program reads version ${VERSION}`,
-    );
-  const chainId = bytes.subarray(24, 56);
-  if (!sameBytes(chainId, identity.chainId))
+function checkIdentity(path: string, wanted: LogIdentity, found: LogIdentity): void {
+  if (!sameBytes(found.chainId, wanted.chainId))
     throw new StorageError(
       'wrong-chain',
-      `${path} belongs to chain ${hexOf(chainId)}, not to ${hexOf(identity.chainId)}; use another data directory`,
+      `${path} belongs to chain ${hexOf(found.chainId)}, not to ${hexOf(wanted.chainId)}; use another data directory`,
     );
-  const segmentSizeBytes = view.getUint32(12, true);
-  if (segmentSizeBytes !== identity.segmentSizeBytes)
+  if (found.segmentSizeBytes !== wanted.segmentSizeBytes)
     throw new StorageError(
       'wrong-format',
-      `${path} was made with segments of ${segmentSizeBytes} bytes, not ${identity.segmentSizeBytes}`,
+      `${path} was made with segments of ${found.segmentSizeBytes} bytes, not ${wanted.segmentSizeBytes}`,
     );
 }
 
@@ -141,7 +177,7 @@ export class SuperblockFile {
   ): Promise<SuperblockFile> {
     const path = `${directory}/${SUPERBLOCK_NAME}`;
     if (!(await files.exists(path))) await createFile(files, kernels, path, identity);
-    const bytes = await readWhole(files, path, FILE_SIZE_BYTES);
+    const bytes = await readWhole(files, path, SUPERBLOCK_FILE_SIZE_BYTES);
     const slots = [0, SLOT_STRIDE_BYTES].map((at) =>
       decodeSlot(kernels, path, identity, bytes.subarray(at, at + SLOT_SIZE_BYTES)),
     );
@@ -175,7 +211,7 @@ async function createFile(
 ): Promise<void> {
   const position = { height: 0, opCount: 0, frameOffset: 0, chain: identity.chainId };
   const block = { firstSegment: 0, segment: 0, start: 0, end: 0, position };
-  const bytes = new Uint8Array(FILE_SIZE_BYTES);
+  const bytes = new Uint8Array(SUPERBLOCK_FILE_SIZE_BYTES);
   bytes.set(encodeSlot(kernels, identity, { ...block, sequence: 0 }), 0);
   bytes.set(encodeSlot(kernels, identity, { ...block, sequence: 1 }), SLOT_STRIDE_BYTES);
   await writeWhole(files, path, bytes);
