@@ -236,6 +236,56 @@ describe('the driver', () => {
   });
 });
 
+describe('a transfer that becomes final while its sending again waits for a reference', () => {
+  it('is not sent again', async () => {
+    let clockMs = 0;
+    let references = 0;
+    const sent: string[] = [];
+    let giveReference: () => void = () => {};
+    const final: FinalBlock[] = [];
+    const driver = new Driver({
+      plan: planOf(1),
+      port: {
+        latestReference: async () => {
+          references += 1;
+          if (references > 1)
+            await new Promise<void>((resolve) => {
+              giveReference = resolve;
+            });
+          return reference(100 * references);
+        },
+        submit: async (packets) =>
+          packets.map((packet) => {
+            sent.push(new TextDecoder().decode(packet));
+            return null;
+          }),
+        waitFinalized: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          return final.splice(0);
+        },
+      },
+      sign: fakeSign,
+      ratePerSecond: 1e9,
+      clock: { nowMs: () => clockMs, sleep: () => new Promise((resolve) => setTimeout(resolve, 2)) },
+    });
+    const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 40));
+    driver.start(0);
+    clockMs = 10;
+    await settle();
+    expect(sent).toEqual(['0@100']);
+    clockMs = 10_000;
+    await settle();
+    expect(references).toBe(2);
+    final.push({ height: 1, slot: 100, ids: ['0@100'] });
+    await settle();
+    expect(driver.final).toHaveLength(1);
+    giveReference();
+    await settle();
+    await driver.close();
+    expect(sent).toEqual(['0@100']);
+  });
+});
+
 describe('signing', () => {
   it('makes 176-byte packets that decode to the transfer', async () => {
     const kernels = loadKernels();

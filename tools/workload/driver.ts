@@ -132,9 +132,12 @@ export class Driver {
 
   async #sendBatch(): Promise<number> {
     const { clock, port, sign } = this.#options;
-    const batch = this.#nextBatch(clock.nowMs());
-    if (batch.length === 0) return 0;
+    const due = this.#nextBatch(clock.nowMs());
+    if (due.length === 0) return 0;
     const reference = await this.#freshReference();
+    // Meanwhile some may have become final: signed again, they would be paid twice.
+    const batch = due.filter((each) => this.submissions.isOpen(each));
+    if (batch.length === 0) return 0;
     const packets = batch.map((each) => this.submissions.prepare(each, reference, sign, clock.nowMs()));
     await port.submit(packets).then(
       (answers) => {

@@ -105,8 +105,14 @@ export class Submissions {
     return due;
   }
 
-  /** The bytes to send now. Signs when there is no packet yet, or the old one is dead. */
+  /** False once it is final or refused: it must not be prepared then, or it would be paid again. */
+  isOpen({ index }: Submission): boolean {
+    return this.#open.has(index);
+  }
+
+  /** The bytes to send now. Signs when there is no packet yet, or the old one is dead. Throws `RangeError` for one that is not open. */
   prepare(submission: Submission, reference: Reference, sign: TransferSigner, nowMs: number): Uint8Array {
+    if (!this.isOpen(submission)) throw new RangeError(`transfer ${submission.index} is settled already`);
     const packet = submission.packet;
     const dead = packet === null || this.#finalizedSlot >= packet.lastValidSlot;
     const { bytes } = dead ? this.#sign(submission, reference, sign) : packet;
