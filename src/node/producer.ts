@@ -10,7 +10,6 @@
  * - Nothing here persists or announces: the caller does, before it shows the block to anybody.
  */
 import { type Hash, height, type PohCount, type Slot, slot as toSlot } from '../../native/index.ts';
-import { encodeBatch } from '../../storage/index.ts';
 import {
   addressOf,
   assembleBlock,
@@ -31,7 +30,7 @@ import {
 import { type BlockExecution, type ExecutionSavepoint, LedgerInvariantError, type Refusal } from '../ledger/index.ts';
 import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
-import { type CheckDeps, completed, startExecution } from './chain/check-block.ts';
+import { batchOf, type CheckDeps, completed, startExecution } from './chain/check-block.ts';
 import type { Mempool } from './mempool.ts';
 import type { PohService } from './threads/poh-service.ts';
 
@@ -278,7 +277,7 @@ export class Producer {
 
   #seal(open: OpenSlot, count: PohCount, pohHash: Hash): ChainBlock {
     const { kernels } = this.#deps;
-    const batch = encodeBatch({ height: open.parent.header.height + 1, ops: open.execution.overlay.ops() });
+    const batch = batchOf(open.parent, open.execution);
     const header = this.#sign(open, count, pohHash, open.parent.commitment.next(batch).root);
     return completed(kernels, open.parent, assembleBlock(header, open.entries), open.execution, batch);
   }

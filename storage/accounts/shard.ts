@@ -90,7 +90,7 @@ export class Shard {
   /** Every account's balance, in no order that means anything. Do not write while reading. */
   *balances(): Generator<bigint> {
     for (let at = 0; at < this.#mapped.bytes.length; at += SLOT_SIZE_BYTES)
-      if (this.#view.getUint32(at + POSITION_OFFSET, true) !== 0)
+      if (this.#view.getUint32(at + LOG_POSITION_AT, true) !== 0)
         yield this.#view.getBigUint64(at + ADDRESS_SIZE_BYTES, true);
   }
 

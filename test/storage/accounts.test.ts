@@ -39,6 +39,7 @@ describe('AccountTable', () => {
         ]);
         put(table, accounts, round * 400);
         for (const [n, balance] of accounts) wanted.set(n, balance);
+        expect(sumOf(table.balances())).toBe(sumOf(wanted.values()));
         expect(table.accountCount).toBe(wanted.size);
         expect(table.accountCount * 2 * 32).toBeLessThanOrEqual(table.sizeBytes);
       }
@@ -103,3 +104,9 @@ describe('RecordMap', () => {
     );
   });
 });
+
+function sumOf(balances: Iterable<bigint>): bigint {
+  let sum = 0n;
+  for (const balance of balances) sum += balance;
+  return sum;
+}

@@ -13,7 +13,7 @@ import {
   decodeCertificate,
 } from '../../codec/index.ts';
 import { type ConsensusState, justifiedHeader, voteTally } from '../../consensus/index.ts';
-import { replicationOverview, replicationSums, totalDeposits } from '../../ledger/index.ts';
+import { replicationOverview, replicationSums, totalDeposits, totalSupply } from '../../ledger/index.ts';
 import { buildTimestampProof, encodeTimestampProof } from '../../poh/index.ts';
 import {
   ApiError,
@@ -46,6 +46,7 @@ import { healthOf, nodeStatus, replicationTotals } from './status.ts';
 
 export class ChainApi implements NodeApi {
   readonly #parts: ChainParts;
+  #supply: Supply | undefined;
 
   constructor(parts: ChainParts) {
     this.#parts = parts;
@@ -162,11 +163,16 @@ export class ChainApi implements NodeApi {
     });
   }
 
+  /** Counted over every account of the final state, once a final block. */
   supply(): Supply {
-    const { rules, tree } = this.#parts;
+    const { rules, tree, store } = this.#parts;
     const { state, header } = tree.root;
-    const deposits = totalDeposits(state);
-    return { slot: header.slot, total: rules.supply, deposits, rewardPool: state.balance(rules.rewardPool) };
+    if (this.#supply?.slot !== header.slot) {
+      const total = totalSupply(store.balances(), state);
+      const deposits = totalDeposits(state);
+      this.#supply = { slot: header.slot, total, deposits, rewardPool: state.balance(rules.rewardPool) };
+    }
+    return this.#supply;
   }
 
   clusterNodes(): ClusterNode[] {

@@ -119,6 +119,11 @@ export class ChainStore {
     return this.#parts.state.tip.height;
   }
 
+  /** Every account's balance after the last block in the op log. */
+  balances(): Iterable<bigint> {
+    return this.#parts.state.balances();
+  }
+
   /** First block of the history kept here. */
   get startHeight(): number {
     return this.#parts.history.startHeight;

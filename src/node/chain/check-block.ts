@@ -8,7 +8,7 @@
 import { type Kernels, sameBytes } from '../../../native/index.ts';
 import { encodeBatch, frameBlock } from '../../../storage/index.ts';
 import { type Block, blockTransactions, blockVotes, type Transaction } from '../../codec/index.ts';
-import { BlockExecution, executeBlock, type IdSecret, type LedgerRules } from '../../ledger/index.ts';
+import { assertSupplyKept, BlockExecution, executeBlock, type IdSecret, type LedgerRules } from '../../ledger/index.ts';
 import { type PohBatch, type PohParameters, prepareBlockPoh } from '../../poh/index.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 import type { Verifier } from '../threads/verifier.ts';
@@ -102,7 +102,7 @@ function execute(
       'bad-transaction',
       `transaction ${refused.index}: ${refused.refusal.code}: ${refused.refusal.message}`,
     );
-  const batch = encodeBatch({ height: header.height, ops: execution.overlay.ops() });
+  const batch = batchOf(parent, execution);
   const made = completed(deps.kernels, parent, block, execution, batch);
   check(
     sameBytes(made.commitment.root, header.stateRoot),
@@ -126,6 +126,13 @@ export function startExecution(
     state: parent.state,
     idSecret: deps.idSecret,
   });
+}
+
+/** The op-log batch of an executed child of `parent`. Throws `LedgerInvariantError` 'supply' when execution made or lost a unit. */
+export function batchOf(parent: ChainBlock, execution: BlockExecution): Uint8Array {
+  const ops = execution.overlay.ops();
+  assertSupplyKept(ops, parent.state, execution.overlay);
+  return encodeBatch({ height: parent.header.height + 1, ops });
 }
 
 /** Puts an executed block together with what its children need. */
