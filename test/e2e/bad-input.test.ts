@@ -1,19 +1,11 @@
 /** Bad input over the network: every refusal has its reason, the same on every node, and no node is any the worse for it. */
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseHash } from '../../src/codec/index.ts';
-import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
 import { type BlockhashView, buildTransfer, type CairnClient } from '../../src/rpc/client.ts';
-import { allFinal, Cluster, eventually, FEE, finalHeight, TEST_GENESIS, WALLET_BALANCE } from './cluster.ts';
-import { HostilePeer, sendBareTcp } from './hostile-peer.ts';
+import { allFinal, Cluster, eventually, FEE, TEST_GENESIS, WALLET_BALANCE } from './cluster.ts';
+import { edited, hostilePeerCases } from './hostile-cases.ts';
 
 /** Order of the Ed25519 group. */
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
-
-/** docs/format/packets.md */
-const HEADER_HEIGHT_OFFSET = 40;
 
 let cluster: Cluster;
 let clients: CairnClient[];
@@ -27,7 +19,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await cluster?.close();
-  expect(cluster?.unexpectedExits).toEqual([]);
+  expect(cluster?.unexpectedExits ?? []).toEqual([]);
 }, 30_000);
 
 let counter = 1_000n;
@@ -57,12 +49,6 @@ async function expectRefused(packet: Uint8Array, code: string, message: RegExp):
   expect(said.map((each) => each.code)).toEqual(clients.map(() => code));
   for (const each of said) expect(each.message).toMatch(message);
 }
-
-const edited = (bytes: Uint8Array, edit: (copy: Uint8Array) => void): Uint8Array => {
-  const copy = Uint8Array.from(bytes);
-  edit(copy);
-  return copy;
-};
 
 /** S + L in place of S: the same point equation, another encoding. */
 function withLargerS(packet: Uint8Array): Uint8Array {
@@ -175,155 +161,7 @@ describe('JSON-RPC that makes no sense', () => {
   });
 });
 
-describe('a peer that sends rubbish is dropped, and the node lives on', () => {
-  /** Two validators of two are needed for finality: heights grow only while both live. */
-  async function expectAlive(): Promise<void> {
-    const height = await finalHeight(cluster, cluster.chainNodes);
-    await allFinal(cluster, cluster.chainNodes, height + 2);
-  }
-
-  async function attack(
-    what: string,
-    misbehave: (peer: HostilePeer, attempt: number) => Promise<void> | void,
-  ): Promise<void> {
-    const peer = await HostilePeer.connect(cluster.ready(cluster.folders.validators[0]!).peer);
-    try {
-      expect(peer.connected).toBe(true);
-      await peer.untilDropped(what, (attempt) => misbehave(peer, attempt));
-      expect(await peer.isLetIn()).toBe(false);
-    } finally {
-      await peer.stop();
-    }
-  }
-
-  /** Connections that never speak libp2p: closed by the node's own patience, some seconds on, so they run beside the rest. */
-  let bareConnections: Promise<unknown>;
-  beforeAll(() => {
-    const port = Number(/\/tcp\/(\d+)\//.exec(cluster.ready(cluster.folders.validators[0]!).peer)?.[1]);
-    const messages = [new Uint8Array(randomBytes(4_096)), new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n')];
-    bareConnections = Promise.allSettled(messages.map((bytes) => sendBareTcp(port, bytes, 20_000)));
-  });
-
-  it('a stranger with good manners is let in', async () => {
-    const peer = await HostilePeer.connect(cluster.ready(cluster.folders.validators[0]!).peer);
-    try {
-      expect(await peer.isLetIn()).toBe(true);
-    } finally {
-      await peer.stop();
-    }
-  });
-
-  it('blocks that are none', async () => {
-    const real = await clients[0]!.blockBytes(1);
-    await attack('garbage blocks', (peer) => peer.ask(PROTOCOL.blocks, new Uint8Array(randomBytes(2_000))));
-    await attack('cut blocks', (peer) => peer.ask(PROTOCOL.blocks, real.subarray(0, real.length - 1)));
-    await expectAlive();
-  });
-
-  it('a block with a forged signature', async () => {
-    const real = await clients[0]!.blockBytes(await finalHeight(cluster, cluster.chainNodes));
-    // Of a height far from final, so that it is of interest; another one each time.
-    await attack('forged blocks', (peer, attempt) =>
-      peer.ask(
-        PROTOCOL.blocks,
-        edited(real, (copy) => new DataView(copy.buffer).setUint32(HEADER_HEIGHT_OFFSET, 100_000 + attempt, true)),
-      ),
-    );
-    await expectAlive();
-  });
-
-  it('votes that are none', async () => {
-    const topic = `cairn/${(await clients[0]!.genesisHash()).slice(0, 8)}/votes`;
-    await attack('garbage votes', async (peer) => {
-      peer.transport.publish(topic, new Uint8Array(randomBytes(200)));
-      await sleep(100);
-    });
-    await expectAlive();
-  });
-
-  it('requests that are no messages, on every protocol', async () => {
-    const protocols = [
-      PROTOCOL.status,
-      PROTOCOL.block,
-      PROTOCOL.range,
-      PROTOCOL.headers,
-      PROTOCOL.batches,
-      PROTOCOL.segment,
-    ];
-    await attack('garbage msgpack', (peer, attempt) =>
-      peer.ask(protocols[attempt % protocols.length]!, new Uint8Array(randomBytes(100))),
-    );
-    await attack('wrong fields', (peer) => peer.ask(PROTOCOL.range, encodeMessage({ from: -1, countMax: 'many' })));
-    await attack('another chain', (peer) =>
-      peer.ask(
-        PROTOCOL.status,
-        encodeMessage({
-          chainId: new Uint8Array(32),
-          role: 'validator',
-          startHeight: 1,
-          finalizedHeight: 1,
-          bestHeight: 1,
-          publicKey: null,
-          rpc: null,
-          version: '1',
-        }),
-      ),
-    );
-    await attack('garbage transactions', (peer) => peer.ask(PROTOCOL.submit, Uint8Array.of(3, 0, 1, 2, 3)));
-    await expectAlive();
-  });
-
-  it('frames that are too large, and bytes that are no frames', async () => {
-    await attack('oversized frame', (peer) => peer.askRaw(PROTOCOL.blocks, new Uint8Array(64).fill(0xff)));
-    await expectAlive();
-  });
-
-  it('answers that are none, of a peer that promises a long chain', async () => {
-    const chainId = parseHash(await clients[0]!.genesisHash(), 'chain');
-    const promise = encodeMessage({
-      chainId,
-      role: 'validator',
-      startHeight: 1,
-      finalizedHeight: 1_000_000,
-      bestHeight: 1_000_000,
-      publicKey: null,
-      rpc: null,
-      version: '1',
-    });
-    let asked = 0;
-    const rubbish = (): Uint8Array[] => {
-      asked += 1;
-      return [new Uint8Array(randomBytes(500)), new Uint8Array(0)];
-    };
-    const peer = await HostilePeer.connect(cluster.ready(cluster.folders.validators[0]!).peer, {
-      [PROTOCOL.status]: () => [promise],
-      [PROTOCOL.range]: rubbish,
-      [PROTOCOL.block]: rubbish,
-    });
-    try {
-      await peer.untilDropped('garbage answers', () => peer.ask(PROTOCOL.status, promise).then(() => sleep(250)));
-      expect(asked).toBeGreaterThan(0);
-      expect(await peer.isLetIn()).toBe(false);
-    } finally {
-      await peer.stop();
-    }
-    await expectAlive();
-  });
-
-  it('connections that speak no libp2p are closed', async () => {
-    expect(await bareConnections).toEqual([{ status: 'fulfilled' }, { status: 'fulfilled' }]);
-  });
-
-  it('none of it was a mistake of ours by the log, and honest nodes still trust each other', async () => {
-    for (const { name } of cluster.nodes) {
-      const log = readFileSync(`${cluster.folders.logDirectory}/${name}.log`, 'utf8');
-      const errors = log.split('\n').filter((line) => line.includes('"level":50') || line.includes('"level":60'));
-      expect(errors).toEqual([]);
-    }
-    for (const client of clients)
-      expect((await client.clusterNodes()).length).toBeGreaterThanOrEqual(cluster.nodes.length);
-  });
-});
+hostilePeerCases(() => ({ cluster, clients, transfer }));
 
 /** Last, so that the window has passed without much waiting. */
 describe('a transfer signed long ago', () => {

@@ -10,7 +10,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await cluster?.close();
-  expect(cluster?.unexpectedExits).toEqual([]);
+  expect(cluster?.unexpectedExits ?? []).toEqual([]);
 }, 30_000);
 
 const rpcOf = (index: number): string => cluster.ready(cluster.folders.validators[index]!).rpc;

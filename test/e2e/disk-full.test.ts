@@ -13,10 +13,13 @@ import { Load } from './load.ts';
 
 const DISK_SIZE_BYTES = 96 * 1024 * 1024;
 
+const MOUNT = 'mount';
+const UNMOUNT = 'umount';
+
 /** Mounts a tmpfs; the reason when the environment does not allow it. */
 function mount(directory: string): string | null {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_SIZE_BYTES}`, 'tmpfs', directory], { stdio: 'pipe' });
+    execFileSync(MOUNT, ['-t', 'tmpfs', '-o', `size=${DISK_SIZE_BYTES}`, 'tmpfs', directory], { stdio: 'pipe' });
     return null;
   } catch (error) {
     return String((error as { stderr?: Buffer }).stderr ?? error).trim();
@@ -38,7 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await load?.close();
   await cluster?.processes.stopAll();
-  if (unmountable === null) execFileSync('umount', ['-l', data]);
+  if (unmountable === null) execFileSync(UNMOUNT, ['-l', data]);
   await cluster?.close();
 }, 30_000);
 

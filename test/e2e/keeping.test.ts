@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await load?.close();
   await cluster?.close();
-  expect(cluster?.unexpectedExits).toEqual([]);
+  expect(cluster?.unexpectedExits ?? []).toEqual([]);
 }, 30_000);
 
 /** On disk, and more than about to be. */
