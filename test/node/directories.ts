@@ -15,3 +15,16 @@ export async function freshDirectory(): Promise<string> {
   made.push(directory);
   return directory;
 }
+
+const kept: string[] = [];
+
+/** A directory for a whole file's tests; remove with `removeKept` in `afterAll`. */
+export async function keptDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'cairn-node-'));
+  kept.push(directory);
+  return directory;
+}
+
+export async function removeKept(): Promise<void> {
+  for (const directory of kept.splice(0)) await rm(directory, { recursive: true, force: true });
+}
