@@ -52,6 +52,22 @@ export {
 } from './history/history-store.ts';
 export { type PendingBlock, PendingBlocks } from './history/pending-blocks.ts';
 export {
+  type HistorySegment,
+  type HistorySummary,
+  type InspectHistoryOptions,
+  inspectHistory,
+} from './inspect/history-summary.ts';
+export { type LogFolder, readLogIdentity, type SlotReading } from './inspect/log-folder.ts';
+export { inspectLog, type LogSummary, type SegmentSummary, type TornTail } from './inspect/log-summary.ts';
+export { type RebuildFigures, type RebuildOptions, rebuildTable } from './inspect/rebuild-table.ts';
+export {
+  type InspectTableOptions,
+  inspectTable,
+  type ShardSummary,
+  type TableSummary,
+} from './inspect/table-summary.ts';
+export { type LogFault, type LogFigures, type VerifyLogOptions, verifyLog } from './inspect/verify-log.ts';
+export {
   BATCH_SIZE_BYTES_MAX,
   type Batch,
   BatchError,

@@ -55,6 +55,8 @@ export interface StateTip {
 export interface OpenReport {
   /** Batches read from the log. */
   readonly batchCount: number;
+  /** Ops in them. */
+  readonly opCount: number;
   /** True when the account table was rebuilt rather than taken over. */
   readonly rebuilt: boolean;
 }
@@ -231,7 +233,11 @@ class StateOpener {
     try {
       log = await this.#openLog();
       const { table, rebuilt } = await this.#openTable(log);
-      return build(log, table, this.#records, this.#commitment, { batchCount: this.#batchCount, rebuilt });
+      return build(log, table, this.#records, this.#commitment, {
+        batchCount: this.#batchCount,
+        opCount: log.opCount,
+        rebuilt,
+      });
     } catch (error) {
       this.#table?.close();
       await log?.close();

@@ -81,6 +81,12 @@ export class HistoryIndex {
     return this.#about.get('history');
   }
 
+  /** How many blocks and transactions the index holds. */
+  get counts(): { readonly blocks: number; readonly transactions: number } {
+    const entries = ({ entryCount }: { entryCount?: number }): number => entryCount ?? 0;
+    return { blocks: entries(this.#blocks.getStats()), transactions: entries(this.#transactions.getStats()) };
+  }
+
   /** Stores the facts and the roots of the segments before the start (packed, 32 bytes each, from segment 0). */
   async create(facts: HistoryFacts, segmentRoots: Uint8Array): Promise<void> {
     await this.#root.batch(() => {

@@ -1,0 +1,172 @@
+/**
+ * What an account table holds: its clean mark, and every shard file read once, at the speed of the disk.
+ *
+ * The table is derived: nothing found here is damage of the ledger. A table without a clean mark of the log's very end is rebuilt by
+ * the next start.
+ */
+import { type Kernels, sameBytes } from '../../native/index.ts';
+import { type CleanMark, readMark } from '../accounts/clean-mark.ts';
+import { SLOT_COUNT_LOG2_MAX, SLOT_SIZE_BYTES } from '../accounts/shard.ts';
+import { type Files, FilesError } from '../files/files.ts';
+import { newestSuperblock, readSuperblocks, withLogLock } from './log-folder.ts';
+
+export interface InspectTableOptions {
+  readonly files: Files;
+  readonly kernels: Pick<Kernels, 'sha256' | 'crc32c'>;
+  /** The folder with `log/` and `accounts/`. */
+  readonly stateDirectory: string;
+  /** Told how far the work is, in bytes of shard files. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface ShardSummary {
+  /** Name of the file. */
+  readonly name: string;
+  readonly index: number;
+  readonly slots: number;
+  readonly sizeBytes: number;
+  /** Slots in use, counted. */
+  readonly accounts: number;
+  /** Accounts that the clean mark says; undefined without one. */
+  readonly marked: number | undefined;
+  /** Longest stretch of used slots: no lookup looks at more than that and one. */
+  readonly longestRun: number;
+}
+
+export interface TableSummary {
+  /** Chain of the op log at the point that the table equals; undefined without a clean mark. */
+  readonly cleanAt: Uint8Array | undefined;
+  /** Whether the next start takes the table over, and why not. */
+  readonly state: 'clean' | 'no clean mark' | 'mark of another point of the log' | 'shards differ from the mark';
+  readonly shards: readonly ShardSummary[];
+  readonly accounts: number;
+  readonly slots: number;
+  readonly sizeBytes: number;
+}
+
+const CHUNK_SIZE_BYTES: number = 4 * 1024 * 1024;
+const SLOT_WORDS: number = SLOT_SIZE_BYTES / 4;
+const LOG_POSITION_WORD = 7;
+const NAME = /^shard-([0-9]{2,3})-([0-9]{2})$/;
+
+/** Summarises a stopped node's table. Throws `FilesError` ('not-found', 'locked', 'io'), `CorruptionError` for both superblocks damaged. */
+export function inspectTable(options: InspectTableOptions): Promise<TableSummary> {
+  const { files, kernels, stateDirectory } = options;
+  const log = { files, kernels, directory: `${stateDirectory}/log` };
+  return withLogLock(log, async () => {
+    const directory = `${stateDirectory}/accounts`;
+    if (!(await files.exists(directory))) throw new FilesError('not-found', directory, 'no account table here');
+    const { block } = newestSuperblock(log.directory, await readSuperblocks(log));
+    const mark = await readMark(files, kernels, `${directory}/clean`);
+    const shards = await readShards(options, directory, mark);
+    const atEnd = mark !== undefined && block.start === block.end && sameBytes(mark.chain, block.position.chain);
+    return {
+      cleanAt: mark?.chain,
+      state: stateOf(mark, atEnd, shards),
+      shards,
+      accounts: shards.reduce((sum, { accounts }) => sum + accounts, 0),
+      slots: shards.reduce((sum, { slots }) => sum + slots, 0),
+      sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    };
+  });
+}
+
+function stateOf(
+  mark: CleanMark | undefined,
+  isAtEnd: boolean,
+  shards: readonly ShardSummary[],
+): TableSummary['state'] {
+  if (mark === undefined) return 'no clean mark';
+  if (!isAtEnd) return 'mark of another point of the log';
+  const equal = mark.shards.every((wanted, index) =>
+    shards.some(
+      (shard) =>
+        shard.index === index &&
+        shard.accounts === wanted.used &&
+        shard.slots === 2 ** wanted.slotCountLog2 &&
+        shard.sizeBytes === shard.slots * SLOT_SIZE_BYTES,
+    ),
+  );
+  return equal ? 'clean' : 'shards differ from the mark';
+}
+
+async function readShards(
+  { files, onProgress }: InspectTableOptions,
+  directory: string,
+  mark: CleanMark | undefined,
+): Promise<ShardSummary[]> {
+  const names = (await files.list(directory)).filter((name) => NAME.test(name));
+  const sizes = await Promise.all(names.map((name) => sizeOf(files, `${directory}/${name}`)));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const shards: ShardSummary[] = [];
+  let done = 0;
+  for (const name of names) {
+    const [, index, slotCountLog2] = NAME.exec(name)!.map(Number);
+    if (slotCountLog2! > SLOT_COUNT_LOG2_MAX) continue;
+    const usage = await readUsage(files, `${directory}/${name}`, (sizeBytes) => {
+      done += sizeBytes;
+      onProgress?.(done, total);
+    });
+    const wanted = mark?.shards[index!];
+    const marked = wanted?.slotCountLog2 === slotCountLog2 ? wanted!.used : undefined;
+    shards.push({ name, index: index!, slots: 2 ** slotCountLog2!, ...usage, marked });
+  }
+  return shards.sort((a, b) => a.index - b.index || a.slots - b.slots);
+}
+
+async function sizeOf(files: Files, path: string): Promise<number> {
+  const file = await files.open(path, 'read');
+  try {
+    return await file.sizeBytes();
+  } finally {
+    await file.close();
+  }
+}
+
+interface Usage {
+  readonly sizeBytes: number;
+  readonly accounts: number;
+  readonly longestRun: number;
+}
+
+/** Reads a shard file once: used slots, and the longest stretch of them, from the last slot to the first included. */
+async function readUsage(files: Files, path: string, onChunk: (sizeBytes: number) => void): Promise<Usage> {
+  const count = { slots: 0, accounts: 0, run: 0, longestRun: 0, firstRun: -1 };
+  const words = new Uint32Array(CHUNK_SIZE_BYTES / 4);
+  const bytes = new Uint8Array(words.buffer);
+  const file = await files.open(path, 'read');
+  try {
+    const sizeBytes = await file.sizeBytes();
+    for (let offset = 0; offset < sizeBytes; ) {
+      const got = await file.read(offset, bytes);
+      if (got === 0) break;
+      countSlots(words, Math.floor(got / SLOT_SIZE_BYTES), count);
+      offset += got;
+      onChunk(got);
+    }
+    if (count.firstRun < 0) count.firstRun = count.run;
+    const around = count.run === count.slots ? count.run : count.run + count.firstRun;
+    return { sizeBytes, accounts: count.accounts, longestRun: Math.max(count.longestRun, around) };
+  } finally {
+    await file.close();
+  }
+}
+
+function countSlots(
+  words: Uint32Array,
+  slots: number,
+  count: { slots: number; accounts: number; run: number; longestRun: number; firstRun: number },
+): void {
+  let { accounts, run, longestRun, firstRun } = count;
+  for (let word = LOG_POSITION_WORD; word < slots * SLOT_WORDS; word += SLOT_WORDS) {
+    if (words[word] !== 0) {
+      accounts += 1;
+      run += 1;
+      continue;
+    }
+    if (firstRun < 0) firstRun = run;
+    if (run > longestRun) longestRun = run;
+    run = 0;
+  }
+  Object.assign(count, { slots: count.slots + slots, accounts, run, longestRun, firstRun });
+}

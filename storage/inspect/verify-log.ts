@@ -1,0 +1,141 @@
+/**
+ * Verifies an op log without changing it: both superblocks, every segment header, checksum, chain, batch and padding byte, and the state root
+ * that follows from the batches.
+ *
+ * It reads with the very code that recovery reads with, so a log that is valid here opens, with nothing cut.
+ */
+import type { Hash } from '../../native/index.ts';
+import { type Commitment, emptyCommitment } from '../commitment/commitment.ts';
+import { CorruptionError } from '../errors.ts';
+import { readWhole } from '../files/files.ts';
+import { scanLog } from '../oplog/recovery.ts';
+import { segmentName } from '../oplog/segment.ts';
+import {
+  SLOT_SIZE_BYTES,
+  SLOT_STRIDE_BYTES,
+  SUPERBLOCK_FILE_SIZE_BYTES,
+  SUPERBLOCK_NAME,
+} from '../oplog/superblock.ts';
+import {
+  type LogFolder,
+  newestSuperblock,
+  readSuperblocks,
+  type SlotReading,
+  segmentFiles,
+  withLogLock,
+} from './log-folder.ts';
+
+export interface VerifyLogOptions extends LogFolder {
+  /** Told how far the work is, in bytes of segment files. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Sees the state root after each batch, in order. */
+  readonly onRoot?: (height: number, root: Hash) => void;
+}
+
+/** The first byte that is not as it must be. */
+export interface LogFault {
+  readonly path: string;
+  readonly offset: number;
+  readonly expected: string;
+  readonly found: string;
+  /** False for a torn tail that was never acknowledged: the next start cuts it. */
+  readonly acknowledged: boolean;
+}
+
+/** What a whole log holds. */
+export interface LogFigures {
+  /** 32 bytes. */
+  readonly chainId: Uint8Array;
+  readonly segments: number;
+  /** Height of the last batch; -1 for an empty log. */
+  readonly height: number;
+  readonly ops: number;
+  /** Bytes of segment files, headers included. */
+  readonly bytes: number;
+  /** Chain after the last batch. */
+  readonly chain: Uint8Array;
+  /** State root after the last batch. */
+  readonly root: Hash;
+  /** True when the log was closed, false when it was left as a crash leaves it. */
+  readonly clean: boolean;
+}
+
+/**
+ * Verifies a stopped node's log. Throws when it cannot be read: `FilesError` ('not-found', 'locked', 'io'), `StorageError` 'wrong-format'.
+ */
+export function verifyLog(options: VerifyLogOptions): Promise<LogFigures | { readonly fault: LogFault }> {
+  return withLogLock(options, async () => {
+    try {
+      return await verify(options);
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      const { path, offset, expected, found } = error;
+      return { fault: { path, offset, expected, found, acknowledged: true } };
+    }
+  });
+}
+
+async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonly fault: LogFault }> {
+  const { files, kernels, directory } = options;
+  const slots = await readSuperblocks(options);
+  const { identity, block } = newestSuperblock(directory, slots);
+  await checkSuperblocks(options, slots);
+  const present = await segmentFiles({ files, directory });
+  const total = present.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let commitment: Commitment = emptyCommitment(kernels);
+  let done = 0;
+  const log = await scanLog({
+    files,
+    kernels,
+    directory,
+    identity,
+    block,
+    visit: ({ batch, digest, height }) => {
+      commitment = commitment.next(batch, digest);
+      options.onRoot?.(height, commitment.root);
+      done += batch.length;
+      options.onProgress?.(done, total);
+    },
+  });
+  if (log.cut !== undefined) {
+    const { segment, fault } = log.cut;
+    const { offset, expected, found } = fault;
+    return { fault: { path: `${directory}/${segmentName(segment)}`, offset, expected, found, acknowledged: false } };
+  }
+  const { height, opCount: ops, chain } = log.tip;
+  return {
+    chainId: identity.chainId,
+    segments: log.segments.length,
+    height: height - 1,
+    ops,
+    bytes: log.segments.reduce((sum, { end }) => sum + end, 0),
+    chain,
+    root: commitment.root,
+    clean: block.start === block.end,
+  };
+}
+
+/** Both slots whole and of one log, one write apart, with zeros around them. Recovery needs only one of them. */
+async function checkSuperblocks({ files, directory }: LogFolder, slots: readonly SlotReading[]): Promise<void> {
+  const path = `${directory}/${SUPERBLOCK_NAME}`;
+  for (const { fault } of slots)
+    if (fault !== undefined) throw new CorruptionError(path, fault.offset, fault.expected, fault.found);
+  const [even, odd] = slots.map(({ contents }) => contents!);
+  for (const [slot, { block }] of [even!, odd!].entries())
+    if (block.sequence % 2 !== slot)
+      throw new CorruptionError(
+        path,
+        slot * SLOT_STRIDE_BYTES + 16,
+        `a sequence that goes into slot ${slot}`,
+        `${block.sequence}`,
+      );
+  const apart = Math.abs(even!.block.sequence - odd!.block.sequence);
+  if (apart !== 1) throw new CorruptionError(path, 16, 'sequences one apart', `${apart} apart`);
+  if (Buffer.compare(even!.identity.chainId, odd!.identity.chainId) !== 0)
+    throw new CorruptionError(path, SLOT_STRIDE_BYTES + 24, 'one chain id in both slots', 'two');
+  const bytes = await readWhole(files, path, SUPERBLOCK_FILE_SIZE_BYTES);
+  if (bytes.length !== SUPERBLOCK_FILE_SIZE_BYTES)
+    throw new CorruptionError(path, bytes.length, `a file of ${SUPERBLOCK_FILE_SIZE_BYTES} bytes`, `${bytes.length}`);
+  for (let offset = SLOT_SIZE_BYTES; offset < SLOT_STRIDE_BYTES; offset++)
+    if (bytes[offset] !== 0) throw new CorruptionError(path, offset, 'zero', `${bytes[offset]}`);
+}
