@@ -65,10 +65,13 @@ describe('measuring', () => {
         ['a', work('a')],
         ['b', work('b')],
       ]),
-      { sampleMs: 0, rounds: 2 },
+      { sampleMs: 0, rounds: 2, clock: 'wall' },
     );
     expect(calls).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
     expect([...rates.keys()]).toEqual(['a', 'b']);
+    const busy = { units: 1, call: () => void Math.sqrt(2) };
+    const cpu = await measure(new Map([['busy', busy]]), { sampleMs: 1, rounds: 1, clock: 'cpu' });
+    expect(cpu.get('busy')).toBeGreaterThan(0);
   });
 
   it('takes the middle one, and writes rates with three digits', () => {

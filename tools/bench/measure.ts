@@ -3,22 +3,36 @@
  */
 import type { Work } from './model.ts';
 
+/** What a sample is timed by: the wall's clock, or this process's own processor time, on which other processes of a busy machine do not count. */
+export type Clock = 'wall' | 'cpu';
+
+const NOW_MS: Readonly<Record<Clock, () => number>> = {
+  wall: () => performance.now(),
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
+};
+
 export interface Effort {
   /** A sample goes on for at least this long, and makes at least one call. */
   readonly sampleMs: number;
   readonly rounds: number;
+  readonly clock: Clock;
 }
 
-async function sample({ units, call }: Work, sampleMs: number): Promise<number> {
-  const startedMs = performance.now();
+async function sample({ units, call }: Work, { sampleMs, clock }: Effort): Promise<number> {
+  const nowMs = NOW_MS[clock];
+  const startedMs = nowMs();
   let calls = 0;
   let elapsedMs = 0;
   do {
     const done = call();
     if (done !== undefined) await done;
     calls += 1;
-    elapsedMs = performance.now() - startedMs;
-  } while (elapsedMs < sampleMs);
+    elapsedMs = nowMs() - startedMs;
+    // A clock that has not moved yet cannot give a rate.
+  } while (elapsedMs < sampleMs || elapsedMs === 0);
   return (calls * units * 1000) / elapsedMs;
 }
 
@@ -30,14 +44,11 @@ export function median(values: readonly number[]): number {
 }
 
 /** Units a second of each contestant. The first sample of each only warms up, where there is more than one round. */
-export async function measure(
-  contestants: ReadonlyMap<string, Work>,
-  { sampleMs, rounds }: Effort,
-): Promise<Map<string, number>> {
+export async function measure(contestants: ReadonlyMap<string, Work>, effort: Effort): Promise<Map<string, number>> {
   const rates = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
-  for (let round = rounds > 1 ? -1 : 0; round < rounds; round += 1)
+  for (let round = effort.rounds > 1 ? -1 : 0; round < effort.rounds; round += 1)
     for (const [name, work] of contestants) {
-      const rate = await sample(work, sampleMs);
+      const rate = await sample(work, effort);
       if (round >= 0) rates.get(name)!.push(rate);
     }
   return new Map([...rates].map(([name, values]) => [name, median(values)]));

@@ -41,6 +41,8 @@ export interface BenchCase {
   readonly unit: string;
   /** What the limit is, in a few words. */
   readonly limitIs: string;
+  /** True when it waits for a disk, so that processor time would say nothing. */
+  readonly waits?: boolean;
   readonly prepare: (context: Context) => Prepared | Promise<Prepared>;
 }
 

@@ -78,6 +78,7 @@ async function smallResult(context: Context, kernels: Kernels): Promise<Uint8Arr
 export const oplogAppend: BenchCase = {
   name: 'oplog.append',
   unit: 'ops',
+  waits: true,
   limitIs: "the batch's bytes written to a file and synced",
   async prepare(parent) {
     const directory = await mkdtemp(join(parent.directory, 'cairn-bench-'));

@@ -1,5 +1,10 @@
-/** The account table: lookups and updates of random accounts in one shard, 40 % full. */
-import type { Kernels } from '../../../native/index.ts';
+/**
+ * The account table: lookups and updates of random accounts in one shard, 40 % full. The shard is a mapped file, as in a node: its
+ * slots lie two to a cache line.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Kernels, MappedFile } from '../../../native/index.ts';
 import { limitWork } from '../limit-work.ts';
 import type { BenchCase, Context, Prepared, Size } from '../model.ts';
 import { joined, sampleBytes } from '../sample-data.ts';
@@ -39,9 +44,9 @@ function draw(entries: Uint8Array, count: number, seed: number): Uint8Array {
   return drawn;
 }
 
-function build(kernels: Kernels, log2: number): Table {
+/** Fills `table`, 2^log2 empty slots. */
+function fill(kernels: Kernels, log2: number, table: Uint8Array): Table {
   const entries = entriesOf(Math.floor(FULL * 2 ** log2));
-  const table = new Uint8Array(SLOT_BYTES * 2 ** log2);
   const used = kernels.tablePut(table, log2, secret, 0, entries);
   const size = Math.min(BATCH_MAX, used);
   return { log2, table, used, batches: Array.from({ length: BATCHES }, (_, i) => draw(entries, size, 60 + i)) };
@@ -56,7 +61,7 @@ function addressesOf(entries: Uint8Array): Uint8Array {
 
 /** Both twins on a small table: its bytes, and the slots of known and unknown addresses. */
 function smallResult(kernels: Kernels): Uint8Array {
-  const { log2, table, batches } = build(kernels, 10);
+  const { log2, table, batches } = fill(kernels, 10, new Uint8Array(SLOT_BYTES << 10));
   const addresses = addressesOf(joined(batches[0]!, sampleBytes(SLOT_BYTES * 100, 52)));
   const slots = new Int32Array(addresses.length / 20);
   kernels.tableFind(table, log2, secret, addresses, slots);
@@ -66,12 +71,16 @@ function smallResult(kernels: Kernels): Uint8Array {
 type Operate = (kernels: Kernels, table: Table, batch: number) => void;
 
 function prepare(context: Context, limit: string, operation: (table: Table) => Operate): Prepared {
+  const directory = mkdtempSync(join(context.directory, 'cairn-table-'));
+  const log2 = SLOTS_LOG2[context.size];
+  let mapped: MappedFile | undefined;
   let table: Table | undefined;
   let operate: Operate | undefined;
   const units = (shared: Table): number => shared.batches[0]!.length / SLOT_BYTES;
   return {
     ours: (kernels) => {
-      table ??= build(kernels, SLOTS_LOG2[context.size]);
+      mapped ??= kernels.mapFile(join(directory, 'shard'), SLOT_BYTES * 2 ** log2, { create: true });
+      table ??= fill(kernels, log2, mapped.bytes);
       operate ??= operation(table);
       const [shared, work] = [table, operate];
       let batch = 0;
@@ -80,6 +89,10 @@ function prepare(context: Context, limit: string, operation: (table: Table) => O
     peers: {},
     limit: limitWork(context, limit, BATCH_MAX),
     result: smallResult,
+    close: () => {
+      mapped?.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }
 
