@@ -72,6 +72,7 @@ export class FakeArchive {
       finalizedHeight: this.finalHeight,
       bestHeight: this.finalHeight,
       publicKey: null,
+      keyProof: null,
       rpc: null,
       version: 'test',
     };

@@ -269,7 +269,15 @@ describe('replicator node', () => {
     const fatal: Error[] = [];
     const status = (): ReturnType<FakeArchive['status']> => ({ ...archive.status(), role: 'replicator' });
     const { chainId } = world.check.rules;
-    const peers = new Peers({ transport: self, log: SILENT, chainId, bootstrap, status, onStatus: () => {} });
+    const peers = new Peers({
+      transport: self,
+      log: SILENT,
+      chainId,
+      bootstrap,
+      status,
+      isSigned: () => true,
+      onStatus: () => {},
+    });
     const ledger = new LedgerLink({ kernels, transport: self, key, minimumFee: 1n, counterStart: 0n });
     await net.settle(peers.start());
     const node = new ReplicatorNode({
