@@ -26,7 +26,7 @@ import { Mempool } from './mempool.ts';
 import { OwnTransactions } from './own-transactions.ts';
 import { Producer } from './producer.ts';
 import { ProofChecker } from './proof-checks/proof-checker.ts';
-import type { StatusMessage } from './protocols.ts';
+import { peerKeyMessage, type StatusMessage } from './protocols.ts';
 import { BlockSource } from './relay/block-source.ts';
 import { Peers } from './relay/peers.ts';
 import { watchPeersReady } from './relay/peers-ready.ts';
@@ -88,6 +88,7 @@ export class ChainNode implements ChainParts {
   readonly api: ChainApi;
   readonly consensus: () => ConsensusState = () => this.#state;
   readonly #options: ChainNodeOptions;
+  readonly #keyProof: Uint8Array | null;
   readonly #clock: Clock;
   readonly #check: CheckDeps;
   readonly #opened: OpenedChain;
@@ -131,6 +132,7 @@ export class ChainNode implements ChainParts {
     this.key = options.key;
     this.transport = options.transport;
     this.rpcUrl = options.rpcUrl;
+    this.#keyProof = options.key?.sign(peerKeyMessage(check.rules.chainId, options.transport.self)) ?? null;
     this.store = opened.store;
     this.tree = new BlockTree(opened.root);
     this.#state = startConsensus(
@@ -267,6 +269,7 @@ export class ChainNode implements ChainParts {
       chainId: this.rules.chainId,
       bootstrap: this.#options.bootstrap,
       status: () => this.#ownStatus(),
+      isSigned: (key, signature, message) => this.#check.signatures.single(key, signature, message),
       onStatus: (peer, { bestHeight }) => this.#feed({ kind: 'peerTip', peer, height: height(bestHeight) }),
     });
   }
@@ -279,6 +282,7 @@ export class ChainNode implements ChainParts {
       finalizedHeight: this.tree.root.header.height,
       bestHeight: this.tree.best.header.height,
       publicKey: this.key?.publicKey ?? null,
+      keyProof: this.#keyProof,
       rpc: this.rpcUrl(),
       version: this.version,
     };

@@ -54,6 +54,7 @@ export const SEGMENT_ROOTS_MAX = 262_144;
 export const IDLE_TIMEOUT_MS = 5_000;
 
 const hashBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 32, 'must be 32 bytes');
+const signatureBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 64, 'must be 64 bytes');
 const addressBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 20, 'must be 20 bytes');
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
@@ -67,6 +68,8 @@ export interface StatusMessage {
   readonly bestHeight: number;
   /** Ledger key (32 bytes), JSON-RPC address and package version, where there are any. */
   readonly publicKey: Uint8Array | null;
+  /** Signature of `peerKeyMessage` by that key (64 bytes): who claims a validator's key must hold it. */
+  readonly keyProof: Uint8Array | null;
   readonly rpc: string | null;
   readonly version: string;
 }
@@ -77,9 +80,15 @@ export const StatusMessage: z.ZodType<StatusMessage> = z.strictObject({
   finalizedHeight: count,
   bestHeight: count,
   publicKey: hashBytes.nullable(),
+  keyProof: signatureBytes.nullable(),
   rpc: z.string().max(256).nullable(),
   version: z.string().max(32),
 });
+
+/** What a ledger key signs to say that it belongs to a peer: tag || chain id || the peer's name. */
+export function peerKeyMessage(chainId: Uint8Array, peer: PeerName): Uint8Array {
+  return Buffer.concat([Buffer.from('cairn/peer/1'), chainId, Buffer.from(peer)]);
+}
 
 /** One block by its hash (32 bytes). */
 export const HashRequest: z.ZodType<{ readonly hash: Uint8Array }> = z.strictObject({ hash: hashBytes });

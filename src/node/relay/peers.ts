@@ -1,12 +1,20 @@
 /**
  * Who is connected and how far each claims to be: exchanged on connection and every few seconds after.
  *
- * Invariants: claims only start fetches, they never decide anything; a peer of another chain is dropped; one entry a connected peer.
+ * Invariants: claims only start fetches, they never decide anything; a ledger key is believed only with a signature
+ * over the peer's own name; a peer of another chain is dropped; one entry a connected peer.
  */
 import { sameBytes } from '../../../native/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
 import type { Logger } from '../log.ts';
-import { decodeMessage, encodeMessage, IDLE_TIMEOUT_MS, PROTOCOL, StatusMessage } from '../protocols.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  IDLE_TIMEOUT_MS,
+  PROTOCOL,
+  peerKeyMessage,
+  StatusMessage,
+} from '../protocols.ts';
 
 const REFRESH_INTERVAL_MS = 2_000;
 const REDIAL_INTERVAL_MS = 1_000;
@@ -19,6 +27,8 @@ export interface PeersDeps {
   /** Addresses to keep connected to. */
   readonly bootstrap: readonly string[];
   readonly status: () => StatusMessage;
+  /** Whether a signature by a public key over a message is good. */
+  readonly isSigned: (publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array) => boolean;
   /** A peer's claim came, or came anew. */
   readonly onStatus: (peer: PeerName, status: StatusMessage) => void;
 }
@@ -111,10 +121,19 @@ export class Peers {
     return encodeMessage({ ...this.#deps.status() });
   }
 
+  /** Transactions go to whoever holds the leader's key: a claim alone must not draw them. */
+  #requireProvenKey(peer: PeerName, { publicKey, keyProof }: StatusMessage): void {
+    if (publicKey === null) return;
+    const message = peerKeyMessage(this.#deps.chainId, peer);
+    if (keyProof === null || !this.#deps.isSigned(publicKey, keyProof, message))
+      throw new PeerFault(peer, 'unproven-key', 'the peer claims a ledger key without proof that it holds it');
+  }
+
   #accept(peer: PeerName, bytes: Uint8Array): void {
     const status = decodeMessage(StatusMessage, bytes, peer, PROTOCOL.status);
     if (!sameBytes(status.chainId, this.#deps.chainId))
       throw new PeerFault(peer, 'wrong-chain', 'the peer is on another chain');
+    this.#requireProvenKey(peer, status);
     if (!this.#deps.transport.peers().includes(peer)) return;
     this.#statuses.set(peer, status);
     this.#deps.onStatus(peer, status);

@@ -5,7 +5,7 @@ import type { SigningKey } from '../../codec/index.ts';
 import { genesisHeader, type LedgerRules, ledgerRules } from '../../ledger/index.ts';
 import { genesisRoot } from '../chain/open-root.ts';
 import type { Logger } from '../log.ts';
-import type { StatusMessage } from '../protocols.ts';
+import { peerKeyMessage, type StatusMessage } from '../protocols.ts';
 import { Peers } from '../relay/peers.ts';
 import type { RoleContext } from '../run.ts';
 import { SignatureChecks } from '../signature-checks.ts';
@@ -56,7 +56,7 @@ export async function openReplicator(
     counterStart: BigInt(Date.now()) << 20n,
   });
   const proofs = await ProofFolder.open(kernels, join(config.dataDirectory, 'proofs'));
-  const peers = newPeers(context, rules, key, log);
+  const peers = newPeers(context, rules, key, signatures, log);
   const keeper = new ReplicaKeeper({
     kernels,
     store,
@@ -106,19 +106,30 @@ export async function openReplicator(
 
 function newPeers(
   { config, transport, version, rpcUrl }: RoleContext,
-  rules: LedgerRules,
+  { chainId }: LedgerRules,
   key: SigningKey,
+  signatures: SignatureChecks,
   log: Logger,
 ): Peers {
+  const keyProof = key.sign(peerKeyMessage(chainId, transport.self));
   const status = (): StatusMessage => ({
-    chainId: rules.chainId,
+    chainId,
     role: 'replicator',
     startHeight: 0,
     finalizedHeight: 0,
     bestHeight: 0,
     publicKey: key.publicKey,
+    keyProof,
     rpc: rpcUrl(),
     version,
   });
-  return new Peers({ transport, log, chainId: rules.chainId, bootstrap: config.bootstrap, status, onStatus: () => {} });
+  return new Peers({
+    transport,
+    log,
+    chainId,
+    bootstrap: config.bootstrap,
+    status,
+    isSigned: (publicKey, signature, message) => signatures.single(publicKey, signature, message),
+    onStatus: () => {},
+  });
 }
