@@ -1,7 +1,7 @@
 /**
  * A batch's changes on their way into the account table and the records: taken apart and checked first, applied when durable.
  */
-import type { AccountChanges, AccountRun } from './accounts/account-changes.ts';
+import type { AccountChanges, AccountRun, EntryBuffer } from './accounts/account-changes.ts';
 import type { AccountTable } from './accounts/account-table.ts';
 import { readOps } from './oplog/batch.ts';
 import type { RecordMap } from './record-map.ts';
@@ -13,7 +13,7 @@ export interface Changes {
 }
 
 /** Takes a batch apart, checking every byte of its structure. Throws `BatchError`. */
-export function takeApart(batch: Uint8Array, table: AccountTable): Changes & { height: number } {
+export function takeApart(batch: Uint8Array, table: AccountTable, buffer?: EntryBuffer): Changes & { height: number } {
   const runs: AccountRun[] = [];
   const records: [Uint8Array, Uint8Array | undefined][] = [];
   let op = 0;
@@ -31,7 +31,7 @@ export function takeApart(batch: Uint8Array, table: AccountTable): Changes & { h
       op += 1;
     },
   });
-  return { height, accounts: table.prepare(batch, runs), records };
+  return { height, accounts: table.prepare(batch, runs, buffer), records };
 }
 
 /** Applies changes whose accounts are reserved. @param firstOp number of the batch's first op over the whole log */
@@ -48,9 +48,14 @@ export function applyRecords(changes: Pick<Changes, 'records'>, records: RecordM
   }
 }
 
-/** Puts a batch's accounts into a table being built. @returns its changes */
-export function rebuildFrom(batch: Uint8Array, table: AccountTable, firstOp: number): Changes {
-  const changes = takeApart(batch, table);
+/** Puts a batch's accounts into a table being built. @param buffer memory for that @returns its record changes */
+export function rebuildFrom(
+  batch: Uint8Array,
+  table: AccountTable,
+  firstOp: number,
+  buffer: EntryBuffer,
+): Pick<Changes, 'records'> {
+  const changes = takeApart(batch, table, buffer);
   table.reserve(changes.accounts);
   table.apply(changes.accounts, firstOp);
   return changes;

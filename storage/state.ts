@@ -11,6 +11,7 @@
  * - A batch that does not decode, or that the table has no room for, is refused before it is logged.
  */
 import { type Height, height as heightOf, type Kernels } from '../native/index.ts';
+import { EntryBuffer } from './accounts/account-changes.ts';
 import { AccountTable, type AccountTableOptions } from './accounts/account-table.ts';
 import type { CleanMark } from './accounts/clean-mark.ts';
 import { type Commitment, emptyCommitment } from './commitment/commitment.ts';
@@ -215,6 +216,7 @@ class StateOpener {
   readonly #files: Files;
   readonly #tableOptions: AccountTableOptions;
   readonly #records = new RecordMap();
+  readonly #buffer = new EntryBuffer();
   #mark: CleanMark | undefined;
   #table: AccountTable | undefined;
   #commitment: Commitment;
@@ -263,7 +265,7 @@ class StateOpener {
       visit: ({ batch, digest, firstOp }) => {
         this.#commitment = this.#commitment.next(batch, digest);
         if (this.#table === undefined) readRecords(batch, this.#records);
-        else applyRecords(rebuildFrom(batch, this.#table, firstOp), this.#records);
+        else applyRecords(rebuildFrom(batch, this.#table, firstOp, this.#buffer), this.#records);
         this.#batchCount += 1;
         this.#progress(batch);
       },
@@ -302,7 +304,7 @@ class StateOpener {
     this.#batchBytes = 0;
     let firstOp = 0;
     for await (const batch of log.read(0)) {
-      rebuildFrom(batch, table, firstOp);
+      rebuildFrom(batch, table, firstOp, this.#buffer);
       await table.sweep();
       firstOp += readBatchHead(batch).opCount;
       this.#progress(batch);

@@ -11,12 +11,15 @@ import { benchCommand } from './commands/bench.ts';
 import { devnetCommand } from './commands/devnet.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
+import { rebuildCommand } from './commands/rebuild.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
 import { verifyHistoryCommand } from './commands/verify-history.ts';
+import { verifyLogCommand } from './commands/verify-log.ts';
 import { verifyPohCommand } from './commands/verify-poh.ts';
 import { verifyProofCommand } from './commands/verify-proof.ts';
 import { verifyTimestampCommand } from './commands/verify-timestamp.ts';
@@ -36,7 +39,7 @@ export function createProgram(): Command {
     program.addCommand(command);
   program.addCommand(syncCommand());
   program.addCommand(benchCommand());
-  program.addCommand(verifyCommand());
+  for (const command of [verifyCommand(), inspectCommand(), rebuildCommand()]) program.addCommand(command);
   return program;
 }
 
@@ -54,9 +57,16 @@ function verifyCommand(): Command {
     ['cairn verify timestamp FILE PROOF --trust HASH', 'a file existed before a PoH count'],
     ['cairn verify poh --genesis net/genesis.json --count 100', 'the sequence of blocks a node serves'],
     ['cairn verify history --genesis net/genesis.json --data DIR', "a stopped node's whole history"],
+    ['cairn verify log DIR', "a stopped node's op log"],
     ['cairn verify proof FILE --genesis net/genesis.json --data DIR', 'a storage proof'],
   ]);
-  for (const each of [verifyTimestampCommand(), verifyPohCommand(), verifyHistoryCommand(), verifyProofCommand()])
+  for (const each of [
+    verifyTimestampCommand(),
+    verifyPohCommand(),
+    verifyHistoryCommand(),
+    verifyLogCommand(),
+    verifyProofCommand(),
+  ])
     command.addCommand(each);
   return command;
 }

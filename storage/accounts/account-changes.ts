@@ -51,15 +51,36 @@ export class AccountChanges {
   }
 }
 
-/** Copies a batch's account ops, sorted by shard. @param shardCount a power of two, 1 .. 256 */
-export function partition(batch: Uint8Array, runs: readonly AccountRun[], shardCount: number): AccountChanges {
+/** Memory for the entries of one batch after another, each done with before the next. */
+export class EntryBuffer {
+  #words = new Uint32Array(0);
+
+  /** Words for `entries` entries; what they held before is still in them. */
+  take(entries: number): Uint32Array {
+    const size = entries * ENTRY_WORDS;
+    if (this.#words.length < size) this.#words = new Uint32Array(Math.max(size, this.#words.length * 2));
+    return this.#words.subarray(0, size);
+  }
+}
+
+/**
+ * Copies a batch's account ops, sorted by shard. @param shardCount a power of two, 1 .. 256
+ * @param buffer where to; new memory unless given
+ */
+export function partition(
+  batch: Uint8Array,
+  runs: readonly AccountRun[],
+  shardCount: number,
+  buffer?: EntryBuffer,
+): AccountChanges {
   // An op is head, address, balance, all of whole words: shifted by its head it is an entry without its log position.
   const bytes = batch.byteOffset % 4 === 0 ? batch : batch.slice();
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
   const shift = 8 - Math.log2(shardCount);
   const starts = countByShard(bytes, runs, shardCount, shift);
   const next = starts.slice();
-  const sorted = new Uint32Array(starts[shardCount]! * ENTRY_WORDS);
+  const entries = starts[shardCount]!;
+  const sorted = buffer?.take(entries) ?? new Uint32Array(entries * ENTRY_WORDS);
   for (const run of runs) {
     let from = (run.offset + OP_HEAD_SIZE_BYTES) >>> 2;
     for (let index = 0; index < run.count; index++, from += ENTRY_WORDS) {

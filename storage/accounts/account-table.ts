@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import type { Kernels } from '../../native/index.ts';
 import { assertInvariant } from '../errors.ts';
 import { type Files, FilesError, makeDurableDirectory, readWhole, writeWhole } from '../files/files.ts';
-import { type AccountChanges, type AccountRun, partition } from './account-changes.ts';
+import { type AccountChanges, type AccountRun, type EntryBuffer, partition } from './account-changes.ts';
 import { type CleanMark, readMark, removeMark, SHARDS_MAX, writeMark } from './clean-mark.ts';
 import {
   Shard,
@@ -140,9 +140,12 @@ export class AccountTable {
     return this.#shards[Math.floor((firstByte * this.#shards.length) / 256)]!;
   }
 
-  /** Sorts a batch's account ops by shard (copied). @param runs where they stand in `batch` */
-  prepare(batch: Uint8Array, runs: readonly AccountRun[]): AccountChanges {
-    return partition(batch, runs, this.#shards.length);
+  /**
+   * Sorts a batch's account ops by shard (copied). @param runs where they stand in `batch`
+   * @param buffer where to, when the changes before are done with; new memory unless given
+   */
+  prepare(batch: Uint8Array, runs: readonly AccountRun[], buffer?: EntryBuffer): AccountChanges {
+    return partition(batch, runs, this.#shards.length, buffer);
   }
 
   /**
