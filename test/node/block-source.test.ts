@@ -87,8 +87,8 @@ describe('block source', () => {
   const cases: readonly (readonly [string, () => Iterable<Uint8Array>])[] = [
     ['another block than asked for', () => [good.bytes, good.votes]],
     ['bytes that are no block', () => [Uint8Array.of(1, 2, 3), good.votes]],
-    ['votes of a broken length', () => [served(0).bytes, good.votes.slice(1)]],
-    ['votes past their maximum', () => [served(0).bytes, new Uint8Array(4097 * (good.votes.length / 3))]],
+    ['a byte behind the votes', () => [served(0).bytes, Uint8Array.from([...served(0).votes, 0])]],
+    ['votes past their maximum', () => [served(0).bytes, repeated(votesOf(0)[0]!.bytes, 4097)]],
   ];
   it.each(cases)('bans a peer that answers with %s, and goes on to the next', async (_, frames) => {
     const net = new VirtualNet();
@@ -167,3 +167,9 @@ describe('block source', () => {
     expect(full.transport.peers()).toEqual([]);
   });
 });
+
+function repeated(bytes: Uint8Array, times: number): Uint8Array {
+  const all = new Uint8Array(bytes.length * times);
+  for (let at = 0; at < times; at += 1) all.set(bytes, at * bytes.length);
+  return all;
+}

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { slot } from '../../native/index.ts';
 import { addressOf, decodeCertificate, decodeVote } from '../../src/codec/index.ts';
-import { AppliedTransactions, checkTransaction } from '../../src/ledger/index.ts';
+import { AppliedTransactions, checkTransaction, LedgerInvariantError } from '../../src/ledger/index.ts';
 import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.ts';
 import { CorruptionError, HistoryStore, PendingBlocks, StateStore } from '../../storage/index.ts';
@@ -85,6 +85,19 @@ describe('chain store', () => {
     expect(factsOf(three.root)).toEqual(nextFacts);
     expect(three.pending).toEqual([expect.objectContaining({ bytes: chain[7]!.block!.bytes })]);
     await three.store.close();
+  });
+
+  it('lets nobody read the state through a branch that finality has left, not even one that left at the root', async () => {
+    const { store, root } = await open(await freshDirectory());
+    const [mine, theirs] = [makeBlock(world, root, { slot: 2 }), ...makeChain(world, root, 1)] as [
+      ChainBlock,
+      ChainBlock,
+    ];
+    await finalize(store, [theirs]);
+    expect(() => mine.state.balance(world.people[0]!.address)).toThrow(LedgerInvariantError);
+    expect(() => root.state.balance(world.people[0]!.address)).toThrow(LedgerInvariantError);
+    expect(theirs.state.balance(world.people[0]!.address)).toBe(1_000_000n - 6n);
+    await store.close();
   });
 
   it('keeps only the votes that still bind, and never loses the last', async () => {

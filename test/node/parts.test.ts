@@ -141,6 +141,11 @@ describe('finality log', () => {
     log.seen(2, 200);
     log.add(block(1), 260);
     expect(log.delays()).toEqual({ p50: 60, p99: 60 });
+    // Past the bound the oldest sight is forgotten, and its block is not measured.
+    log.seen(3, 0);
+    for (let slot = 2_000_000; slot < 2_005_000; slot += 1) log.seen(slot, 0);
+    log.add(block(2), 9_000);
+    expect(log.delays()).toEqual({ p50: 60, p99: 60 });
   });
 });
 
