@@ -20,19 +20,19 @@ constexpr int LANES = 8;
 CAIRN_INLINE __m128i load(const uint8_t *p) { return _mm_loadu_si128(reinterpret_cast<const __m128i *>(p)); }
 CAIRN_INLINE void store(uint8_t *p, __m128i x) { _mm_storeu_si128(reinterpret_cast<__m128i *>(p), x); }
 
-CAIRN_INLINE __m128i encrypt_block(const AesRoundKeys &keys, __m128i x) {
-  x = _mm_xor_si128(x, keys.round[0]);
-#pragma GCC unroll 14
-  for (int r = 1; r < 14; r++) x = _mm_aesenc_si128(x, keys.round[r]);
-  return _mm_aesenclast_si128(x, keys.round[14]);
-}
-
+// The chain is all latency, so nothing but the 14 rounds lies on it: the next plaintext and the first round key are put into this block's last
+// round key, since aesenclast(x, k) ^ p = aesenclast(x, k ^ p).
 void encrypt(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t blocks, uint8_t *out) {
+  if (blocks == 0) return;
   const AesRoundKeys keys = aes_expand(key);
-  __m128i x = load(chain);
+  __m128i x = _mm_xor_si128(load(chain), _mm_xor_si128(load(in), keys.round[0]));
   for (size_t i = 0; i < blocks; i++) {
-    x = encrypt_block(keys, _mm_xor_si128(x, load(in + 16 * i)));
-    store(out + 16 * i, x);
+#pragma GCC unroll 14
+    for (int r = 1; r < 14; r++) x = _mm_aesenc_si128(x, keys.round[r]);
+    // Read before this block is written, so in and out may be the same.
+    const __m128i next = i + 1 < blocks ? _mm_xor_si128(load(in + 16 * (i + 1)), keys.round[0]) : _mm_setzero_si128();
+    x = _mm_aesenclast_si128(x, _mm_xor_si128(keys.round[14], next));
+    store(out + 16 * i, _mm_xor_si128(x, next));
   }
   store(chain, x);
 }
