@@ -37,7 +37,7 @@ class Model {
 
 type Step = (pool: Mempool, model: Model, nowMs: number) => void;
 const of = (indexes: readonly number[]): Transaction[] => indexes.map((index) => transactions[index]!);
-const subset = fc.uniqueArray(fc.nat(transactions.length - 1), { maxLength: 8 });
+const subset = fc.uniqueArray(fc.nat(transactions.length - 1), { maxLength: 12, size: 'max' });
 
 const add = fc.nat(transactions.length - 1).map(
   (index): Step =>
@@ -135,7 +135,7 @@ describe('mempool', () => {
         drop,
         expire,
       ),
-      { maxLength: 40 },
+      { maxLength: 40, size: 'max' },
     );
     fc.assert(
       fc.property(steps, (all) => {

@@ -177,7 +177,7 @@ describe('producer', () => {
     );
     let late = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 50 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }), async (steps) => {
         const bench = new ProducerBench(world);
         const root = rootOf(world);
         const accepted: Transaction[] = [];
