@@ -27,7 +27,7 @@ export async function onNodeData<T>(directory: string, work: () => Promise<T>): 
 }
 
 /** Lower-case hex. */
-export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** `12.3 MiB` */
 export function sizeText(sizeBytes: number): string {
