@@ -26,9 +26,6 @@ export async function onNodeData<T>(directory: string, work: () => Promise<T>): 
   }
 }
 
-/** Lower-case hex. */
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-
 /** `12.3 MiB` */
 export function sizeText(sizeBytes: number): string {
   for (const [unit, name] of [
