@@ -87,6 +87,16 @@ describe('a chain node', () => {
     },
   );
 
+  it('stopped while its threads check a block: what they say no more is no failure', async () => {
+    const node = await open();
+    await node.start();
+    for (const { block } of chain) node.intake.block(block!, null);
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    await node.stop();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(fatal).toEqual([]);
+  });
+
   it('finalizes what it is shown final, and stops cleanly when nothing is under way', async () => {
     const node = await open();
     await node.start();

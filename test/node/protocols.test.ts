@@ -34,6 +34,7 @@ const samples: readonly (readonly [z.ZodType<unknown>, Record<string, unknown>])
       finalizedHeight: 2 ** 40,
       bestHeight: 100,
       publicKey: null,
+      keyProof: null,
       rpc: 'http://127.0.0.1:1',
       version: '0.1.0',
     },

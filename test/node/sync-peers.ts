@@ -27,13 +27,20 @@ export async function servePeer(
   const transport = await net.peer(name);
   const handle: Transport['handle'] = (protocol, handler) =>
     transport.handle(protocol, (from, request) => {
-      const frames = handler(from, request);
+      const frames = held(net, handler(from, request));
       return tamper === undefined ? frames : tamper(protocol, frames);
     });
   const { world, opened } = source;
   const wrapped = Object.create(transport, { handle: { value: handle } }) as Transport;
   serveArchive({ transport: wrapped, store: opened.store, tree: new BlockTree(opened.root), rules: world.check.rules });
   return transport;
+}
+
+/** Virtual time stands still while the next frame comes from the disk. */
+async function* held(net: VirtualNet, frames: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const iterator = frames[Symbol.asyncIterator]();
+  for (let next = await net.hold(iterator.next()); next.done !== true; next = await net.hold(iterator.next()))
+    yield next.value;
 }
 
 const SYNC_PROTOCOLS = [PROTOCOL.backfill, PROTOCOL.batches, PROTOCOL.segmentRoots] as const;
