@@ -130,6 +130,12 @@ export class StateStore implements StateReader {
     return this.#table.balances();
   }
 
+  /** Balances of many accounts at once. @param addresses n * 20 bytes @param balances n * 8 bytes, written: u64 little-endian */
+  lookup(addresses: Uint8Array, balances: Uint8Array): void {
+    this.#checkOpen();
+    this.#table.lookup(addresses, balances);
+  }
+
   record(key: Uint8Array): Uint8Array | undefined {
     return this.#records.get(key);
   }

@@ -5,6 +5,8 @@
  */
 const ENTRY_SIZE_BYTES = 32;
 const ENTRY_WORDS = 8;
+const ADDRESS_SIZE_BYTES = 20;
+const ADDRESS_WORDS = 5;
 const OP_HEAD_SIZE_BYTES = 4;
 const LOG_POSITION_WORD = 7;
 const LOG_POSITION_MODULUS: number = 2 ** 32 - 1;
@@ -102,4 +104,31 @@ function countByShard(bytes: Uint8Array, runs: readonly AccountRun[], shardCount
   }
   for (let shard = 0; shard < shardCount; shard++) starts[shard + 1]! += starts[shard]!;
   return starts;
+}
+
+/** Addresses sorted by shard: `sorted` packed, `targets` where each stood, `starts` where each shard's part begins, and the end. */
+export interface SortedAddresses {
+  readonly sorted: Uint8Array;
+  readonly targets: Uint32Array;
+  readonly starts: Uint32Array;
+}
+
+/** Sorts n addresses (n * 20 bytes, copied) by shard. @param shardCount a power of two, 1 .. 256 */
+export function sortByShard(addresses: Uint8Array, shardCount: number): SortedAddresses {
+  const bytes = addresses.byteOffset % 4 === 0 ? addresses : addresses.slice();
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  const shift = 8 - Math.log2(shardCount);
+  const starts = new Uint32Array(shardCount + 1);
+  for (let at = 0; at < bytes.length; at += ADDRESS_SIZE_BYTES) starts[(bytes[at]! >>> shift) + 1]! += 1;
+  for (let shard = 0; shard < shardCount; shard++) starts[shard + 1]! += starts[shard]!;
+  const next = starts.slice();
+  const sorted = new Uint32Array(words.length);
+  const targets = new Uint32Array(words.length / ADDRESS_WORDS);
+  for (let index = 0; index < targets.length; index++) {
+    const place = next[bytes[index * ADDRESS_SIZE_BYTES]! >>> shift]!++;
+    for (let word = 0; word < ADDRESS_WORDS; word++)
+      sorted[place * ADDRESS_WORDS + word] = words[index * ADDRESS_WORDS + word]!;
+    targets[place] = index;
+  }
+  return { sorted: new Uint8Array(sorted.buffer), targets, starts };
 }

@@ -87,6 +87,25 @@ export class Shard {
     return slot < 0 ? undefined : this.#view.getBigUint64(slot * SLOT_SIZE_BYTES + ADDRESS_SIZE_BYTES, true);
   }
 
+  /**
+   * Balances of n addresses (n * 20 bytes) at once: item i goes to `targets[i]` of `balances`, as u64 little-endian; 0 for those without account.
+   */
+  lookup(addresses: Uint8Array, targets: Uint32Array, balances: Uint8Array): void {
+    const { kernels, secret } = this.#context;
+    const { bytes } = this.#mapped;
+    const slots = new Int32Array(targets.length);
+    kernels.tableFind(bytes, this.#slotCountLog2, secret, addresses, slots);
+    for (let index = 0; index < slots.length; index++) {
+      const to = targets[index]! * 8;
+      const slot = slots[index]!;
+      if (slot < 0) balances.fill(0, to, to + 8);
+      else {
+        const from = slot * SLOT_SIZE_BYTES + ADDRESS_SIZE_BYTES;
+        for (let byte = 0; byte < 8; byte++) balances[to + byte] = bytes[from + byte]!;
+      }
+    }
+  }
+
   /** Every account's balance, in no order that means anything. Do not write while reading. */
   *balances(): Generator<bigint> {
     for (let at = 0; at < this.#mapped.bytes.length; at += SLOT_SIZE_BYTES)

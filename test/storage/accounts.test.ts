@@ -44,6 +44,15 @@ describe('AccountTable', () => {
         expect(table.accountCount * 2 * 32).toBeLessThanOrEqual(table.sizeBytes);
       }
       for (let n = 0; n < 4100; n++) expect(table.balance(addressOf(n))).toBe(wanted.get(n) ?? 0n);
+      // All at once, some twice, in memory that is not aligned.
+      const asked = Array.from({ length: 5000 }, () => Math.floor(random() * 4100));
+      const addresses = new Uint8Array(1 + 20 * asked.length).subarray(1);
+      for (const [place, n] of asked.entries()) addresses.set(addressOf(n), 20 * place);
+      const balances = new Uint8Array(8 * asked.length).fill(9);
+      table.lookup(addresses, balances);
+      const found = new DataView(balances.buffer);
+      for (const [place, n] of asked.entries()) expect(found.getBigUint64(8 * place, true)).toBe(wanted.get(n) ?? 0n);
+      expect(() => table.lookup(addresses, balances.subarray(8))).toThrow(/broken invariant/);
       await table.sweep();
       const shards = (await disk.list('/accounts')).filter((name) => name.startsWith('shard-'));
       expect(shards.length).toBe(2 ** shardCountLog2);
