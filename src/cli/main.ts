@@ -38,7 +38,7 @@ function explain(error: unknown): number {
   // Help and version end this way too, with exit code 0; commander has printed the rest.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const failure = error instanceof Error ? error : new Error(String(error));
-  process.stderr.write(`${pc.createColors(process.stderr.isTTY).red('error:')} ${failure.message}\n`);
+  process.stderr.write(`${pc.createColors(process.stderr.isTTY === true).red('error:')} ${failure.message}\n`);
   if (process.argv.includes('--debug')) process.stderr.write(`${failure.stack}\n`);
   if (failure instanceof CommandFailure) return failure.exitCode;
   return INPUT_ERRORS.has(failure.name) ? 2 : 1;

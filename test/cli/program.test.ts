@@ -21,7 +21,7 @@ function cairn(...args: string[]): { code: number | null; out: string; err: stri
     encoding: 'utf8',
     timeout: 30_000,
     // Nobody listens on port 1.
-    env: { ...process.env, CAIRN_RPC: 'http://127.0.0.1:1', NO_COLOR: '' },
+    env: { ...process.env, CAIRN_RPC: 'http://127.0.0.1:1', NO_COLOR: '', CI: 'true' },
   });
   return { code: status, out: stdout, err: stderr };
 }

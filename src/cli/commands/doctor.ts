@@ -97,7 +97,9 @@ interface Findings {
 }
 
 function describe({ node, machine, kernels, poh: measured }: Findings): string[] {
-  const mark = (isGood: boolean): string => (isGood ? pc.green('ok  ') : pc.red('no  '));
+  // Told outright: picocolors would also colour for a pipe when CI is set.
+  const colors = pc.createColors(process.stdout.isTTY === true);
+  const mark = (isGood: boolean): string => (isGood ? colors.green('ok  ') : colors.red('no  '));
   const width = Math.max(...kernels.paths.map((path) => path.kernel.length));
   const pathWidth = Math.max(...kernels.paths.map(({ path }) => path.length));
   return [
