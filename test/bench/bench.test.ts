@@ -15,6 +15,12 @@ const NAMES = [
   'table.lookup',
   'table.update',
   'oplog.append',
+  'oplog.append.10k',
+  'accounts.lookup.1M',
+  'accounts.update.1M',
+  'state.open',
+  'state.rebuild',
+  'log.verify',
 ];
 
 describe('the bench', () => {
@@ -51,7 +57,7 @@ describe('the bench', () => {
   });
 
   it('has a case for each name promised, each saying what its limit is', () => {
-    expect(CASES.map(({ name }) => name)).toEqual(NAMES);
+    expect(CASES.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name)).toEqual(NAMES);
     for (const { limitIs } of CASES) expect(limitIs.length).toBeGreaterThan(10);
   });
 });

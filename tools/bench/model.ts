@@ -43,6 +43,10 @@ export interface BenchCase {
   readonly limitIs: string;
   /** True when it waits for a disk, so that processor time would say nothing. */
   readonly waits?: boolean;
+  /** Fewer rounds, for work whose every call takes long. */
+  readonly rounds?: number;
+  /** Runs only when it is named: it takes minutes or gigabytes. */
+  readonly onRequest?: boolean;
   readonly prepare: (context: Context) => Prepared | Promise<Prepared>;
 }
 

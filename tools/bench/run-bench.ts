@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { limitLoops } from '../../native/binding.ts';
 import type { Kernels } from '../../native/index.ts';
 import { chooseKernels, KernelLoadError } from '../../native/load.ts';
+import { accounts1M, accounts10M } from './cases/accounts.ts';
 import { aesDecrypt, aesMany, aesOne } from './cases/aes.ts';
 import { ed25519Verify } from './cases/ed25519.ts';
 import { sha256Pairs } from './cases/hashing.ts';
-import { oplogAppend } from './cases/oplog.ts';
+import { logVerify, stateOpen, stateRebuild } from './cases/open-state.ts';
+import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
 import { type Clock, type Effort, measure } from './measure.ts';
@@ -29,6 +31,12 @@ export const CASES: readonly BenchCase[] = [
   tableLookup,
   tableUpdate,
   oplogAppend,
+  oplogAppendSmall,
+  ...accounts1M,
+  ...accounts10M,
+  stateOpen,
+  stateRebuild,
+  logVerify,
 ];
 
 const EFFORT: Readonly<Record<Size, Omit<Effort, 'clock'>>> = {
@@ -92,7 +100,9 @@ function chosen(only: readonly string[]): BenchCase[] {
         'unknown-case',
         `no case is named like '${part}'; there are ${CASES.map(({ name }) => name).join(', ')}`,
       );
-  return CASES.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)));
+  return CASES.filter(({ name, onRequest }) =>
+    only.length === 0 ? onRequest !== true : only.some((part) => name.includes(part)),
+  );
 }
 
 /** Runs the cases. Throws `BenchError`. */
@@ -121,7 +131,7 @@ async function runCase(each: BenchCase, context: Context, twins: Twins, clock: C
   const prepared = await each.prepare(context);
   try {
     const resultHash = await agreedResult(each.name, prepared, twins);
-    const rates = await measure(await contestantsOf(prepared, twins), { ...EFFORT[context.size], clock });
+    const rates = await measure(await contestantsOf(prepared, twins), effortOf(each, context.size, clock));
     const native = rates.get('native') ?? null;
     const limit = rates.get('limit') ?? null;
     return {
@@ -137,6 +147,11 @@ async function runCase(each: BenchCase, context: Context, twins: Twins, clock: C
   } finally {
     await prepared.close?.();
   }
+}
+
+function effortOf({ rounds }: BenchCase, size: Size, clock: Clock): Effort {
+  const effort = EFFORT[size];
+  return { ...effort, rounds: Math.min(effort.rounds, rounds ?? effort.rounds), clock };
 }
 
 async function agreedResult(name: string, { result }: Prepared, { native, portable }: Twins): Promise<string> {

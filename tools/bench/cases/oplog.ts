@@ -2,13 +2,13 @@
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { open as openLmdb } from 'lmdb';
 import { address, type Kernels } from '../../../native/index.ts';
 import { encodeBatch, StateStore } from '../../../storage/index.ts';
-import type { BenchCase, Context, Size, Work } from '../model.ts';
+import type { BenchCase, Context, Work } from '../model.ts';
 import { joined, sampleBytes } from '../sample-data.ts';
+import { openStores, type Pair } from '../storage-stores.ts';
 
-const OPS: Readonly<Record<Size, number>> = { tiny: 100, quick: 100_000, full: 100_000 };
+const TINY_OPS = 100;
 const BATCHES = 8;
 const ACCOUNTS_PER_OP = 4;
 
@@ -42,20 +42,13 @@ function storeWork(store: StateStore, batches: readonly Uint8Array[], count: num
   return { units: count, call };
 }
 
-/** lmdb: a synced transaction of the same puts. */
-function lmdbWork(directory: string, count: number): { work: Work; close: () => Promise<void> } {
-  const database = openLmdb({ path: join(directory, 'lmdb'), keyEncoding: 'binary', encoding: 'binary' });
-  const batch = ops(count, 71).map((op) => {
+/** The same puts for other stores. */
+const pairsOf = (count: number): Pair[] =>
+  ops(count, 71).map((op) => {
     const value = Buffer.alloc(8);
     value.writeBigUInt64LE(op.balance);
     return { key: Buffer.from(op.address), value };
   });
-  const call = (): void =>
-    database.transactionSync(() => {
-      for (const { key, value } of batch) database.putSync(key, value);
-    });
-  return { work: { units: count, call }, close: () => database.close() };
-}
 
 /** As many bytes written to a file and synced, and nothing else. */
 function bareWrites(directory: string, batch: Uint8Array, count: number): { work: Work; close: () => void } {
@@ -75,18 +68,18 @@ async function smallResult(context: Context, kernels: Kernels): Promise<Uint8Arr
   return joined(root);
 }
 
-export const oplogAppend: BenchCase = {
-  name: 'oplog.append',
+const append = (name: string, opsPerBatch: number): BenchCase => ({
+  name,
   unit: 'ops',
   waits: true,
   limitIs: "the batch's bytes written to a file and synced",
   async prepare(parent) {
     const directory = await mkdtemp(join(parent.directory, 'cairn-bench-'));
     const context = { ...parent, directory };
-    const count = OPS[context.size];
+    const count = context.size === 'tiny' ? TINY_OPS : opsPerBatch;
     const batches = Array.from({ length: BATCHES }, (_, i) => batchOf(0, count, 71 + i));
     const stores: StateStore[] = [];
-    const lmdb = lmdbWork(directory, count);
+    const peers = await openStores(directory, pairsOf(count));
     const bare = bareWrites(directory, batches[0]!, count);
     return {
       ours: async (kernels) => {
@@ -98,15 +91,18 @@ export const oplogAppend: BenchCase = {
           count,
         );
       },
-      peers: { lmdb: lmdb.work },
+      peers: Object.fromEntries(Object.entries(peers).map(([peer, opened]) => [peer, opened?.work])),
       limit: bare.work,
       result: (kernels) => smallResult(context, kernels),
       close: async () => {
         for (const store of stores) await store.close();
-        await lmdb.close();
+        for (const peer of Object.values(peers)) await peer?.close();
         bare.close();
         await rm(directory, { recursive: true, force: true });
       },
     };
   },
-};
+});
+
+export const oplogAppend: BenchCase = append('oplog.append', 100_000);
+export const oplogAppendSmall: BenchCase = append('oplog.append.10k', 10_000);
