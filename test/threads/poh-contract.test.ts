@@ -98,7 +98,6 @@ describe.each(adapters)('PoH service %s', (_, make) => {
     await recorder.openSlot(2);
     await recorder.slotEnd(2);
     expect(recorder.fault(1, 2, recorder.hashAt(1))).toBeUndefined();
-    expect(service.rate().heldMs).toBeGreaterThan(0);
   });
 
   it('takes over after skipped slots, whose ticks are all there', async () => {
