@@ -14,6 +14,14 @@ async function makeLog(clean: boolean): Promise<Trace> {
 const segments = (trace: Trace): [string, Uint8Array][] =>
   [...trace.disk.image()].filter(([path]) => path.includes('/log/segment-'));
 
+/** Where each frame of a segment begins. */
+function frameStarts(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const starts: number[] = [];
+  for (let at = 128; at < bytes.length; at += Math.ceil((40 + view.getUint32(at + 4, true)) / 8) * 8) starts.push(at);
+  return starts;
+}
+
 describe('damage in the acknowledged log', () => {
   it('is found at every byte, with its place, and nothing is cut', { timeout: 60_000 }, async () => {
     const trace = await makeLog(true);
@@ -91,6 +99,30 @@ describe('damage in the acknowledged log', () => {
     expect(trace.logImage()).toBe(image);
     trace.disk.corrupt(path, bytes.length - 9, 1);
     trace.check(await trace.open());
+  });
+
+  it('is found when the last group of a segment lost whole frames after the next segment was begun', async () => {
+    for (let tries = 0, found = 0; found < 3; tries++) {
+      expect(tries).toBeLessThan(200);
+      const trace = new Trace(100 + tries);
+      const store = await trace.open();
+      await trace.append(store, 3 + (tries % 4));
+      const [path, bytes] = segments(trace).at(-1)!;
+      // The next group's superblock does not reach the disk; its frames do, and in a new segment.
+      trace.disk.fault = { at: trace.disk.operations, kind: 'io' };
+      await expect(trace.append(store, 1)).rejects.toBeDefined();
+      trace.disk.restartProcess();
+      const frames = frameStarts(bytes);
+      if (segments(trace).at(-1)![0] === path || frames.length < 2) continue;
+      found += 1;
+      const file = await trace.disk.open(path, 'write');
+      await file.truncate(frames.at(-1)!);
+      const image = trace.logImage();
+      await expect(trace.open()).rejects.toBeInstanceOf(CorruptionError);
+      expect(trace.logImage()).toBe(image);
+      await file.write(0, bytes);
+      trace.check(await trace.open());
+    }
   });
 
   it('in one superblock loses nothing; in both it is an error', async () => {

@@ -97,6 +97,29 @@ describe('verifyLog', () => {
     expect.unreachable('no frame with padding in this log');
   });
 
+  it('finds a chain, a height and an op that do not follow although the checksum is right', async () => {
+    const trace = await closedLog();
+    const [path, bytes] = segments(trace)[0]!;
+    const { start, end } = framesOf(bytes)[1]!;
+    // A byte of the chain, of the batch's height, and of its op count: each makes the chain wrong, or does not follow from the batches.
+    for (const [at, where] of [
+      [12, 8],
+      [41, 8],
+      [48, 8],
+    ] as const) {
+      const frame = bytes.slice(start, end);
+      frame[at]! ^= 1;
+      new DataView(frame.buffer).setUint32(0, kernels.crc32c(frame.subarray(4)), true);
+      const file = await trace.disk.open(path, 'write');
+      await file.write(start, frame);
+      const found = await verify(trace.disk);
+      expect(found).toMatchObject({
+        fault: { path, offset: start + where, expected: expect.stringContaining('chain'), acknowledged: true },
+      });
+      await file.write(start, bytes.subarray(start, end));
+    }
+  });
+
   it('finds any flipped bit of the superblock file, though the other superblock is enough to open', async () => {
     const trace = await closedLog();
     for (let offset = 0; offset < 4608; offset += offset < 512 || offset >= 4096 ? 3 : 97) {
