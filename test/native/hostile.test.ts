@@ -150,7 +150,8 @@ describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
 });
 
 describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
-  const addon = openBinding([]);
+  // The body runs also when the suite is skipped: without an addon there is nothing to open.
+  const addon = VARIANTS.length > 1 ? openBinding([]) : ({} as ReturnType<typeof openBinding>);
   /** What the checks let through in the form the addon takes. */
   const raw: readonly (readonly [string, () => unknown[]])[] = [
     ...CALLS.filter(([name]) => name in addon && !['sha256', 'tablePut'].includes(name)),
