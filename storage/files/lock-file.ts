@@ -2,16 +2,16 @@
  * The lock file: one process at a time opens a data directory.
  *
  * The file names its holder: process id, start time of that process and boot id, so that a reused process id or a reboot is not
- * mistaken for a living holder. A lock whose holder is gone is taken over inside a second exclusive file, so that two newcomers
- * cannot both win. Processes in different pid namespaces (containers) that share a folder cannot see each other: do not do that.
+ * mistaken for a living holder. A lock whose holder is gone is taken over inside a second such file, so that two newcomers
+ * cannot both win; that one is cleared away when its own holder is gone. Processes in different pid namespaces (containers) that share a folder cannot see each other: do not do that.
  *
  * Synchronous on purpose: a few small calls at start, with no gap in which another part of this process could step between.
  */
-import { closeSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { type FileLock, FilesError } from './files.ts';
 
-/** A takeover takes microseconds; one whose file is older than this died in the middle. */
-const TAKEOVER_AGE_MAX_MS = 10_000;
+/** A newcomer looks again after clearing away what a process left that died while it took over. */
+const ATTEMPTS_MAX = 3;
 
 interface Holder {
   readonly pid: number;
@@ -74,14 +74,28 @@ function place(path: string): boolean {
   }
 }
 
+/** Clears away the takeover file of a process that died while it held it. */
+function clearTakeover(takeover: string): void {
+  const holder = readHolder(takeover);
+  if (holder !== undefined && isAlive(holder)) return;
+  const aside = `${takeover}.${process.pid}.${process.hrtime.bigint()}`;
+  try {
+    renameSync(takeover, aside);
+    // Between the look and the rename another newcomer may have cleared it and begun: then it is given back.
+    const moved = readHolder(aside);
+    if (moved !== undefined && isAlive(moved)) linkSync(aside, takeover);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
 /** Removes a dead holder's lock while holding the takeover file, then places ours. */
 function takeOver(path: string): boolean {
   const takeover = `${path}.takeover`;
-  try {
-    closeSync(openSync(takeover, 'wx'));
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    if (Date.now() - statSync(takeover).mtimeMs > TAKEOVER_AGE_MAX_MS) rmSync(takeover, { force: true });
+  if (!place(takeover)) {
+    clearTakeover(takeover);
     return false;
   }
   try {
@@ -100,10 +114,10 @@ function takeOver(path: string): boolean {
 
 /** Takes the lock file at `path`, or throws `FilesError` 'locked' naming the process that holds it. */
 export function takeLock(path: string): FileLock {
-  if (!place(path)) {
+  for (let attempt = 1; !place(path); attempt++) {
     const holder = readHolder(path);
-    if (holder !== undefined && isAlive(holder)) refuse(path, holder);
-    if (!takeOver(path) && !place(path)) refuse(path, readHolder(path));
+    if ((holder !== undefined && isAlive(holder)) || attempt > ATTEMPTS_MAX) refuse(path, holder);
+    if (takeOver(path)) break;
   }
   let held = true;
   return {

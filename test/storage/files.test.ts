@@ -129,6 +129,19 @@ describe('lock file on the real disk', () => {
     await lock.release();
     for (const stale of [`999999999 1 ${boot}`, `${pid} 1 ${boot}`, `${pid} ${start} another-boot`, '', 'rubbish'])
       await writeFile(path, stale).then(async () => (await files.lock(path)).release());
+    // A process that was killed while it took over has left both files.
+    for (const taker of [`999999999 1 ${boot}`, '', `${pid} ${start} another-boot`]) {
+      await writeFile(path, `999999999 1 ${boot}`);
+      await writeFile(`${path}.takeover`, taker);
+      await (await files.lock(path)).release();
+    }
+    // One that is alive is in the middle of it.
+    await writeFile(path, `999999999 1 ${boot}`);
+    await writeFile(`${path}.takeover`, `${pid} ${start} ${boot}`);
+    expect(await code(files.lock(path))).toBe('locked');
+    await rm(`${path}.takeover`);
+    await (await files.lock(path)).release();
+    expect((await files.list(folder)).filter((name) => name.startsWith('lock'))).toEqual([]);
     const child = execFile('sleep', ['30']);
     const childStart = (await promisify(execFile)('cat', [`/proc/${child.pid}/stat`])).stdout
       .split(') ')[1]!
