@@ -33,8 +33,8 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     expect(out).toContain('Examples:');
     expect(out).toContain('Exit codes: 0');
     const single =
-      'devnet doctor init validator archive replicator keygen address balance transfer timestamp sync verify';
-    const checks = ['timestamp', 'poh', 'history', 'proof'].map((what) => ['verify', what]);
+      'devnet doctor init validator archive replicator keygen address balance transfer timestamp sync rebuild bench verify';
+    const checks = ['timestamp', 'poh', 'history', 'proof', 'log'].map((what) => ['verify', what]);
     for (const args of [...single.split(' ').map((name) => [name]), ...checks]) {
       const help = cairn(...args, '--help');
       expect([args, help.code]).toEqual([args, 0]);
