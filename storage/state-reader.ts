@@ -16,8 +16,58 @@ export interface StateReader {
   records(prefix: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]>;
 }
 
-/** One change of state. A block's ops are put in the order in which its execution first touched each key. */
+/**
+ * One change of state. A block's ops are put in the order in which its execution first touched each key; no key stands twice.
+ * A bond's `details` are 24 bytes of flags and counters, opaque to storage.
+ */
 export type StateOp =
   | { readonly kind: 'putAccount'; readonly address: Uint8Array; readonly balance: bigint }
+  | { readonly kind: 'deleteAccount'; readonly address: Uint8Array }
   | { readonly kind: 'putRecord'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly kind: 'deleteRecord'; readonly key: Uint8Array };
+  | { readonly kind: 'deleteRecord'; readonly key: Uint8Array }
+  | {
+      readonly kind: 'putBond';
+      readonly address: Uint8Array;
+      readonly bond: bigint;
+      readonly lastVote: bigint;
+      readonly details: Uint8Array;
+    }
+  | { readonly kind: 'deleteBond'; readonly address: Uint8Array };
+
+/** An op of the log that is still its key's latest. */
+export interface ActiveOp {
+  /** Its number over the whole log. */
+  readonly op: number;
+  readonly kind: 'account' | 'record' | 'bond';
+  /** Address (20 bytes) or record key; borrowed until the next step. */
+  readonly key: Uint8Array;
+  /** Height of the block that wrote it. */
+  readonly height: number;
+}
+
+/** Where a batch stands in the log: what its head says besides its own ops. */
+export interface BatchPlace {
+  readonly height: number;
+  /** Bytes of the frame before, 0 for batch 0. */
+  readonly previousFrameSizeBytes: number;
+  /** Bytes of all frames before, segment headers not counted. */
+  readonly frameOffset: number;
+  /** The inactivity floor after the batch before, 0 for batch 0. */
+  readonly floor: number;
+  /** SHA-256('cairn/batch/1' || the batch before); the chain id for batch 0. 32 bytes. */
+  readonly previousDigest: Uint8Array;
+}
+
+/** What compaction reads of the log after a block: how much of it is garbage, and which live ops are the oldest. */
+export interface ActivityReader {
+  /** Ops in the log, heads of batches included. */
+  readonly opCount: number;
+  /** Number of the oldest active op; `opCount` when there is none. */
+  readonly floor: number;
+  /** Active ops: one for each account, record and bond. */
+  readonly activeCount: number;
+  /** Where the next batch goes. */
+  readonly place: BatchPlace;
+  /** The active ops from the floor on, ascending. Stop early; do not change the state while iterating. */
+  oldestActive(): Iterable<ActiveOp>;
+}
