@@ -16,6 +16,7 @@ export const TransactionKind = {
   commit: 3,
   prove: 4,
   verdicts: 5,
+  revive: 6,
 } as const;
 export type TransactionKindName = keyof typeof TransactionKind;
 
@@ -66,16 +67,33 @@ export interface VerdictsPayload {
   readonly kind: 'verdicts';
   readonly verdicts: readonly Verdict[];
 }
+/**
+ * Gives an evicted balance back to the sender, who must be the account that was evicted. 28 + 32 n bytes, n in 0 .. EVICTION_PATH_LENGTH_MAX.
+ */
+export interface RevivePayload {
+  readonly kind: 'revive';
+  /** Number of the eviction, counted from 0 over the chain. */
+  readonly index: number;
+  /** What was evicted. */
+  readonly balance: Amount;
+  /** Height of the block that evicted it. */
+  readonly height: Height;
+  /** Siblings from the eviction's leaf to its mountain's peak, lowest first: n * 32 bytes. */
+  readonly path: Uint8Array;
+}
 export type Payload =
   | TransferPayload
   | TimestampPayload
   | RegisterPayload
   | CommitPayload
   | ProvePayload
-  | VerdictsPayload;
+  | VerdictsPayload
+  | RevivePayload;
 
 /** Most verdicts in one transaction. */
 export const VERDICTS_MAX = 64;
+/** Most siblings in a revival's path: the tallest mountain of 2^43 evictions, as many as the bitmaps of revived ones can number. */
+export const EVICTION_PATH_LENGTH_MAX = 43;
 /** Bytes of an ECVRF-EDWARDS25519-SHA512-TAI proof (RFC 9381), as `commit` and `prove` carry it. */
 export const VRF_PROOF_SIZE_BYTES = 80;
 /** Bytes of a truncated hash (`lastValidHash`, the PoH packet's hashes). */

@@ -1,14 +1,16 @@
 /**
- * The payloads of the six transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
+ * The payloads of the seven transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
  *
  * Layouts: fields in the order of model.ts, integers little-endian (docs/format/packets.md). One encoding a value.
  */
-import { type Address, type Amount, address, amount, type Hash, hash } from '../../native/index.ts';
+import { type Address, type Amount, address, amount, type Hash, hash, height } from '../../native/index.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import {
+  EVICTION_PATH_LENGTH_MAX,
   type Payload,
+  type RevivePayload,
   type TransactionKindName,
   VERDICTS_MAX,
   type Verdict,
@@ -18,11 +20,22 @@ import {
 
 const VERDICTS_HEAD_SIZE_BYTES = 4;
 const VERDICT_SIZE_BYTES = 32;
+/** index 8 + balance 8 + height 8 + length of the path 2 + zero 2. */
+const REVIVE_HEAD_SIZE_BYTES = 28;
+const PATH_STEP_SIZE_BYTES = 32;
 /** segment 4 + rotation or period 4 + VRF proof 80 + root 32. */
 const STORAGE_PAYLOAD_SIZE_BYTES: number = 4 + 4 + VRF_PROOF_SIZE_BYTES + 32;
 
 /** Kind names by their byte. */
-const KIND_NAMES: readonly TransactionKindName[] = ['transfer', 'timestamp', 'register', 'commit', 'prove', 'verdicts'];
+const KIND_NAMES: readonly TransactionKindName[] = [
+  'transfer',
+  'timestamp',
+  'register',
+  'commit',
+  'prove',
+  'verdicts',
+  'revive',
+];
 
 /** The kind a byte names. @throws CodecError `kind` */
 export function kindName(byte: number): TransactionKindName {
@@ -32,7 +45,7 @@ export function kindName(byte: number): TransactionKindName {
   return name;
 }
 
-/** Bytes a payload takes. @throws CodecError `count` for too few or too many verdicts */
+/** Bytes a payload takes. @throws CodecError `count` for too few or too many verdicts or path steps */
 export function payloadSizeBytes(payload: Payload): number {
   switch (payload.kind) {
     case 'transfer':
@@ -46,6 +59,8 @@ export function payloadSizeBytes(payload: Payload): number {
       return STORAGE_PAYLOAD_SIZE_BYTES;
     case 'verdicts':
       return VERDICTS_HEAD_SIZE_BYTES + VERDICT_SIZE_BYTES * checkedVerdictCount(payload.verdicts.length);
+    case 'revive':
+      return REVIVE_HEAD_SIZE_BYTES + PATH_STEP_SIZE_BYTES * pathLength(payload.path);
   }
 }
 
@@ -77,6 +92,9 @@ export function writePayload(writer: ByteWriter, payload: Payload): void {
     case 'verdicts':
       writeVerdicts(writer, payload);
       return;
+    case 'revive':
+      writeRevive(writer, payload);
+      return;
   }
 }
 
@@ -107,6 +125,8 @@ export function readPayload(reader: ByteReader, kind: TransactionKindName): Payl
       };
     case 'verdicts':
       return readVerdicts(reader);
+    case 'revive':
+      return readRevive(reader);
   }
 }
 
@@ -157,4 +177,36 @@ function readVerdict(reader: ByteReader): Verdict {
   if (valid > 1) throw new CodecError('range', 'verdict.valid', `must be 0 or 1, found ${valid}`);
   reader.zeros(3, 'verdict.reserved');
   return { identity, segment, period, valid: valid === 1 };
+}
+
+function checkedPathLength(steps: number): number {
+  if (steps > EVICTION_PATH_LENGTH_MAX)
+    throw new CodecError('count', 'revive.path', `must hold at most ${EVICTION_PATH_LENGTH_MAX} steps, found ${steps}`);
+  return steps;
+}
+
+/** Steps of a path that is to be written. */
+function pathLength(path: Uint8Array): number {
+  if (path.length % PATH_STEP_SIZE_BYTES !== 0)
+    throw new CodecError('length', 'revive.path', `must be a multiple of 32 bytes, found ${path.length}`);
+  return checkedPathLength(path.length / PATH_STEP_SIZE_BYTES);
+}
+
+function writeRevive(writer: ByteWriter, payload: RevivePayload): void {
+  writer.u53(payload.index, 'revive.index');
+  writer.u64(payload.balance, 'revive.balance');
+  writer.u53(payload.height, 'revive.height');
+  writer.u16(pathLength(payload.path), 'revive.pathLength');
+  writer.zeros(2, 'revive.reserved');
+  writer.put(payload.path, payload.path.length, 'revive.path');
+}
+
+function readRevive(reader: ByteReader): RevivePayload {
+  const index = reader.u53('revive.index');
+  const balance = readAmount(reader, 'revive.balance');
+  const evictedAt = height(reader.u53('revive.height'));
+  const steps = checkedPathLength(reader.u16('revive.pathLength'));
+  reader.zeros(2, 'revive.reserved');
+  const path = reader.take(steps * PATH_STEP_SIZE_BYTES, 'revive.path');
+  return { kind: 'revive', index, balance, height: evictedAt, path };
 }

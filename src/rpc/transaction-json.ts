@@ -42,5 +42,6 @@ function payloadJson(payload: Payload): object {
   if (payload.kind === 'timestamp') return { digest: encodeHex(payload.digest) };
   if (payload.kind === 'commit') return toWire({ ...fields, keyProof: encodeHex(payload.keyProof) });
   if (payload.kind === 'prove') return toWire({ ...fields, sampleProof: encodeHex(payload.sampleProof) });
+  if (payload.kind === 'revive') return toWire({ ...fields, path: encodeHex(payload.path) });
   return toWire(fields);
 }

@@ -52,6 +52,7 @@ export const payloads: readonly Payload[] = [
       { identity: addressFrom(17), segment: 18, period: 0xffff_ffff, valid: false },
     ],
   },
+  { kind: 'revive', index: 2 ** 33 + 5, balance: amount(9_000n), height: height(77), path: pattern(96, 19) },
 ];
 
 export function transactionOf(payload: Payload, counter: bigint = 1n, keySeed: number = 1): Transaction {

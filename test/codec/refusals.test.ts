@@ -57,11 +57,12 @@ const sampleBlock = encodeBlock(headerOf({ transactionCount: payloads.length }),
 describe('transaction refusals', () => {
   const transfer = transactionOf(payloads[0]!).bytes;
   const verdicts = transactionOf(payloads[5]!).bytes;
+  const revive = transactionOf(payloads[6]!).bytes;
   const decode = (bytes: Uint8Array) => () => decodeTransaction(kernels, bytes);
 
   it.each([
     ['version', decode(changed(transfer, 28, 2)), 'version', 'transaction.version'],
-    ['kind', decode(changed(transfer, 29, 6)), 'kind', 'transaction.kind'],
+    ['kind', decode(changed(transfer, 29, 7)), 'kind', 'transaction.kind'],
     ['flags', decode(changed(transfer, 30, 1)), 'reserved', 'transaction.flags'],
     ['reserved', decode(changed(transfer, 35, 1)), 'reserved', 'transaction.reserved'],
     ['count past 2^53', decode(changed(transfer, 27, 0xff)), 'range', 'transaction.lastValidCount'],
@@ -73,6 +74,12 @@ describe('transaction refusals', () => {
     ['65 verdicts', decode(changed(verdicts, 36, 65, 0)), 'count', 'verdicts.count'],
     ['verdicts reserved', decode(changed(verdicts, 38, 1)), 'reserved', 'verdicts.reserved'],
     ['verdict neither yes nor no', decode(changed(verdicts, 68, 2)), 'range', 'verdict.valid'],
+    ['44 steps', decode(changed(revive, 60, 44, 0)), 'count', 'revive.path'],
+    ['more steps than bytes', decode(changed(revive, 60, 9, 0)), 'truncated', 'revive.path'],
+    ['a step too few', decode(changed(revive, 60, 2, 0)), 'trailing', 'transaction'],
+    ['revive reserved', decode(changed(revive, 63, 1)), 'reserved', 'revive.reserved'],
+    ['eviction past 2^53', decode(changed(revive, 43, 0xff)), 'range', 'revive.index'],
+    ['eviction height past 2^53', decode(changed(revive, 59, 0xff)), 'range', 'revive.height'],
     ['verdict reserved', decode(changed(verdicts, 69, 1)), 'reserved', 'verdict.reserved'],
   ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
 
@@ -90,6 +97,10 @@ describe('transaction refusals', () => {
     expectRefused(sign({ lastValidHash: pattern(32, 1) }), 'length', 'transaction.lastValidHash');
     expectRefused(sign({ lastValidCount: 1.5 }), 'range', 'transaction.lastValidCount');
     expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [] } }), 'count', 'verdicts.count');
+    const eviction = { kind: 'revive', index: 1, balance: 1n, height: 1 };
+    expectRefused(sign({ payload: { ...eviction, path: new Uint8Array(33) } }), 'length', 'revive.path');
+    expectRefused(sign({ payload: { ...eviction, path: new Uint8Array(32 * 44) } }), 'count', 'revive.path');
+    expectRefused(sign({ payload: { ...eviction, index: 2 ** 53, path: new Uint8Array(0) } }), 'range', 'revive.index');
     const verdict: Verdict = { identity: addressFrom(1), segment: 2 ** 32, period: 0, valid: true };
     expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [verdict] } }), 'range', 'verdict.segment');
   });

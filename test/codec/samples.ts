@@ -10,7 +10,13 @@ import type {
   Verdict,
   Vote,
 } from '../../src/codec/index.ts';
-import { decodeTransaction, decodeVote, encodeTransaction, encodeVote } from '../../src/codec/index.ts';
+import {
+  decodeTransaction,
+  decodeVote,
+  EVICTION_PATH_LENGTH_MAX,
+  encodeTransaction,
+  encodeVote,
+} from '../../src/codec/index.ts';
 import { kernels } from './fixtures.ts';
 
 const bytes = (sizeBytes: number) => fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes });
@@ -50,6 +56,13 @@ export const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({
     kind: fc.constant('verdicts' as const),
     verdicts: fc.array(verdict, { minLength: 1, maxLength: 64, size: 'small' }),
+  }),
+  fc.record({
+    kind: fc.constant('revive' as const),
+    index: u53,
+    balance: money,
+    height: u53.map(height),
+    path: fc.nat({ max: EVICTION_PATH_LENGTH_MAX }).chain((steps) => bytes(32 * steps)),
   }),
 );
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { amount, pohCount } from '../../native/index.ts';
+import { amount, height, pohCount } from '../../native/index.ts';
 import {
+  EVICTION_PATH_LENGTH_MAX,
   headerSignature,
+  type Payload,
   packSignedMessages,
   packTransactionsForVerify,
   packVotesForVerify,
@@ -27,10 +29,10 @@ const transactions = payloads.map((payload, index) => transactionOf(payload, Big
 
 describe('packed signatures', () => {
   it('verify in one batch, and a changed one is found where it stands', () => {
-    expect(verdictsOf(packTransactionsForVerify(transactions))).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(verdictsOf(packTransactionsForVerify(transactions))).toEqual([1, 1, 1, 1, 1, 1, 1]);
     const batch = packTransactionsForVerify(transactions);
     batch.messages[batch.offsets[3]! + 40]! ^= 1;
-    expect(verdictsOf(batch)).toEqual([1, 1, 1, 0, 1, 1]);
+    expect(verdictsOf(batch)).toEqual([1, 1, 1, 0, 1, 1, 1]);
     expect(verdictsOf(packTransactionsForVerify([]))).toEqual([]);
   });
 
@@ -55,29 +57,22 @@ describe('packed signatures', () => {
 
 describe('no signed message of one kind can be one of another kind', () => {
   it('their lengths differ: transactions, votes, headers, PoH packets', () => {
-    const verdictCounts = Array.from({ length: VERDICTS_MAX }, (_, index) => index + 1);
-    const verdicts = verdictCounts.map((count) =>
+    const signed = (payload: Payload) =>
       signTransaction(
         kernels,
-        {
-          lastValidHash: pattern(20, 1),
-          lastValidCount: pohCount(1),
-          payload: {
-            kind: 'verdicts',
-            verdicts: Array.from({ length: count }, () => ({
-              identity: addressFrom(1),
-              segment: 0,
-              period: 0,
-              valid: true,
-            })),
-          },
-          counter: 0n,
-          fee: amount(0n),
-        },
+        { lastValidHash: pattern(20, 1), lastValidCount: pohCount(1), payload, counter: 0n, fee: amount(0n) },
         keyOf(1),
-      ),
+      );
+    const verdict = { identity: addressFrom(1), segment: 0, period: 0, valid: true };
+    const verdicts = Array.from({ length: VERDICTS_MAX }, (_, index) =>
+      signed({ kind: 'verdicts', verdicts: Array.from({ length: index + 1 }, () => verdict) }),
     );
-    const transactionLengths = new Set([...transactions, ...verdicts].map((item) => signedBytes(item).length));
+    const revivals = Array.from({ length: EVICTION_PATH_LENGTH_MAX + 1 }, (_, steps) =>
+      signed({ kind: 'revive', index: 0, balance: amount(1n), height: height(1), path: pattern(32 * steps, 1) }),
+    );
+    const transactionLengths = new Set(
+      [...transactions, ...verdicts, ...revivals].map((item) => signedBytes(item).length),
+    );
     const vote = voteMessage(voteOf(1)).length;
     const packet = pohPacketSignature(signPohPacket(pohPacketDraft(headerOf()), keyOf(1)), keyOf(1).publicKey);
     const others = [vote, headerSignature(headerOf()).message.length, packet.message.length];
