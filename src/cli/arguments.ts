@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import { AMOUNT_MAX } from '../../native/index.ts';
 import { parseAddress, parseHash } from '../codec/index.ts';
+import { RENT_RATE_MAX } from '../ledger/index.ts';
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -23,6 +24,14 @@ export function amountUnits(text: string): bigint {
   if (value < 0n || value > AMOUNT_MAX)
     throw new InvalidArgumentError(`It must be a whole number of units within 0 .. ${AMOUNT_MAX}, digits only.`);
   return value;
+}
+
+/** A rate of rent in millionths of a unit a byte and block; returns its text without leading zeros. */
+export function rentRate(text: string): string {
+  const value = /^\d{1,13}$/.test(text) ? BigInt(text) : -1n;
+  if (value < 0n || value > RENT_RATE_MAX)
+    throw new InvalidArgumentError(`It must be a whole number within 0 .. ${RENT_RATE_MAX}, digits only.`);
+  return value.toString();
 }
 
 /** A whole number within a range. */

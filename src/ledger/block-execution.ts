@@ -4,12 +4,15 @@
  *
  *   const execution = BlockExecution.start({ rules, slot, segmentCount, recent, state });   // parent's window and state
  *   execution.apply(transaction, facts)       // leader: leave out what is refused; others: use executeBlock
+ *   execution.compact(activity)               // the parent's: rent, evictions; apply nothing afterwards
  *   execution.overlay.ops()                   // the block's batch
  *   execution.finish(pohHash)                 // the window its children are checked against
  */
 import { address, type Hash, type Slot } from '../../native/index.ts';
-import type { StateReader } from '../../storage/state-reader.ts';
+import type { MerkleKernels } from '../../storage/commitment/merkle.ts';
+import type { ActivityReader, StateReader } from '../../storage/state-reader.ts';
 import type { Transaction } from '../codec/index.ts';
+import { type CompactionOutcome, compact } from './compaction.ts';
 import type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
 import { executeTransaction } from './execute.ts';
 import type { IdSecret } from './id-set.ts';
@@ -24,6 +27,8 @@ import { ADDRESS_SIZE_BYTES } from './state-key.ts';
 /** Where a block stands. */
 export interface BlockPlace {
   readonly rules: LedgerRules;
+  /** Hashes evictions. */
+  readonly kernels: MerkleKernels;
   /** The block's slot, above the parent's. */
   readonly slot: Slot;
   /** The block header's `segmentCount`. */
@@ -46,6 +51,7 @@ export class BlockExecution {
   readonly context: BlockContext;
   /** The block's writes over its parent's state. */
   readonly overlay: Overlay;
+  #compaction: CompactionOutcome | null = null;
 
   private constructor(context: BlockContext, overlay: Overlay) {
     this.context = context;
@@ -54,7 +60,7 @@ export class BlockExecution {
 
   /** Starts a block: makes its overlay and writes what a block writes before its first transaction (designated hashes). */
   static start(place: BlockPlace): BlockExecution {
-    const { rules, slot, segmentCount, recent, state } = place;
+    const { rules, kernels, slot, segmentCount, recent, state } = place;
     invariant(
       slot > recent.end.slot,
       'argument',
@@ -63,7 +69,7 @@ export class BlockExecution {
     const overlay = new Overlay(state);
     designateHashes(rules.replication, overlay, recent.end, slot);
     const applied = new AppliedTransactions(place.idSecret);
-    return new BlockExecution({ rules, slot, segmentCount, recent, applied }, overlay);
+    return new BlockExecution({ rules, kernels, slot, segmentCount, recent, applied }, overlay);
   }
 
   /** Transactions applied so far. */
@@ -73,6 +79,7 @@ export class BlockExecution {
 
   /** Executes one transaction. Returns null when it was applied, else why it is refused, with nothing changed. */
   apply(transaction: Transaction, facts: TransactionFacts): Refusal | null {
+    invariant(this.#compaction === null, 'compacted', () => 'a compacted block takes no more transactions');
     const { blockTransactionsMax } = this.context.rules;
     if (this.transactionCount >= blockTransactionsMax) return tooMany(this.transactionCount + 1, blockTransactionsMax);
     return executeTransaction(this.context, this.overlay, transaction, facts);
@@ -92,6 +99,22 @@ export class BlockExecution {
   takeBack(savepoint: ExecutionSavepoint): void {
     this.overlay.rollback(savepoint.writes);
     this.context.applied.truncate(savepoint.applied);
+  }
+
+  /**
+   * Ends the block's ops: moves the oldest live ones as its rules say, charges rent, evicts who cannot pay. Once, after the last transaction and with no open savepoint.
+   * @param activity the log after the parent block
+   */
+  compact(activity: ActivityReader): CompactionOutcome {
+    invariant(this.#compaction === null, 'compacted', () => 'a block is compacted once');
+    const { kernels, rules } = this.context;
+    this.#compaction = compact(kernels, rules, this.overlay, activity);
+    return this.#compaction;
+  }
+
+  /** What compaction did; null before it. */
+  get compaction(): CompactionOutcome | null {
+    return this.#compaction;
   }
 
   /** The window after this block, which ends with `pohHash`. Apply nothing afterwards. */

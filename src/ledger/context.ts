@@ -2,12 +2,15 @@
  * What a transaction is executed against, besides the state: the block it stands in, and facts established outside.
  */
 import type { Address, Slot } from '../../native/index.ts';
+import type { MerkleKernels } from '../../storage/commitment/merkle.ts';
 import type { AppliedTransactions, RecentWindow } from './recent.ts';
 import type { LedgerRules } from './rules.ts';
 
 /** The block being executed. */
 export interface BlockContext {
   readonly rules: LedgerRules;
+  /** Hashes evictions. */
+  readonly kernels: MerkleKernels;
   /** The block's slot, above its parent's. */
   readonly slot: Slot;
   /** The block header's `segmentCount`: segments complete in the history before this block. */

@@ -6,15 +6,16 @@
  *  2. fee-too-low
  *  3. stale-last-valid-hash, unknown-last-valid-hash
  *  4. replayed: in this block, then in those before
- *  5. insufficient-funds: balance < what leaves the account + fee
+ *  5. insufficient-funds: balance + what a revival claims < what leaves the account + fee
  *  6. the kind's own, in its file's order
  * Writes stand in this order, which fixes the order of the block's ops: sender, reward pool, then the kind's own. Units are moved only: sender to pool,
- * sender to recipient or deposit, pool to identity.
+ * sender to recipient or deposit, pool to identity, evicted to sender.
  */
 
 import type { StateReader } from '../../storage/state-reader.ts';
 import type { Payload, Transaction } from '../codec/index.ts';
 import type { BlockContext, TransactionFacts } from './context.ts';
+import { applyRevive, checkRevive } from './evictions/revive.ts';
 import { checkFee, collectFee } from './fees.ts';
 import { invariant } from './invariant.ts';
 import type { Overlay } from './overlay.ts';
@@ -38,7 +39,7 @@ export function executeTransaction(
   const refusal = checkTransaction(context, overlay, transaction, facts);
   if (refusal !== null) return refusal;
   const { payload, fee } = transaction;
-  overlay.debit(facts.sender, outgoing(payload) + fee);
+  overlay.credit(facts.sender, incoming(payload) - outgoing(payload) - fee);
   collectFee(overlay, context.rules.rewardPool, fee);
   applyPayload(context, overlay, transaction, facts);
   context.applied.add(transaction.id, transaction.lastValidCount / context.rules.hashesPerSlot);
@@ -81,16 +82,19 @@ function checkRecency(context: BlockContext, transaction: Transaction): Refusal 
 
 function checkFunds(state: StateReader, transaction: Transaction, facts: TransactionFacts): Refusal | null {
   const needed = outgoing(transaction.payload) + transaction.fee;
-  const balance = state.balance(facts.sender);
-  return balance < needed
-    ? refuse('insufficient-funds', `balance is ${balance}, ${needed} are needed (fee included)`)
-    : null;
+  const held = state.balance(facts.sender) + incoming(transaction.payload);
+  return held < needed ? refuse('insufficient-funds', `balance is ${held}, ${needed} are needed (fee included)`) : null;
 }
 
 /** What leaves the sender's balance besides the fee. */
 function outgoing(payload: Payload): bigint {
   if (payload.kind === 'transfer') return payload.amount;
   return payload.kind === 'register' ? payload.deposit : 0n;
+}
+
+/** What comes back to the sender's balance: claimed by a revival, and shown by its own check. */
+function incoming(payload: Payload): bigint {
+  return payload.kind === 'revive' ? payload.balance : 0n;
 }
 
 function checkPayload(
@@ -113,6 +117,8 @@ function checkPayload(
       return checkProve(context, state, payload, facts.sender);
     case 'verdicts':
       return checkVerdicts(context, payload, transaction.from);
+    case 'revive':
+      return checkRevive(context, state, payload, facts.sender);
     default:
       return unknownKind(payload);
   }
@@ -130,6 +136,7 @@ function applyPayload(
   else if (payload.kind === 'commit') applyCommit(context, overlay, payload, facts.sender);
   else if (payload.kind === 'prove') applyProve(context, overlay, payload, facts.sender);
   else if (payload.kind === 'verdicts') applyVerdicts(context, overlay, payload, transaction.from);
+  else if (payload.kind === 'revive') applyRevive(overlay, payload);
   // A timestamp writes nothing; an unknown kind has not passed the checks.
 }
 

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { type Address, AMOUNT_MAX, type Amount, amount, byteKey, type PublicKey } from '../../native/index.ts';
 import { CodecError, parseAddress, parsePublicKey } from '../codec/index.ts';
+import { RENT_RATE_MAX } from './rent.ts';
 
 /** Most validators a genesis may name: two bits for each stand in every replica record. */
 export const VALIDATORS_MAX = 1024;
@@ -45,6 +46,7 @@ export interface Genesis {
     readonly minimumDeposit: Amount;
     readonly rewardPerProof: Amount;
   };
+  readonly rent: { readonly microunitsPerByteBlock: bigint };
   readonly validators: readonly GenesisValidator[];
   readonly accounts: readonly GenesisAccount[];
 }
@@ -91,6 +93,15 @@ const amountField: z.ZodType<Amount> = parsed('an amount as a decimal string', p
 const positiveAmountField: z.ZodType<Amount> = amountField.refine((value) => value > 0n, {
   error: 'must be more than 0',
 });
+const rentRateField: z.ZodType<bigint> = parsed(
+  `millionths of a unit as a decimal string, at most ${RENT_RATE_MAX}`,
+  (text): bigint => {
+    const value = DECIMAL.test(text) ? BigInt(text) : undefined;
+    if (value === undefined || value > RENT_RATE_MAX)
+      throw new CodecError('range', 'rate', `write digits only, at most ${RENT_RATE_MAX}; 0 for no rent`);
+    return value;
+  },
+);
 const addressField: z.ZodType<Address> = parsed('an address (bech32m, cairn1...)', (text) =>
   parseAddress(text, 'address'),
 );
@@ -130,6 +141,7 @@ const fields = z.strictObject({
     minimumDeposit: amountField,
     rewardPerProof: amountField,
   }),
+  rent: z.strictObject({ microunitsPerByteBlock: rentRateField }),
   validators: z
     .array(z.strictObject({ publicKey: publicKeyField, bond: positiveAmountField }), {
       error: (issue) => `must be a list of {publicKey, bond}, found ${shown(issue.input)}`,

@@ -7,7 +7,8 @@
  */
 import type { z } from 'zod';
 import { type Address, type Hash, hash, height, pohCount, signature, slot, ZERO_HASH } from '../../native/index.ts';
-import type { StateOp } from '../../storage/state-reader.ts';
+import { encodeBatch } from '../../storage/oplog/batch.ts';
+import type { BatchPlace, StateOp } from '../../storage/state-reader.ts';
 import {
   type BlockHeader,
   decodeHeader,
@@ -65,6 +66,8 @@ export const DEVNET_PARAMETERS = {
     minimumDeposit: '1000',
     rewardPerProof: '10',
   },
+  // The first unit falls due at height 31,250: four hours in.
+  rent: { microunitsPerByteBlock: '1' },
 } as const;
 
 /**
@@ -88,7 +91,7 @@ export function genesisFrom(document: unknown): Genesis {
 
 /** The canonical document: what the file should say, for writing one. */
 export function genesisDocument(genesis: Genesis): Record<string, unknown> {
-  const { transactions, replication } = genesis;
+  const { transactions, replication, rent } = genesis;
   return {
     ...genesis,
     transactions: { ...transactions, minimumFee: String(transactions.minimumFee) },
@@ -97,6 +100,7 @@ export function genesisDocument(genesis: Genesis): Record<string, unknown> {
       minimumDeposit: String(replication.minimumDeposit),
       rewardPerProof: String(replication.rewardPerProof),
     },
+    rent: { microunitsPerByteBlock: String(rent.microunitsPerByteBlock) },
     validators: genesis.validators.map(({ publicKey, bond }) => ({
       publicKey: encodeBase58(publicKey),
       bond: String(bond),
@@ -125,12 +129,22 @@ export function genesisSupply(genesis: Genesis): bigint {
   return supply;
 }
 
-/** Batch 0: one `putAccount` for each genesis account and the reward pool, in ascending order of address. */
+/** Ops of batch 0: one `putAccount` for each genesis account and the reward pool, in ascending order of address. */
 export function genesisOps(hasher: Hasher, genesis: Genesis): StateOp[] {
   const pool = rewardPoolAddress(hasher);
   const funded = genesis.accounts.some(({ address }) => byteOrder(address, pool) === 0);
   const accounts = funded ? genesis.accounts : [...genesis.accounts, { address: pool, balance: 0n }].sort(byAddress);
   return accounts.map(({ address, balance }) => ({ kind: 'putAccount', address, balance }));
+}
+
+/** Where batch 0 stands: at the log's start, hanging on the chain id. */
+export function genesisPlace(chainId: Hash): BatchPlace {
+  return { height: 0, previousFrameSizeBytes: 0, frameOffset: 0, floor: 0, previousDigest: chainId };
+}
+
+/** Batch 0, encoded. */
+export function genesisBatch(hasher: Hasher, genesis: Genesis): Uint8Array {
+  return encodeBatch(genesisPlace(chainIdOf(hasher, genesis)), genesisOps(hasher, genesis));
 }
 
 /**

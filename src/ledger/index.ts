@@ -3,7 +3,29 @@
  * randomness. Layouts and rules: docs/format/records.md.
  */
 export { BlockExecution, type BlockPlace, type ExecutionSavepoint, executeBlock } from './block-execution.ts';
+export { type CompactionOutcome, movesOf } from './compaction.ts';
 export type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
+export {
+  type BlockEvictions,
+  EVICTION_LEAF_SIZE_BYTES,
+  EVICTIONS_MAX,
+  type Eviction,
+  evictionLeaf,
+  evictionLeafHashes,
+  type MountainPlace,
+  mountainOf,
+  peakFromPath,
+} from './evictions/eviction.ts';
+export {
+  decodeEvictions,
+  EVICTIONS_KEY,
+  type EvictionsRecord,
+  encodeEvictions,
+  isRevived,
+  readEvictions,
+  revivedKey,
+  sameRange,
+} from './evictions/evictions-record.ts';
 export { checkTransaction, executeTransaction } from './execute.ts';
 export { rewardPoolAddress } from './fees.ts';
 export {
@@ -14,10 +36,12 @@ export {
   GenesisError,
   type GenesisErrorCode,
   type GenesisIssue,
+  genesisBatch,
   genesisDocument,
   genesisFrom,
   genesisHeader,
   genesisOps,
+  genesisPlace,
   genesisSupply,
   parseGenesis,
 } from './genesis.ts';
@@ -41,6 +65,7 @@ export {
   type ReferenceRefusal,
 } from './recent.ts';
 export type { BlockRefusal, Refusal, RefusalCode } from './refusal.ts';
+export { RENT_RATE_MAX, RENTED_SIZE_BYTES, type RentRules, rentUpTo } from './rent.ts';
 export { type DesignatedRecord, readDesignated, readRotationHash } from './replication/designated.ts';
 export { type IdentityRecord, readIdentities, readIdentity } from './replication/identity.ts';
 export {
@@ -77,4 +102,4 @@ export {
   slotsOfPeriod,
 } from './replication/schedule.ts';
 export { type LedgerRules, ledgerRules, ValidatorSet } from './rules.ts';
-export { assertSupplyKept, supplyChange, totalDeposits, totalSupply } from './supply.ts';
+export { assertSupplyKept, evictedUnits, supplyChange, totalDeposits, totalSupply } from './supply.ts';

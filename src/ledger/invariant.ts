@@ -13,6 +13,8 @@ export type LedgerInvariantCode =
   | 'not-on-final-branch'
   /** Savepoints were not closed in the reverse order of opening. */
   | 'savepoint-order'
+  /** A block was changed after its compaction, or compacted twice. */
+  | 'compacted'
   /** Units were created or destroyed. */
   | 'supply';
 

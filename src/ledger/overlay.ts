@@ -5,7 +5,7 @@
  * - `ops()` lists each touched key once, in the order of first touch, with its final value: the same on every node that
  *   executes the same transactions on the same parent.
  * - Reads never count as touches, and a refused transaction leaves nothing behind.
- * - Balances stay within 0 .. 2^64 - 1.
+ * - Balances stay within 0 .. 2^64 - 1. A deleted account has balance 0; crediting it again in the same block takes the deletion back.
  * - After `settle()` (the block is final and the stored state below holds its ops) an overlay is only a pass-through, so a
  *   chain of overlays never grows with the chain. A branch that finality has left throws instead of reading a wrong state.
  *
@@ -14,6 +14,7 @@
  */
 import { AMOUNT_MAX, byteKey } from '../../native/index.ts';
 import {
+  type ActiveOp,
   RECORD_KEY_SIZE_BYTES_MAX,
   RECORD_VALUE_SIZE_BYTES_MAX,
   type StateOp,
@@ -26,6 +27,8 @@ interface AccountEntry {
   readonly kind: 'account';
   readonly key: string;
   balance: bigint;
+  /** The final op is a delete; the balance is 0 then. */
+  isDeleted: boolean;
 }
 interface RecordEntry {
   readonly kind: 'record';
@@ -35,7 +38,7 @@ interface RecordEntry {
   value: Uint8Array | null;
 }
 type Undo =
-  | { readonly entry: AccountEntry; readonly before: bigint }
+  | { readonly entry: AccountEntry; readonly before: bigint; readonly wasDeleted: boolean }
   | { readonly entry: RecordEntry; readonly before: Uint8Array | null };
 
 /** A point to return to; opaque. */
@@ -70,6 +73,12 @@ export class Overlay implements StateReader {
     const key = addressKey(address);
     const entry = this.#accounts.get(key);
     this.#write(key, entry, balance);
+  }
+
+  /** Deletes an account; deleting one that is not there is harmless, but still an op. `address`: 20 bytes, copied. */
+  deleteAccount(address: Uint8Array): void {
+    const key = addressKey(address);
+    this.#write(key, this.#accounts.get(key), 0n, true);
   }
 
   /** Adds to a balance, which must stay at most 2^64 - 1. `address`: 20 bytes, copied. */
@@ -125,6 +134,11 @@ export class Overlay implements StateReader {
     }
   }
 
+  /** Whether this overlay has touched the key of an op. */
+  isTouched({ kind, key }: Pick<ActiveOp, 'kind' | 'key'>): boolean {
+    return kind === 'account' ? this.#accounts.has(addressKey(key)) : this.#records.has(byteKey(key));
+  }
+
   /** How many keys this overlay has touched. */
   get touchedCount(): number {
     return this.#touched.length;
@@ -138,7 +152,9 @@ export class Overlay implements StateReader {
     return this.#touched.map((entry): StateOp => {
       if (entry.kind === 'account') {
         const address = addresses.subarray(20 * account, 20 * ++account);
-        return { kind: 'putAccount', address, balance: entry.balance };
+        return entry.isDeleted
+          ? { kind: 'deleteAccount', address }
+          : { kind: 'putAccount', address, balance: entry.balance };
       }
       if (entry.value === null) return { kind: 'deleteRecord', key: entry.keyBytes };
       return { kind: 'putRecord', key: entry.keyBytes, value: entry.value };
@@ -215,19 +231,20 @@ export class Overlay implements StateReader {
     return parent instanceof Overlay ? parent.#recordOf(key, keyBytes) : parent.record(keyBytes);
   }
 
-  #write(key: string, entry: AccountEntry | undefined, balance: bigint): void {
+  #write(key: string, entry: AccountEntry | undefined, balance: bigint, isDeleted: boolean = false): void {
     invariant(
       balance >= 0n && balance <= AMOUNT_MAX,
       'balance-range',
       () => `balance would be ${balance}, outside 0 .. 2^64 - 1`,
     );
     if (entry !== undefined) {
-      if (this.#savepointDepth > 0) this.#undo.push({ entry, before: entry.balance });
+      if (this.#savepointDepth > 0) this.#undo.push({ entry, before: entry.balance, wasDeleted: entry.isDeleted });
       entry.balance = balance;
+      entry.isDeleted = isDeleted;
       return;
     }
     this.#assertWritable();
-    const added: AccountEntry = { kind: 'account', key, balance };
+    const added: AccountEntry = { kind: 'account', key, balance, isDeleted };
     this.#accounts.set(key, added);
     this.#touched.push(added);
   }
@@ -280,6 +297,8 @@ export class Overlay implements StateReader {
 }
 
 function restore(undo: Undo): void {
-  if (undo.entry.kind === 'account') undo.entry.balance = undo.before as bigint;
-  else undo.entry.value = undo.before as Uint8Array | null;
+  if ('wasDeleted' in undo) {
+    undo.entry.balance = undo.before;
+    undo.entry.isDeleted = undo.wasDeleted;
+  } else undo.entry.value = undo.before;
 }

@@ -42,6 +42,14 @@ export type RefusalCode =
   | 'not-a-validator'
   /** A verdicts transaction without, or with too many, verdicts. */
   | 'verdict-count'
+  /** There has been no eviction of this number. */
+  | 'unknown-eviction'
+  /** This eviction was revived before. */
+  | 'already-revived'
+  /** The path led to a mountain that has merged with its neighbour since. */
+  | 'stale-eviction-path'
+  /** The eviction was of another account, balance or height, or the path is wrong. */
+  | 'wrong-eviction'
   /** The block holds more transactions than the genesis maximum. */
   | 'too-many-transactions';
 

@@ -7,6 +7,7 @@ import { rewardPoolAddress } from './fees.ts';
 import { chainIdOf, genesisSupply } from './genesis.ts';
 import type { Genesis, GenesisValidator } from './genesis-schema.ts';
 import type { RecencyRules } from './recent.ts';
+import type { RentRules } from './rent.ts';
 import type { ScheduleRules } from './replication/schedule.ts';
 
 export interface LedgerRules extends RecencyRules {
@@ -14,7 +15,8 @@ export interface LedgerRules extends RecencyRules {
   readonly minimumFee: Amount;
   readonly blockTransactionsMax: number;
   readonly rewardPool: Address;
-  /** All units: balances and deposits sum to this after every block. */
+  readonly rent: RentRules;
+  /** All units: balances, deposits and what was evicted sum to this after every block. */
   readonly supply: bigint;
   readonly replication: ScheduleRules & { readonly minimumDeposit: Amount; readonly rewardPerProof: Amount };
   readonly validators: ValidatorSet;
@@ -53,6 +55,7 @@ export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
     minimumFee: genesis.transactions.minimumFee,
     blockTransactionsMax: genesis.transactions.blockTransactionsMax,
     rewardPool: rewardPoolAddress(hasher),
+    rent: genesis.rent,
     supply: genesisSupply(genesis),
     replication: { slotsPerPeriod, periodsPerRotation, minimumDeposit, rewardPerProof },
     validators: new ValidatorSet(genesis.validators),

@@ -49,11 +49,13 @@ export interface NetworkParameters {
     readonly minimumDeposit: string;
     readonly rewardPerProof: string;
   };
+  readonly rent: { readonly microunitsPerByteBlock: string };
 }
 
 /**
  * What `cairn init` writes unless told otherwise: a network of whole machines. PoH at 1 million hashes a second (a ninth of what the portable
- * kernel holds on a 2020s core), slots of half a second, segments of 16 MiB, a proof a minute, a fresh key every hour.
+ * kernel holds on a 2020s core), slots of half a second, segments of 16 MiB, a proof a minute, a fresh key every hour. Rent: an account that nobody touches
+ * for a year (63 million blocks) owes about 20,000 units, 2,000 minimum fees.
  */
 export const DEFAULT_PARAMETERS: NetworkParameters = {
   poh: { hashesPerTick: 50_000, ticksPerSlot: 10, slotDurationMs: 500 },
@@ -67,6 +69,7 @@ export const DEFAULT_PARAMETERS: NetworkParameters = {
     minimumDeposit: '1000000',
     rewardPerProof: '100',
   },
+  rent: { microunitsPerByteBlock: '10' },
 };
 
 /** One address's balance at genesis; amounts in the smallest unit. */

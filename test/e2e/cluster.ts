@@ -33,6 +33,7 @@ export const TEST_GENESIS: NetworkParameters = {
     minimumDeposit: '1000000',
     rewardPerProof: '5',
   },
+  rent: { microunitsPerByteBlock: '1' },
 };
 export const FEE = 10n;
 /** How long one take-over of a silent leader takes by the rules. */

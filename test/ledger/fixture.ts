@@ -12,6 +12,8 @@ import {
   bytesOfKey,
   type Hash,
   hash,
+  type Kernels,
+  loadKernels,
   type PublicKey,
   pohCount,
   publicKey,
@@ -40,6 +42,7 @@ import {
 } from '../../src/ledger/index.ts';
 import type { StateOp, StateReader } from '../../storage/state-reader.ts';
 
+export const kernels: Kernels = loadKernels();
 export const hasher: Hasher = { sha256: (data) => new Uint8Array(createHash('sha256').update(data).digest()) };
 
 /** A digest that stands for nothing but its name. */
@@ -75,8 +78,10 @@ export class MapState implements StateReader {
   apply(ops: readonly StateOp[]): this {
     for (const op of ops) {
       if (op.kind === 'putAccount') this.balances.set(byteKey(op.address), op.balance);
+      else if (op.kind === 'deleteAccount') this.balances.delete(byteKey(op.address));
       else if (op.kind === 'putRecord') this.values.set(byteKey(op.key), op.value.slice());
-      else this.values.delete(byteKey(op.key));
+      else if (op.kind === 'deleteRecord') this.values.delete(byteKey(op.key));
+      else throw new TypeError('the ledger makes no bonds');
     }
     return this;
   }
@@ -148,7 +153,7 @@ export class Chain {
   /** Starts the block of a slot on the last one. */
   start(atSlot: number): BlockExecution {
     const { rules, recent, state, segmentCount } = this;
-    return BlockExecution.start({ rules, slot: slot(atSlot), segmentCount, recent, state });
+    return BlockExecution.start({ rules, kernels, slot: slot(atSlot), segmentCount, recent, state });
   }
 
   /** Makes a block final. */

@@ -89,6 +89,7 @@ describe('genesis', () => {
       '"consensus":{"timeoutSlots":4,"unfinalizedBlocksMax":256},"format":1,' +
       '"history":{"leafSizeBytes":1024,"segmentSizeBytes":1048576},"name":"pinned",' +
       '"poh":{"hashesPerTick":5000,"slotDurationMs":500,"ticksPerSlot":10},' +
+      '"rent":{"microunitsPerByteBlock":"1"},' +
       '"replication":{"minimumDeposit":"1000","periodsPerRotation":3,"rewardPerProof":"10","sampleBlockSizeBytes":65536,"slotsPerPeriod":20},' +
       '"transactions":{"blockTransactionsMax":50000,"minimumFee":"1","recencyWindowSlots":300},' +
       '"validators":[{"bond":"10","publicKey":"8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR"}]}';
@@ -97,7 +98,7 @@ describe('genesis', () => {
     expect(new TextDecoder().decode(canonicalGenesis(genesis))).toBe(text);
     const digest = createHash('sha256').update(`cairn/genesis/1${text}`).digest('hex');
     expect(Buffer.from(chainIdOf(hasher, genesis)).toString('hex')).toBe(digest);
-    expect(digest).toBe('583d43eec3a6c992d6b9699efa0a85b6747f6aab032ec29fe374303785a5b881');
+    expect(digest).toBe('892d07e1a45d52a082f48f7efd1ae128580d4f07c8a69d358d45c4a61eccf3e9');
   });
 
   it('every parameter changes the chain id', () => {
@@ -119,6 +120,7 @@ describe('genesis', () => {
       ['replication.periodsPerRotation', 4],
       ['replication.minimumDeposit', '1001'],
       ['replication.rewardPerProof', '11'],
+      ['rent.microunitsPerByteBlock', '0'],
       ['validators.0.bond', '6'],
       ['accounts.0.balance', '501'],
       ['accounts.0.address', formatAddress(cat.address)],
@@ -163,6 +165,20 @@ describe('genesis', () => {
         /^genesis: history.segmentSizeBytes must be a multiple of history.leafSizeBytes \(1000\)/,
       ],
       ['replication.sampleBlockSizeBytes', 96, /multiple of replication.sampleBlockSizeBytes \(96\)/],
+      ['rent', undefined, /^genesis: rent /],
+      ['rent.extra', '1', /^genesis: rent .*extra/],
+      [
+        'rent.microunitsPerByteBlock',
+        1,
+        /^genesis: rent.microunitsPerByteBlock must be millionths of a unit as a deci/,
+      ],
+      ['rent.microunitsPerByteBlock', '1.5', /^genesis: rent.microunitsPerByteBlock must be millionths/],
+      ['rent.microunitsPerByteBlock', '-1', /^genesis: rent.microunitsPerByteBlock must be millionths/],
+      [
+        'rent.microunitsPerByteBlock',
+        '1000000000001',
+        /^genesis: rent.microunitsPerByteBlock .* at most 1000000000000/,
+      ],
       ['validators', [], /^genesis: validators must name at least one/],
       ['validators', 'none', /^genesis: validators must be a list/],
       ['validators.1.bond', '0', /^genesis: validators\[1\].bond must be more than 0/],

@@ -16,6 +16,7 @@ type Action =
   | { readonly do: 'set'; readonly account: number; readonly value: bigint }
   | { readonly do: 'credit'; readonly account: number; readonly value: bigint }
   | { readonly do: 'put'; readonly key: number; readonly value: number }
+  | { readonly do: 'close'; readonly account: number }
   | { readonly do: 'delete'; readonly key: number }
   | { readonly do: 'child' | 'savepoint' | 'rollback' | 'release' };
 
@@ -24,6 +25,7 @@ const key = fc.nat(keys.length - 1);
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('set' as const), account, value: fc.bigInt(0n, 1000n) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('credit' as const), account, value: fc.bigInt(0n, 1000n) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('close' as const), account }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('put' as const), key, value: fc.nat(255) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('child' as const) }) },
@@ -53,6 +55,8 @@ class Model {
   ops(): StateOp[] {
     return this.touched.map((name): StateOp => {
       const index = Number(name.slice(1));
+      if (name.startsWith('a') && !this.balances.has(index))
+        return { kind: 'deleteAccount', address: addresses[index]! };
       if (name.startsWith('a'))
         return { kind: 'putAccount', address: addresses[index]!, balance: this.balances.get(index) ?? 0n };
       const value = this.values.get(index);
@@ -64,6 +68,7 @@ class Model {
 
 function plain(op: StateOp): unknown {
   if (op.kind === 'putAccount') return [op.kind, Buffer.from(op.address).toString('hex'), op.balance];
+  if ('address' in op) return [op.kind, Buffer.from(op.address).toString('hex')];
   const keyHex = Buffer.from(op.key).toString('hex');
   return op.kind === 'putRecord' ? [op.kind, keyHex, [...op.value]] : [op.kind, keyHex];
 }
@@ -106,6 +111,10 @@ describe('Overlay', () => {
             else overlay.credit(addresses[one.account]!, one.value);
             model.balances.set(one.account, before + one.value);
             model.touch(`a${one.account}`);
+          } else if (one.do === 'close') {
+            overlay.deleteAccount(addresses[one.account]!);
+            model.balances.delete(one.account);
+            model.touch(`a${one.account}`);
           } else if (one.do === 'put') {
             overlay.putRecord(keys[one.key]!, Uint8Array.of(one.value));
             model.values.set(one.key, one.value);
@@ -131,6 +140,10 @@ describe('Overlay', () => {
           expect(overlay.ops().map(plain)).toEqual(model.ops().map(plain));
         }
         expectSame(overlay, model);
+        for (const [index, address] of addresses.entries())
+          expect(overlay.isTouched({ kind: 'account', key: address })).toBe(model.touched.includes(`a${index}`));
+        for (const [index, bytes] of keys.entries())
+          expect(overlay.isTouched({ kind: 'record', key: bytes })).toBe(model.touched.includes(`r${index}`));
       }),
       { numRuns: 400, seed: 11 },
     );

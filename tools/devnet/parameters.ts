@@ -9,6 +9,8 @@
  *   its verdicts then have until the next proof, 4 s later, to gather. Halving it would leave a slow machine no room.
  * - Rotation every 4 periods (16 s): a 60 s run sees three, and three proofs fit into each.
  * - Sample blocks of 16 KiB: 16 slices a proof.
+ * - Rent of a millionth of a unit a byte and block: every block works it out, but the first unit falls due at height 31,250, after four hours. The
+ *   transfers' opening balances are exact, and the recomputation of all balances knows nothing of rent.
  *
  * None of this is sound against a cheat: such a replica is encoded anew in a millisecond. The devnet shows the protocol, not the security.
  */
@@ -26,6 +28,7 @@ export const DEVNET_GENESIS: NetworkParameters = {
     minimumDeposit: '1000000',
     rewardPerProof: '5',
   },
+  rent: { microunitsPerByteBlock: '1' },
 };
 
 /** Fee of every workload transfer: the genesis minimum. */

@@ -6,7 +6,7 @@ import type { Address } from '../../../native/index.ts';
 import { formatAddress, parseAddress, signingKey } from '../../codec/index.ts';
 import { DEFAULT_PARAMETERS, initNetwork } from '../../node/init.ts';
 import { freshSeed, writeKeyFile } from '../../node/key-file.ts';
-import { addressText, amountUnits, wholeNumber } from '../arguments.ts';
+import { addressText, amountUnits, rentRate, wholeNumber } from '../arguments.ts';
 import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { unusable } from '../failure.ts';
 
@@ -18,6 +18,7 @@ interface Options extends CommonOptions {
   readonly peerPort: number;
   readonly rpcPort: number;
   readonly capacity: number;
+  readonly rent: string;
   readonly fund?: string;
   readonly balance: bigint;
 }
@@ -40,6 +41,12 @@ export function initCommand(): Command {
     .option('--peer-port <port>', "first node's port for peers; the others follow", wholeNumber(1, 65_000), 9100)
     .option('--rpc-port <port>', "first node's RPC port; the others follow", wholeNumber(1, 65_000), 8899)
     .option('--capacity <bytes>', 'replica bytes each replicator keeps', wholeNumber(1, 2 ** 50), 2 ** 30)
+    .option(
+      '--rent <microunits>',
+      'rent of an account: millionths of a unit for each of its 32 bytes and block; 0 for none',
+      rentRate,
+      DEFAULT_PARAMETERS.rent.microunitsPerByteBlock,
+    )
     .option('--fund <address>', 'account that gets --balance (default: a new key beside the folder)', addressText)
     .addOption(
       // Described by hand: commander cannot print a BigInt.
@@ -56,7 +63,7 @@ async function run(directory: string, options: Options): Promise<void> {
   const network = await initNetwork({
     directory: resolve(directory),
     networkName: options.name,
-    parameters: DEFAULT_PARAMETERS,
+    parameters: { ...DEFAULT_PARAMETERS, rent: { microunitsPerByteBlock: options.rent } },
     validators: options.validators,
     archives: options.archives,
     replicators: options.replicators,

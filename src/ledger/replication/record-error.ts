@@ -1,10 +1,10 @@
 /**
- * A replication record that does not decode. Records are written by execution only, so this is corruption of the state (or of an op log being
+ * A record of the state that does not decode. Records are written by execution only, so this is corruption of the state (or of an op log being
  * synced), never a transaction's fault: it must stop what reads it, and is no refusal.
  */
 import { ByteReader, CodecError } from '../../codec/index.ts';
 
-export type RecordName = 'identity' | 'replica' | 'designated';
+export type RecordName = 'identity' | 'replica' | 'designated' | 'evictions' | 'revived';
 
 /** `record`: which family; `offset`: byte of the value where decoding stopped; the message says what was expected and found. */
 export class RecordError extends Error {

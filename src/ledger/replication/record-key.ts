@@ -6,6 +6,8 @@
  * | 0x01 | identity 20 | identity record |
  * | 0x02 | segment u32 BE, identity 20 | replica record |
  * | 0x03 | period u32 BE | designated hash record |
+ *
+ * 0x04 and 0x05 are evictions (evictions/evictions-record.ts).
  */
 import { type Address, address } from '../../../native/index.ts';
 import { invariant } from '../invariant.ts';

@@ -8,7 +8,7 @@
 
 import type { Commitment, HistoryCursor, StateReader } from '../../../storage/index.ts';
 import type { Block, BlockHeader } from '../../codec/index.ts';
-import type { Overlay, RecentWindow } from '../../ledger/index.ts';
+import type { BlockEvictions, Overlay, RecentWindow } from '../../ledger/index.ts';
 
 export interface ChainBlock {
   readonly header: BlockHeader;
@@ -26,6 +26,8 @@ export interface ChainBlock {
   readonly commitment: Commitment;
   /** The op-log batch; null for the root. */
   readonly batch: Uint8Array | null;
+  /** The accounts it evicted; null for the root. */
+  readonly evictions: BlockEvictions | null;
   /** Transactions in all blocks up to here. */
   readonly transactionsTotal: number;
 }

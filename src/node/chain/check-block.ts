@@ -114,12 +114,13 @@ function execute(
 
 /** Starts the execution of a child of `parent`: the same for its leader and for everybody else. */
 export function startExecution(
-  deps: Pick<CheckDeps, 'rules' | 'idSecret'>,
+  deps: Pick<CheckDeps, 'kernels' | 'rules' | 'idSecret'>,
   parent: ChainBlock,
   slot: ChainBlock['header']['slot'],
 ): BlockExecution {
   return BlockExecution.start({
     rules: deps.rules,
+    kernels: deps.kernels,
     slot,
     segmentCount: parent.cursor.segmentCount,
     recent: parent.recent,
@@ -128,11 +129,15 @@ export function startExecution(
   });
 }
 
-/** The op-log batch of an executed child of `parent`. Throws `LedgerInvariantError` 'supply' when execution made or lost a unit. */
+/**
+ * The op-log batch of an executed child of `parent`: compacts the block, which ends it. Throws `LedgerInvariantError` 'supply' when execution made or
+ * lost a unit.
+ */
 export function batchOf(parent: ChainBlock, execution: BlockExecution): Uint8Array {
+  execution.compact(parent.commitment);
   const ops = execution.overlay.ops();
   assertSupplyKept(ops, parent.state, execution.overlay);
-  return encodeBatch({ height: parent.header.height + 1, ops });
+  return encodeBatch(parent.commitment.place, ops);
 }
 
 /** Puts an executed block together with what its children need. */
@@ -153,6 +158,7 @@ export function completed(
     cursor: parent.cursor.append(kernels, frameBlock(block.bytes)),
     commitment: parent.commitment.next(batch),
     batch,
+    evictions: execution.compaction,
     transactionsTotal: parent.transactionsTotal + header.transactionCount,
   };
 }

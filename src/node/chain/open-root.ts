@@ -5,7 +5,6 @@ import type { Kernels } from '../../../native/index.ts';
 import {
   CorruptionError,
   emptyCommitment,
-  encodeBatch,
   HistoryCursor,
   type HistoryStore,
   type StateReader,
@@ -14,8 +13,8 @@ import {
 import { type Block, type BlockHeader, blockTransactions, decodeBlock } from '../../codec/index.ts';
 import {
   type Genesis,
+  genesisBatch,
   genesisHeader,
-  genesisOps,
   Overlay,
   type RecentBlock,
   RecentWindow,
@@ -27,7 +26,7 @@ import { type CheckDeps, executeTrusted } from './check-block.ts';
 
 /** Writes genesis (batch 0) into a new state. */
 export async function initializeState(state: StateStore, genesis: Genesis, kernels: Kernels): Promise<void> {
-  if (!state.isInitialized) await state.initialize(encodeBatch({ height: 0, ops: genesisOps(kernels, genesis) }));
+  if (!state.isInitialized) await state.initialize(genesisBatch(kernels, genesis));
 }
 
 /** The block to go on from. Throws `CorruptionError` when history and state contradict each other. */
@@ -55,6 +54,7 @@ export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainP
     cursor: await cursorAfter(check, genesis, history, stateHeight),
     commitment: state.tip.commitment,
     batch: null,
+    evictions: null,
     transactionsTotal: transactionsTotal(certificates, header),
   };
   for (let at = stateHeight + 1; at <= historyHeight; at += 1)
@@ -95,7 +95,7 @@ export function finalState(stored: StateReader): StateReader {
 
 /** State root after batch 0: every node works it out for itself. */
 export function genesisRoot(genesis: Genesis, kernels: Kernels): BlockHeader['stateRoot'] {
-  return emptyCommitment(kernels).next(encodeBatch({ height: 0, ops: genesisOps(kernels, genesis) })).root;
+  return emptyCommitment(kernels).next(genesisBatch(kernels, genesis)).root;
 }
 
 /** The recency window after `tip`, from the blocks that reach back far enough. */

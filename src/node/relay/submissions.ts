@@ -129,6 +129,7 @@ export class Submissions {
     if (this.#context?.recent === best.recent) return this.#context;
     this.#context = {
       rules: this.#deps.rules,
+      kernels: this.#deps.kernels,
       slot: toSlot(best.header.slot + 1),
       segmentCount: best.cursor.segmentCount,
       recent: best.recent,
