@@ -41,6 +41,7 @@ import {
   type Refusal,
 } from '../../src/ledger/index.ts';
 import type { StateOp, StateReader } from '../../storage/state-reader.ts';
+import { LogModel } from '../../tools/bench/log-model.ts';
 
 export const kernels: Kernels = loadKernels();
 export const hasher: Hasher = { sha256: (data) => new Uint8Array(createHash('sha256').update(data).digest()) };
@@ -126,12 +127,17 @@ export class Chain {
   readonly state: MapState = new MapState();
   recent: RecentWindow;
   segmentCount = 4;
+  /** The log of final blocks; a chain that compacts reads it. */
+  readonly log: LogModel = new LogModel();
+  readonly #compacts: boolean;
   #counter = 0n;
 
-  constructor(source: Record<string, unknown>) {
+  constructor(source: Record<string, unknown>, { compacts = false }: { readonly compacts?: boolean } = {}) {
+    this.#compacts = compacts;
     this.genesis = genesisFrom(source);
     this.rules = ledgerRules(hasher, this.genesis);
     this.state.apply(genesisOps(hasher, this.genesis));
+    this.log.append(genesisOps(hasher, this.genesis));
     this.recent = RecentWindow.genesis(this.rules, this.rules.chainId);
   }
 
@@ -159,7 +165,10 @@ export class Chain {
   /** Makes a block final. */
   finish(execution: BlockExecution, name = 'main'): void {
     const { slot: at } = execution.context;
-    this.state.apply(execution.overlay.ops());
+    if (this.#compacts && execution.compaction === null) execution.compact(this.log);
+    const ops = execution.overlay.ops();
+    this.state.apply(ops);
+    this.log.append(ops);
     this.recent = execution.finish(named(`${name} ${at}`));
     this.recent.settle();
     execution.overlay.settle();
