@@ -1,8 +1,15 @@
-/** The bytes of the replication records: exact layouts, round trips, and no other error than `RecordError` on any bytes. */
+/** The bytes of the state's records: exact layouts, round trips, and no other error than `RecordError` on any bytes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { amount, hash, slot } from '../../native/index.ts';
-import { RecordError } from '../../src/ledger/index.ts';
+import {
+  decodeEvictions,
+  EVICTIONS_KEY,
+  encodeEvictions,
+  isRevived,
+  RecordError,
+  revivedKey,
+} from '../../src/ledger/index.ts';
 import { decodeDesignated, encodeDesignated } from '../../src/ledger/replication/designated.ts';
 import { decodeIdentity, encodeIdentity } from '../../src/ledger/replication/identity.ts';
 import {
@@ -18,7 +25,8 @@ import {
   type ReplicaRecord,
   replicaRecordSizeBytes,
 } from '../../src/ledger/replication/replica.ts';
-import { named, person } from './fixture.ts';
+import { Frontier } from '../../storage/commitment/frontier.ts';
+import { kernels, MapState, named, person } from './fixture.ts';
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const u53 = fc.maxSafeNat().map(slot);
@@ -164,6 +172,54 @@ describe('identity and designated hash records', () => {
   });
 });
 
+const evictions = (count: number, units: bigint): Uint8Array => {
+  let range = Frontier.empty;
+  for (let leaf = 0; leaf < count; leaf++) range = range.append(kernels, named(`leaf ${leaf}`));
+  return encodeEvictions({ units, range });
+};
+
+describe('records of evictions', () => {
+  it('stand at the offsets of docs/format/records.md', () => {
+    const value = evictions(3, 0x0102n);
+    const view = new DataView(value.buffer);
+    expect([...EVICTIONS_KEY]).toEqual([4]);
+    expect(value).toHaveLength(24 + 2 * 32);
+    expect([...value.subarray(0, 8)]).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
+    expect([view.getBigUint64(8, true), view.getBigUint64(16, true)]).toEqual([3n, 0x0102n]);
+    expect(value.subarray(56)).toEqual(new Uint8Array(named('leaf 2')));
+    expect(decodeEvictions(value).units).toBe(0x0102n);
+    expect(decodeEvictions(value).range.size).toBe(3);
+  });
+
+  it('refuse each broken field by its name', () => {
+    const value = evictions(3, 9n);
+    expectCorrupt(decodeEvictions, changed(value, 0, 2), /version/);
+    expectCorrupt(decodeEvictions, changed(value, 5, 1), /reserved/);
+    expectCorrupt(decodeEvictions, changed(value, 8, 0), /count must be 1/);
+    expectCorrupt(decodeEvictions, changed(value, 14, 1), /count must be 1/);
+    expectCorrupt(decodeEvictions, changed(value, 8, 7), /peaks needs 96/);
+    expectCorrupt(decodeEvictions, changed(value, 8, 4), /after the end/);
+    expectCorrupt(decodeEvictions, value.subarray(0, 87), /peaks/);
+  });
+
+  it('number their bitmaps by 2048 evictions, lowest bit first', () => {
+    expect([...revivedKey(0)]).toEqual([5, 0, 0, 0, 0]);
+    expect([...revivedKey(2047)]).toEqual([5, 0, 0, 0, 0]);
+    expect([...revivedKey(2048 * 0x0102)]).toEqual([5, 0, 0, 1, 2]);
+    expect([...revivedKey(2 ** 43 - 1)]).toEqual([5, 255, 255, 255, 255]);
+    const state = new MapState();
+    const bits = new Uint8Array(256);
+    bits[1] = 0b100;
+    state.apply([{ kind: 'putRecord', key: revivedKey(2048), value: bits }]);
+    const revived = [9, 10, 11].map((bit) => isRevived(state, 2048 + bit));
+    expect([...revived, isRevived(state, 10)]).toEqual([false, true, false, false]);
+    for (const size of [255, 257]) {
+      state.apply([{ kind: 'putRecord', key: revivedKey(0), value: new Uint8Array(size) }]);
+      expectCorrupt(() => isRevived(state, 0), new Uint8Array(0), /bits needs 256|after the end/);
+    }
+  });
+});
+
 describe('hostile records', () => {
   it('decode to a value that encodes to the same bytes, or throw RecordError', () => {
     const codecs: [(value: Uint8Array) => Uint8Array, Uint8Array][] = [
@@ -174,6 +230,7 @@ describe('hostile records', () => {
         encodeIdentity({ publicKey: person('a').key, deposit: amount(5n), slot: slot(6) }),
       ],
       [(value) => encodeDesignated(decodeDesignated(value)), encodeDesignated({ slot: slot(6), pohHash: named('h') })],
+      [(value) => encodeEvictions(decodeEvictions(value)), evictions(5, 77n)],
     ];
     const tried = (again: (value: Uint8Array) => Uint8Array, value: Uint8Array): void => {
       try {
@@ -184,7 +241,7 @@ describe('hostile records', () => {
     };
     fc.assert(
       fc.property(
-        fc.nat(3),
+        fc.nat(4),
         fc.array(fc.tuple(fc.nat(599), fc.nat(255)), { maxLength: 4 }),
         fc.nat(40),
         fc.uint8Array({ maxLength: 300 }),
