@@ -195,9 +195,9 @@ describe('records of evictions', () => {
     const value = evictions(3, 9n);
     expectCorrupt(decodeEvictions, changed(value, 0, 2), /version/);
     expectCorrupt(decodeEvictions, changed(value, 5, 1), /reserved/);
-    expectCorrupt(decodeEvictions, changed(value, 8, 0), /count must be 1/);
-    expectCorrupt(decodeEvictions, changed(value, 14, 1), /count must be 1/);
-    expectCorrupt(decodeEvictions, changed(value, 8, 7), /peaks needs 96/);
+    expectCorrupt(decodeEvictions, changed(value, 8, 0), /count: must be 1/);
+    expectCorrupt(decodeEvictions, changed(value, 14, 1), /count: must be 1/);
+    expectCorrupt(decodeEvictions, changed(value, 8, 7), /peaks: needs 96/);
     expectCorrupt(decodeEvictions, changed(value, 8, 4), /after the end/);
     expectCorrupt(decodeEvictions, value.subarray(0, 87), /peaks/);
   });
@@ -215,7 +215,7 @@ describe('records of evictions', () => {
     expect([...revived, isRevived(state, 10)]).toEqual([false, true, false, false]);
     for (const size of [255, 257]) {
       state.apply([{ kind: 'putRecord', key: revivedKey(0), value: new Uint8Array(size) }]);
-      expectCorrupt(() => isRevived(state, 0), new Uint8Array(0), /bits needs 256|after the end/);
+      expectCorrupt(() => isRevived(state, 0), new Uint8Array(0), /bits: needs 256|after the end/);
     }
   });
 });
