@@ -8,6 +8,7 @@ export type StorageErrorCode =
   | 'wrong-chain'
   | 'wrong-format'
   | 'wrong-height'
+  | 'wrong-place'
   | 'wrong-root'
   | 'too-large'
   | 'queue-full'

@@ -3,6 +3,7 @@
  *
  * Owns: the descriptors it opened. A file's `sync` is fdatasync, which on Linux also flushes a changed size.
  */
+import { readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Kernels, MappedFile } from '../../native/index.ts';
@@ -55,6 +56,21 @@ class DiskFile implements StoredFile {
       }
       return done;
     });
+  }
+
+  readSync(offset: number, target: Uint8Array): number {
+    if (!this.#open) throw new FilesError('closed', this.path, 'file is closed');
+    try {
+      let done = 0;
+      while (done < target.length) {
+        const got = readSync(this.#handle.fd, target, done, target.length - done, offset + done);
+        if (got === 0) break;
+        done += got;
+      }
+      return done;
+    } catch (error) {
+      throw asFilesError(error, this.path, 'read');
+    }
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {

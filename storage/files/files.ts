@@ -47,6 +47,8 @@ export interface StoredFile {
   readonly path: string;
   /** Fills `target` from `offset`; resolves with how many bytes there were, fewer than asked only at the end of the file. */
   read(offset: number, target: Uint8Array): Promise<number>;
+  /** `read`, done when it returns: for a few kilobytes, mostly in the page cache, in the middle of something that cannot wait. */
+  readSync(offset: number, target: Uint8Array): number;
   /** Writes all of `bytes` (borrowed until resolved) at `offset`, extending the file when needed. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Cuts or extends (with zeros) to `sizeBytes`. */

@@ -132,13 +132,15 @@ export class SimulatedDisk implements Files {
     const check = (): void => {
       if (!writable) throw new FilesError('io', path, 'file is open for reading only');
     };
+    const readSync = (offset: number, target: Uint8Array): number => {
+      const fault = step();
+      if (fault !== undefined && fault !== 'no-space') this.#fail(fault, path);
+      return inode.read(offset, target);
+    };
     return {
       path,
-      read: async (offset, target) => {
-        const fault = step();
-        if (fault !== undefined && fault !== 'no-space') this.#fail(fault, path);
-        return inode.read(offset, target);
-      },
+      read: async (offset, target) => readSync(offset, target),
+      readSync,
       write: async (offset, bytes) => {
         check();
         this.#write(step(), path, inode, offset, bytes);

@@ -19,7 +19,8 @@ export interface ReadFrame {
   readonly sizeBytes: number;
   /** View of the reader's buffer: valid until the next call. */
   readonly batch: Uint8Array;
-  readonly chain: Uint8Array;
+  /** The digest that its head says. */
+  readonly digest: Uint8Array;
 }
 
 export interface FrameFault {
@@ -78,7 +79,7 @@ export class FrameReader {
         return this.#fault(index + this.#bufferOffset, 'zero padding', `${this.#buffer[index]}`);
     this.#offset = offset + sizeBytes;
     const batch = this.#buffer.subarray(batchAt, batchAt + batchSize);
-    return { kind: 'frame', offset, sizeBytes, batch, chain: head.chain };
+    return { kind: 'frame', offset, sizeBytes, batch, digest: head.digest };
   }
 
   /** Digest of the batch that `next` returned last; overwrites bytes before it in the reader's buffer. */

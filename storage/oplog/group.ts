@@ -5,7 +5,7 @@
  * Invariants: one group lies in one segment; a sealed group takes no more batches; every waiter is settled exactly once.
  */
 import type { StorageError } from '../errors.ts';
-import { type LogPosition, SEGMENT_HEADER_SIZE_BYTES } from './segment.ts';
+import type { LogPosition } from './log-position.ts';
 
 /** Bytes that may wait to be written before `append` refuses more (one batch of any size is always taken). */
 export const QUEUE_SIZE_BYTES_MAX: number = 256 * 1024 * 1024;
@@ -29,8 +29,10 @@ export class BufferPool {
 /** Where a group begins. */
 export interface GroupPlace {
   readonly segment: number;
-  /** Byte of the segment file; 0 when the group opens the segment (its header is the group's first bytes). */
+  /** Byte of the segment file; 0 when the group opens the segment. */
   readonly start: number;
+  /** Bytes of the segment's header when the group opens it (they are the group's first bytes); else 0. */
+  readonly headerSizeBytes: number;
   /** The log before the group. */
   readonly position: LogPosition;
 }
@@ -42,7 +44,6 @@ interface Waiter {
 
 export class AppendGroup {
   readonly place: GroupPlace;
-  readonly offsets: number[] = [];
   /** No more batches join: it is being written, or a later group exists. */
   sealed = false;
   /** The log after the group's last batch. */
@@ -70,7 +71,7 @@ export class AppendGroup {
 
   /** Bytes of frames, without a segment header. */
   get frameBytes(): number {
-    return this.#size - (this.place.start === 0 ? SEGMENT_HEADER_SIZE_BYTES : 0);
+    return this.#size - this.place.headerSizeBytes;
   }
 
   /** Makes room for `sizeBytes` more at the end. @returns where they begin in `buffer` (which may be a new one) */
@@ -85,9 +86,8 @@ export class AppendGroup {
     return at;
   }
 
-  /** Notes a batch whose frame begins at `offset` of the segment file. @param after the log behind it @returns resolves when durable */
-  add(offset: number, after: LogPosition): Promise<void> {
-    this.offsets.push(offset);
+  /** Notes a batch whose frame was written into `buffer`. @param after the log behind it @returns resolves when durable */
+  add(after: LogPosition): Promise<void> {
     this.last = after;
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });

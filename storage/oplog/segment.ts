@@ -4,74 +4,85 @@
  *   offset  bytes  field
  *   0       8      magic 'CAIRNLOG'
  *   8       4      format version u32 = 1
- *   12      4      header size u32 = 128
+ *   12      4      header size u32 = 112 + 32 p
  *   16      32     chain id
  *   48      8      height u64 of the first batch
- *   56      8      number u64 of its first op, counted from 0 over the whole log
- *   64      8      offset u64 of its first frame, counted over all frames of the log
- *   72      32     chain before the first frame
- *   104     20     zero
- *   124     4      CRC-32C of bytes 0 .. 123
+ *   56      8      frame offset u64 of its frame: bytes of all frames of the log before it
+ *   64      32     digest of the batch before it; the chain id when there is none
+ *   96      4      previous frame size u32, bytes; 0 when there is none
+ *   100     4      CRC-32C of all other bytes of the header
+ *   104     8      number u64 of its first op (the head of the batch), counted from 0 over the whole log
+ *   112     32 p   peaks of the ops tree over all ops before that one, largest first; p = the number of ones in the number's binary form
  *
  * Invariants
- * - A batch opens a new segment when the current one holds a frame already and would grow past `segmentSizeBytes`. So the cuts
- *   follow from the batches alone. A batch larger than that has a segment of its own.
+ * - A frame at frame offset o lies in segment number floor(o / segmentSizeBytes). So cuts and names follow from the batches alone.
+ *   Numbers skip where a frame is larger than a segment.
+ * - A log can begin at any segment: its header says all that the batches before it would have told. The bytes from 104 on are the
+ *   encoding of a `Frontier`.
  * - A segment file never stands empty: it has a header and at least one frame, or it is not acknowledged.
  */
 import { type Kernels, sameBytes } from '../../native/index.ts';
+import { Frontier } from '../commitment/frontier.ts';
 import { hexOf } from '../errors.ts';
+import type { LogPosition } from './log-position.ts';
 
-export const SEGMENT_HEADER_SIZE_BYTES = 128;
 /** Default size at which segments are cut. */
 export const SEGMENT_SIZE_BYTES_DEFAULT: number = 64 * 1024 * 1024;
+/** Bytes of a header before the peaks. */
+const FIXED_SIZE_BYTES = 112;
+const FRONTIER_AT = 104;
+/** The header of the largest op number: 53 peaks. */
+export const SEGMENT_HEADER_SIZE_BYTES_MAX: number = FIXED_SIZE_BYTES + 32 * 53;
+const CRC_AT = 100;
 const MAGIC: Uint8Array = new TextEncoder().encode('CAIRNLOG');
 const VERSION = 1;
-
-/** Where the log stands: what the next batch follows. */
-export interface LogPosition {
-  /** Height of the next batch. */
-  readonly height: number;
-  /** Ops in all batches before it. */
-  readonly opCount: number;
-  /** Bytes of all frames before it, headers not counted. */
-  readonly frameOffset: number;
-  /** Chain after the last batch; the chain id when there is none. 32 bytes. */
-  readonly chain: Uint8Array;
-}
 
 /** `segment-00000000` */
 export function segmentName(index: number): string {
   return `segment-${String(index).padStart(8, '0')}`;
 }
 
-/** Index of a segment file's name, or undefined when it is none. */
+/** Number of a segment file's name, or undefined when it is none. */
 export function segmentIndex(name: string): number | undefined {
   return /^segment-[0-9]{8}$/.test(name) ? Number(name.slice(8)) : undefined;
 }
 
-/** True when a frame of `sizeBytes` must go into a new segment. @param end bytes the current segment holds, 0 when there is none */
-export function needsNewSegment(end: number, sizeBytes: number, segmentSizeBytes: number): boolean {
-  return end === 0 || (end > SEGMENT_HEADER_SIZE_BYTES && end + sizeBytes > segmentSizeBytes);
+/** Number of the segment in which a frame at `frameOffset` lies. */
+export function segmentOfFrame(frameOffset: number, segmentSizeBytes: number): number {
+  return Math.floor(frameOffset / segmentSizeBytes);
 }
 
-/** Writes a header at the start of `bytes`. */
-export function writeSegmentHeader(
+/** Bytes of the header of a segment whose first op has that number. */
+export function headerSize(opCount: number): number {
+  let peaks = 0;
+  for (let rest = opCount; rest > 0; rest = Math.floor(rest / 2)) peaks += rest % 2;
+  return FIXED_SIZE_BYTES + 32 * peaks;
+}
+
+/** A segment's header, encoded. @param frontier of the ops tree over all ops before `first` */
+export function encodeSegmentHeader(
   kernels: Pick<Kernels, 'crc32c'>,
-  bytes: Uint8Array,
   chainId: Uint8Array,
   first: LogPosition,
-): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, SEGMENT_HEADER_SIZE_BYTES);
-  bytes.fill(0, 0, SEGMENT_HEADER_SIZE_BYTES);
+  frontier: Frontier,
+): Uint8Array {
+  const bytes = new Uint8Array(headerSize(first.opCount));
+  const view = new DataView(bytes.buffer);
   bytes.set(MAGIC, 0);
   view.setUint32(8, VERSION, true);
-  view.setUint32(12, SEGMENT_HEADER_SIZE_BYTES, true);
+  view.setUint32(12, bytes.length, true);
   bytes.set(chainId, 16);
   view.setBigUint64(48, BigInt(first.height), true);
-  view.setBigUint64(56, BigInt(first.opCount), true);
-  view.setBigUint64(64, BigInt(first.frameOffset), true);
-  bytes.set(first.chain, 72);
-  view.setUint32(124, kernels.crc32c(bytes.subarray(0, 124)), true);
+  view.setBigUint64(56, BigInt(first.frameOffset), true);
+  bytes.set(first.digest, 64);
+  view.setUint32(96, first.previousFrameSizeBytes, true);
+  bytes.set(frontier.encode(), FRONTIER_AT);
+  view.setUint32(CRC_AT, headerCrc(kernels, bytes), true);
+  return bytes;
+}
+
+function headerCrc(kernels: Pick<Kernels, 'crc32c'>, bytes: Uint8Array): number {
+  return kernels.crc32c(bytes.subarray(FRONTIER_AT), kernels.crc32c(bytes.subarray(0, CRC_AT)));
 }
 
 /** What a segment's header says. */
@@ -79,61 +90,87 @@ export interface SegmentHeader {
   readonly chainId: Uint8Array;
   /** The log before the segment's first frame. */
   readonly first: LogPosition;
+  /** The ops tree before it. */
+  readonly frontier: Frontier;
+  /** Bytes of the header: where the first frame begins in the file. */
+  readonly sizeBytes: number;
 }
 
-/** Reads a header on its own (hostile bytes), or says what is wrong with it: its checksum, or a field of another format. */
-export function readSegmentHeader(
-  kernels: Pick<Kernels, 'crc32c'>,
-  bytes: Uint8Array,
-): SegmentHeader | { readonly fault: HeaderFault } {
-  if (bytes.length < SEGMENT_HEADER_SIZE_BYTES)
-    return { fault: { offset: bytes.length, expected: 'a header of 128 bytes', found: `${bytes.length} bytes` } };
-  const view = new DataView(bytes.buffer, bytes.byteOffset, SEGMENT_HEADER_SIZE_BYTES);
-  const crc = kernels.crc32c(bytes.subarray(0, 124));
-  if (crc !== view.getUint32(124, true))
-    return {
-      fault: { offset: 0, expected: `checksum ${view.getUint32(124, true)} as the header says`, found: `${crc}` },
-    };
-  const chainId = bytes.slice(16, 48);
-  const number = (at: number): number => Number(view.getBigUint64(at, true));
-  const first = {
-    height: number(48),
-    opCount: number(56),
-    frameOffset: number(64),
-    chain: bytes.slice(72, 104),
-  };
-  // The one way to write these values: magic, version, size and zeros are compared too.
-  const fault = headerFault(kernels, bytes, chainId, first);
-  return fault === undefined ? { chainId, first } : { fault };
-}
-
-/** Where a header differs from the one that must stand there. */
+/** Where a header is not what must stand there. */
 export interface HeaderFault {
   readonly offset: number;
   readonly expected: string;
   readonly found: string;
 }
 
-/** Compares a header with the only one that fits there: it follows from the log before it. @returns undefined when equal */
-export function headerFault(
+/**
+ * Reads the header at the start of `bytes` (hostile; at least `SEGMENT_HEADER_SIZE_BYTES_MAX` of the file, or all of it), or says
+ * what is wrong with it: its length, its checksum, or a field of another format.
+ */
+export function readSegmentHeader(
   kernels: Pick<Kernels, 'crc32c'>,
-  found: Uint8Array,
-  chainId: Uint8Array,
-  first: LogPosition,
-): HeaderFault | undefined {
-  const wanted = new Uint8Array(SEGMENT_HEADER_SIZE_BYTES);
-  writeSegmentHeader(kernels, wanted, chainId, first);
-  if (found.length < SEGMENT_HEADER_SIZE_BYTES)
-    return { offset: found.length, expected: 'a header of 128 bytes', found: `${found.length} bytes` };
-  const fields = [0, 8, 12, 16, 48, 56, 64, 72, 104, 124, SEGMENT_HEADER_SIZE_BYTES];
-  for (const [index, start] of fields.slice(0, -1).entries()) {
-    const end = fields[index + 1]!;
-    if (!sameBytes(found.subarray(start, end), wanted.subarray(start, end)))
-      return {
-        offset: start,
-        expected: hexOf(wanted.subarray(start, end)),
-        found: hexOf(found.subarray(start, end)),
-      };
+  bytes: Uint8Array,
+): SegmentHeader | { readonly fault: HeaderFault } {
+  if (bytes.length < FIXED_SIZE_BYTES) return tooShort(bytes.length, FIXED_SIZE_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const number = (at: number): number => Number(view.getBigUint64(at, true));
+  const opCount = number(FRONTIER_AT);
+  const sizeBytes = headerSize(opCount);
+  if (!Number.isSafeInteger(opCount) || view.getUint32(12, true) !== sizeBytes)
+    return fault(12, `a header of ${sizeBytes} bytes, as op number ${opCount} has`, `${view.getUint32(12, true)}`);
+  if (bytes.length < sizeBytes) return tooShort(bytes.length, sizeBytes);
+  const header = bytes.subarray(0, sizeBytes);
+  const crc = headerCrc(kernels, header);
+  const stored = view.getUint32(CRC_AT, true);
+  if (crc !== stored) return fault(0, `checksum ${stored} as the header says`, `${crc}`);
+  if (!sameBytes(header.subarray(0, 8), MAGIC)) return fault(0, hexOf(MAGIC), hexOf(header.subarray(0, 8)));
+  if (view.getUint32(8, true) !== VERSION) return fault(8, `version ${VERSION}`, `${view.getUint32(8, true)}`);
+  const [height, frameOffset] = [number(48), number(56)];
+  if (!Number.isSafeInteger(height)) return fault(48, 'a height of at most 2^53 - 1', `${height}`);
+  if (!Number.isSafeInteger(frameOffset)) return fault(56, 'a frame offset of at most 2^53 - 1', `${frameOffset}`);
+  const first = {
+    height,
+    opCount,
+    frameOffset,
+    previousFrameSizeBytes: view.getUint32(96, true),
+    digest: header.slice(64, 96),
+  };
+  return { chainId: header.slice(16, 48), first, frontier: Frontier.decode(header.subarray(FRONTIER_AT)), sizeBytes };
+}
+
+function fault(offset: number, expected: string, found: string): { readonly fault: HeaderFault } {
+  return { fault: { offset, expected, found } };
+}
+
+function tooShort(found: number, wanted: number): { readonly fault: HeaderFault } {
+  return fault(found, `a header of ${wanted} bytes`, `${found} bytes`);
+}
+
+/** Compares a whole header with where it must stand. @returns undefined when it fits */
+export function headerFault(header: SegmentHeader, chainId: Uint8Array, first: LogPosition): HeaderFault | undefined {
+  const { first: found } = header;
+  if (!sameBytes(header.chainId, chainId)) return fault(16, `chain id ${hexOf(chainId)}`, hexOf(header.chainId)).fault;
+  if (found.height !== first.height) return fault(48, `height ${first.height}`, `${found.height}`).fault;
+  if (found.frameOffset !== first.frameOffset)
+    return fault(56, `frame offset ${first.frameOffset}`, `${found.frameOffset}`).fault;
+  if (!sameBytes(found.digest, first.digest))
+    return fault(64, `digest ${hexOf(first.digest)}`, hexOf(found.digest)).fault;
+  if (found.previousFrameSizeBytes !== first.previousFrameSizeBytes)
+    return fault(96, `a frame of ${first.previousFrameSizeBytes} bytes before`, `${found.previousFrameSizeBytes}`)
+      .fault;
+  if (found.opCount !== first.opCount)
+    return fault(FRONTIER_AT, `op number ${first.opCount}`, `${found.opCount}`).fault;
+  return undefined;
+}
+
+/** Compares the peaks of a header with the ops tree's. @returns undefined when equal */
+export function frontierFault(found: Frontier, wanted: Frontier): HeaderFault | undefined {
+  const [have, must] = [found.encode(), wanted.encode()];
+  if (have.length !== must.length) return fault(FRONTIER_AT, `op number ${wanted.size}`, `${found.size}`).fault;
+  for (let at = 0; at < must.length; at += at === 0 ? 8 : 32) {
+    const end = at === 0 ? 8 : at + 32;
+    if (!sameBytes(have.subarray(at, end), must.subarray(at, end)))
+      return fault(FRONTIER_AT + at, hexOf(must.subarray(at, end)), hexOf(have.subarray(at, end))).fault;
   }
   return undefined;
 }

@@ -9,24 +9,28 @@
  *   12      4      segment size u32, bytes
  *   16      8      sequence u64, 1 more with every write; slot = sequence mod 2
  *   24      32     chain id
- *   56      8      first segment u64 of the log (those before it are pruned)
+ *   56      8      first segment u64 that the log ever had: not 0 when it was begun later by a fast sync
  *   64      8      segment u64 that the group went into
  *   72      8      start u64: where in it the group began; everything before is acknowledged. 0: the group opened the segment
  *   80      8      end u64: where the group ends; equal to start when nothing was in flight
  *   88      8      height u64 of the batch at start
- *   96      32     chain before the batch at start
- *   128     8      ops u64 before the batch at start
- *   136     372    zero
+ *   96      32     digest of the batch before it; the chain id when there is none
+ *   128     8      ops u64 before it: the number of its head
+ *   136     8      frame offset u64 of its frame
+ *   144     4      previous frame size u32, bytes
+ *   148     4      retain heights u32: how far behind the tip the floor is taken below which segments go
+ *   152     356    zero
  *   508     4      CRC-32C of bytes 0 .. 507
  *
  * A group (batches that share one sync) writes its frames and its superblock side by side, syncs both, then acknowledges. The next
  * group starts only then. So the newest valid superblock tells: bytes before `start` are acknowledged; bytes from `start` to
  * `end` are acknowledged if anything lies behind them (a later group was begun), else perhaps; bytes behind `end` are not.
  */
-import { hash, type Kernels, sameBytes } from '../../native/index.ts';
-import { CorruptionError, hexOf, StorageError } from '../errors.ts';
+import { type Kernels, sameBytes } from '../../native/index.ts';
+import { assertInvariant, CorruptionError, hexOf, StorageError } from '../errors.ts';
 import { type Files, readWhole, type StoredFile, writeWhole } from '../files/files.ts';
-import type { LogPosition } from './segment.ts';
+import type { LogPosition } from './log-position.ts';
+import { SEGMENT_SIZE_BYTES_DEFAULT, segmentOfFrame } from './segment.ts';
 
 export const SLOT_SIZE_BYTES = 512;
 export const SLOT_STRIDE_BYTES = 4096;
@@ -35,13 +39,17 @@ const MAGIC: Uint8Array = new TextEncoder().encode('CAIRNSUP');
 const VERSION = 1;
 export const SUPERBLOCK_NAME = 'superblock';
 
+/** Heights behind the tip whose floor decides which segments go. */
+export const RETAIN_HEIGHTS_DEFAULT = 32;
+
 export interface Superblock {
   readonly sequence: number;
+  /** Number of the segment that the log began with. */
   readonly firstSegment: number;
   readonly segment: number;
   readonly start: number;
   readonly end: number;
-  /** The log at `start`. Its `frameOffset` is not stored and reads as 0. */
+  /** The log at `start`. */
   readonly position: LogPosition;
 }
 
@@ -50,6 +58,17 @@ export interface LogIdentity {
   /** 32 bytes. */
   readonly chainId: Uint8Array;
   readonly segmentSizeBytes: number;
+  /** A segment goes when it lies below the floor in the head of the batch this many heights before the tip. */
+  readonly retainHeights: number;
+}
+
+/** What a log is told to be, with what is not told filled in. */
+export function identityOf(options: Pick<LogIdentity, 'chainId'> & Partial<LogIdentity>): LogIdentity {
+  const { chainId, segmentSizeBytes = SEGMENT_SIZE_BYTES_DEFAULT, retainHeights = RETAIN_HEIGHTS_DEFAULT } = options;
+  assertInvariant(segmentSizeBytes >= 4096 && segmentSizeBytes <= 2 ** 30, 'segment size within 4 KiB .. 1 GiB');
+  assertInvariant(Number.isInteger(retainHeights) && retainHeights >= 0 && retainHeights < 2 ** 32, 'retained heights');
+  assertInvariant(chainId.length === 32, 'a chain id has 32 bytes');
+  return { chainId: chainId.slice(), segmentSizeBytes, retainHeights };
 }
 
 function encodeSlot(kernels: Pick<Kernels, 'crc32c'>, identity: LogIdentity, block: Superblock): Uint8Array {
@@ -65,8 +84,11 @@ function encodeSlot(kernels: Pick<Kernels, 'crc32c'>, identity: LogIdentity, blo
   view.setBigUint64(72, BigInt(block.start), true);
   view.setBigUint64(80, BigInt(block.end), true);
   view.setBigUint64(88, BigInt(block.position.height), true);
-  bytes.set(block.position.chain, 96);
+  bytes.set(block.position.digest, 96);
   view.setBigUint64(128, BigInt(block.position.opCount), true);
+  view.setBigUint64(136, BigInt(block.position.frameOffset), true);
+  view.setUint32(144, block.position.previousFrameSizeBytes, true);
+  view.setUint32(148, identity.retainHeights, true);
   view.setUint32(508, kernels.crc32c(bytes.subarray(0, 508)), true);
   return bytes;
 }
@@ -102,14 +124,24 @@ export function readSlot(
     );
   const number = (at: number): number => Number(view.getBigUint64(at, true));
   return {
-    identity: { chainId: bytes.slice(24, 56), segmentSizeBytes: view.getUint32(12, true) },
+    identity: {
+      chainId: bytes.slice(24, 56),
+      segmentSizeBytes: view.getUint32(12, true),
+      retainHeights: view.getUint32(148, true),
+    },
     block: {
       sequence: number(16),
       firstSegment: number(56),
       segment: number(64),
       start: number(72),
       end: number(80),
-      position: { height: number(88), chain: hash(bytes.slice(96, 128)), opCount: number(128), frameOffset: 0 },
+      position: {
+        height: number(88),
+        opCount: number(128),
+        frameOffset: number(136),
+        previousFrameSizeBytes: view.getUint32(144, true),
+        digest: bytes.slice(96, 128),
+      },
     },
   };
 }
@@ -143,11 +175,12 @@ function checkIdentity(path: string, wanted: LogIdentity, found: LogIdentity): v
       'wrong-chain',
       `${path} belongs to chain ${hexOf(found.chainId)}, not to ${hexOf(wanted.chainId)}; use another data directory`,
     );
-  if (found.segmentSizeBytes !== wanted.segmentSizeBytes)
-    throw new StorageError(
-      'wrong-format',
-      `${path} was made with segments of ${found.segmentSizeBytes} bytes, not ${wanted.segmentSizeBytes}`,
-    );
+  for (const field of ['segmentSizeBytes', 'retainHeights'] as const)
+    if (found[field] !== wanted[field])
+      throw new StorageError(
+        'wrong-format',
+        `${path} was made with ${field} ${found[field]}, not ${wanted[field]}; it stays as it was made`,
+      );
 }
 
 /** The open superblock file. */
@@ -168,15 +201,19 @@ export class SuperblockFile {
     return this.#latest;
   }
 
-  /** Opens the file in `directory`, or makes the one of an empty log, durable with its name. */
+  /**
+   * Opens the file in `directory`, or makes the one of an empty log, durable with its name.
+   * @param start where a log that is made begins
+   */
   static async open(
     files: Files,
     kernels: Pick<Kernels, 'crc32c'>,
     directory: string,
     identity: LogIdentity,
+    start: LogPosition,
   ): Promise<SuperblockFile> {
     const path = `${directory}/${SUPERBLOCK_NAME}`;
-    if (!(await files.exists(path))) await createFile(files, kernels, path, identity);
+    if (!(await files.exists(path))) await createFile(files, kernels, path, identity, start);
     const bytes = await readWhole(files, path, SUPERBLOCK_FILE_SIZE_BYTES);
     const slots = [0, SLOT_STRIDE_BYTES].map((at) =>
       decodeSlot(kernels, path, identity, bytes.subarray(at, at + SLOT_SIZE_BYTES)),
@@ -208,9 +245,10 @@ async function createFile(
   kernels: Pick<Kernels, 'crc32c'>,
   path: string,
   identity: LogIdentity,
+  position: LogPosition,
 ): Promise<void> {
-  const position = { height: 0, opCount: 0, frameOffset: 0, chain: identity.chainId };
-  const block = { firstSegment: 0, segment: 0, start: 0, end: 0, position };
+  const segment = segmentOfFrame(position.frameOffset, identity.segmentSizeBytes);
+  const block = { firstSegment: segment, segment, start: 0, end: 0, position };
   const bytes = new Uint8Array(SUPERBLOCK_FILE_SIZE_BYTES);
   bytes.set(encodeSlot(kernels, identity, { ...block, sequence: 0 }), 0);
   bytes.set(encodeSlot(kernels, identity, { ...block, sequence: 1 }), SLOT_STRIDE_BYTES);

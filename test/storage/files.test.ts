@@ -46,6 +46,10 @@ describe.each(adapters)('Files contract: %s', (_name, make) => {
     expect(await file.read(995, bytes)).toBe(10);
     expect(Buffer.from(bytes.subarray(0, 10)).toString('latin1')).toBe('\0\0\0\0\0helLO');
     expect(await file.read(2000, bytes)).toBe(0);
+    const again = new Uint8Array(20).fill(7);
+    expect(file.readSync(995, again)).toBe(10);
+    expect(again).toEqual(bytes);
+    expect(file.readSync(2000, again)).toBe(0);
     await file.truncate(1002);
     await file.truncate(1006);
     expect(await file.read(1000, bytes)).toBe(6);
@@ -54,6 +58,7 @@ describe.each(adapters)('Files contract: %s', (_name, make) => {
     await file.close();
     await file.close();
     expect(await code(file.read(0, bytes))).not.toBe('ok');
+    expect(() => file.readSync(0, bytes)).toThrow(FilesError);
   });
 
   it('refuses wrong modes with the same codes', async () => {
