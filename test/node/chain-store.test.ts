@@ -200,6 +200,7 @@ describe('chain store', () => {
     const again = await open(directory);
     const context = {
       rules: world.check.rules,
+      kernels,
       slot: slot(10),
       segmentCount: 0,
       recent: again.root.recent,

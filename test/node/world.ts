@@ -27,6 +27,7 @@ import {
 import {
   DEVNET_PARAMETERS,
   type Genesis,
+  genesisBatch,
   genesisFrom,
   genesisHeader,
   genesisOps,
@@ -34,13 +35,13 @@ import {
   RecentWindow,
 } from '../../src/ledger/index.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
-import { type CheckDeps, completed, startExecution } from '../../src/node/chain/check-block.ts';
+import { batchOf, type CheckDeps, completed, startExecution } from '../../src/node/chain/check-block.ts';
 import { finalState, genesisRoot } from '../../src/node/chain/open-root.ts';
 import type { Logger } from '../../src/node/log.ts';
 import { SignatureChecks } from '../../src/node/signature-checks.ts';
 import { InlineVerifier } from '../../src/node/threads/index.ts';
 import { PohGenerator } from '../../src/poh/index.ts';
-import { emptyCommitment, encodeBatch, HistoryCursor } from '../../storage/index.ts';
+import { emptyCommitment, HistoryCursor } from '../../storage/index.ts';
 import { MapState } from '../ledger/fixture.ts';
 
 export const kernels: Kernels = loadKernels();
@@ -122,7 +123,6 @@ export function newWorld(options: WorldOptions = {}): World {
 
 /** Genesis as a block, its state in memory. */
 export function rootOf({ genesis, check }: World): ChainBlock {
-  const batch = encodeBatch({ height: 0, ops: genesisOps(kernels, genesis) });
   return {
     header: genesisHeader(kernels, genesis, genesisRoot(genesis, kernels)),
     block: null,
@@ -130,8 +130,9 @@ export function rootOf({ genesis, check }: World): ChainBlock {
     overlay: null,
     recent: RecentWindow.genesis(check.rules, check.rules.chainId, check.idSecret),
     cursor: HistoryCursor.start(kernels, genesis.history),
-    commitment: emptyCommitment(kernels).next(batch),
+    commitment: emptyCommitment(kernels).next(genesisBatch(kernels, genesis)),
     batch: null,
+    evictions: null,
     transactionsTotal: 0,
   };
 }
@@ -183,7 +184,7 @@ export function makeBlock(world: World, parent: ChainBlock, plan: BlockPlan = {}
     execution.apply(transaction, { signatureValid: true, sender: addressOf(transaction.from) });
   const made = makeEntries(world, parent, atSlot, plan);
   const entries = plan.entries?.(made) ?? made;
-  const batch = encodeBatch({ height: parent.header.height + 1, ops: execution.overlay.ops() });
+  const batch = batchOf(parent, execution);
   const last = entries.at(-1)!;
   const draft: BlockHeaderDraft = {
     chainId: parent.header.chainId,

@@ -2,7 +2,7 @@
  * Everything a chain node keeps on disk, behind one face: state (op log and table), history, pending blocks, votes.
  *
  * Invariants
- * - A final block reaches the history first, then the op log, then leaves the pending store. So on opening the history is at most a few blocks ahead of the
+ * - A final block reaches the history first, then (its evictions) the eviction store, then the op log, then leaves the pending store. So on opening the history is at most a few blocks ahead of the
  *   state, never behind; what is ahead is executed again.
  * - A vote, and the slot of an own block, are on disk before the promise resolves; they bind this key for good.
  * - The state root after every executed block was compared with its header's.
@@ -29,7 +29,8 @@ import {
   VOTE_SIZE_BYTES,
   type Vote,
 } from '../../codec/index.ts';
-import type { Genesis } from '../../ledger/index.ts';
+import { type Genesis, readEvictions } from '../../ledger/index.ts';
+import { EvictionStore } from '../evictions/eviction-store.ts';
 import type { Logger } from '../log.ts';
 import { encodeVotes } from '../relay/block-source.ts';
 import { blockBodyFault } from './block-body.ts';
@@ -37,7 +38,7 @@ import { CertificateStore, type FinalityProof } from './certificate-store.ts';
 import type { ChainBlock } from './chain-block.ts';
 import type { CheckDeps } from './check-block.ts';
 import { requireDiskRoom } from './disk-room.ts';
-import { initializeState, openRoot } from './open-root.ts';
+import { appendEvictions, initializeState, openRoot } from './open-root.ts';
 
 /** Most own votes above the last final block that are kept: more than `unfinalizedBlocksMax` blocks can hold. */
 const OWN_VOTES_MAX = 1024;
@@ -67,6 +68,7 @@ export interface ChainParts {
   readonly history: HistoryStore;
   readonly pending: PendingBlocks;
   readonly certificates: CertificateStore;
+  readonly evictions: EvictionStore;
   readonly voteFile: DurableRecord;
   readonly slotFile: DurableRecord;
 }
@@ -95,7 +97,6 @@ export class ChainStore {
 
   async #open({ genesis, check, log }: ChainStoreOptions): Promise<OpenedChain> {
     const parts = this.#parts;
-    await initializeState(parts.state, genesis, check.kernels);
     const root = await openRoot(genesis, check, parts);
     this.#ownVotes = splitVotes(parts.voteFile.read() ?? new Uint8Array(0));
     const pending = await this.#openPending(root);
@@ -122,6 +123,11 @@ export class ChainStore {
   /** Every account's balance after the last block in the op log. */
   balances(): Iterable<bigint> {
     return this.#parts.state.balances();
+  }
+
+  /** Evictions of final blocks, and at most of the one that is being finalized. */
+  get evictions(): EvictionStore {
+    return this.#parts.evictions;
   }
 
   /** First block of the history kept here. */
@@ -158,12 +164,13 @@ export class ChainStore {
   }
 
   /** Makes a block part of history and state for good. */
-  async finalize({ header, block, batch, transactionsTotal }: ChainBlock): Promise<void> {
+  async finalize({ header, block, batch, evictions, transactionsTotal }: ChainBlock): Promise<void> {
     if (block === null || batch === null) throw new RangeError('the root cannot be finalized again');
     await requireDiskRoom(this.#parts.directory);
-    const { history, state, pending, certificates } = this.#parts;
+    const { history, state, pending, certificates, evictions: kept } = this.#parts;
     const { height, slot, hash } = header;
     await history.append({ height, slot, hash, bytes: block.bytes, transactions: transactionKeys(block) });
+    await appendEvictions(kept, evictions);
     await state.append(batch, height);
     await Promise.all([pending.delete(hash), certificates.putTotal(height, transactionsTotal)]);
     this.#ownVotes = this.#ownVotes.filter(({ targetSlot }, at, all) => targetSlot > slot || at === all.length - 1);
@@ -250,12 +257,13 @@ export class ChainStore {
   }
 
   async close(): Promise<void> {
-    const { state, history, pending, certificates, voteFile, slotFile } = this.#parts;
+    const { state, history, pending, certificates, evictions, voteFile, slotFile } = this.#parts;
     await Promise.all([
       state.close(),
       history.close(),
       pending.close(),
       certificates.close(),
+      evictions.close(),
       voteFile.close(),
       slotFile.close(),
     ]);
@@ -307,9 +315,12 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const valueSizeBytesMax = OWN_VOTES_MAX * VOTE_SIZE_BYTES;
   try {
+    await initializeState(state, genesis, kernels);
+    const { range } = readEvictions(state);
     return {
       directory,
       state,
+      evictions: keep(await EvictionStore.open(at('evictions'), kernels, range)),
       history: keep(await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes })),
       pending: keep(await PendingBlocks.open({ directory: at('pending'), kernels })),
       certificates: keep(new CertificateStore(at('certificates'))),

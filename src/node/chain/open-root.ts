@@ -12,6 +12,7 @@ import {
 } from '../../../storage/index.ts';
 import { type Block, type BlockHeader, blockTransactions, decodeBlock } from '../../codec/index.ts';
 import {
+  type BlockEvictions,
   type Genesis,
   genesisBatch,
   genesisHeader,
@@ -19,6 +20,7 @@ import {
   type RecentBlock,
   RecentWindow,
 } from '../../ledger/index.ts';
+import type { EvictionStore } from '../evictions/eviction-store.ts';
 import type { ChainBlock } from './chain-block.ts';
 import { settleBlock } from './chain-block.ts';
 import type { ChainParts } from './chain-store.ts';
@@ -27,6 +29,11 @@ import { type CheckDeps, executeTrusted } from './check-block.ts';
 /** Writes genesis (batch 0) into a new state. */
 export async function initializeState(state: StateStore, genesis: Genesis, kernels: Kernels): Promise<void> {
   if (!state.isInitialized) await state.initialize(genesisBatch(kernels, genesis));
+}
+
+/** Keeps a final block's evictions: always before its batch is appended. */
+export async function appendEvictions(store: EvictionStore, evictions: BlockEvictions | null): Promise<void> {
+  if (evictions !== null && evictions.evictions.length > 0) await store.append(evictions.first, evictions.evictions);
 }
 
 /** The block to go on from. Throws `CorruptionError` when history and state contradict each other. */
@@ -58,7 +65,7 @@ export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainP
     transactionsTotal: transactionsTotal(certificates, header),
   };
   for (let at = stateHeight + 1; at <= historyHeight; at += 1)
-    root = await applyAgain(check, state, root, await readBlock(check, history, at));
+    root = await applyAgain(check, parts, root, await readBlock(check, history, at));
   return root;
 }
 
@@ -70,8 +77,10 @@ function transactionsTotal(certificates: ChainParts['certificates'], header: Blo
 }
 
 /** A block that reached the history but not the op log: executes it once more. */
-async function applyAgain(check: CheckDeps, state: StateStore, root: ChainBlock, block: Block): Promise<ChainBlock> {
+async function applyAgain(check: CheckDeps, parts: ChainParts, root: ChainBlock, block: Block): Promise<ChainBlock> {
+  const { state } = parts;
   const next = executeTrusted(check, root, block);
+  await appendEvictions(parts.evictions, next.evictions);
   await state.append(next.batch!, next.header.height);
   settleBlock(next);
   return next;

@@ -1,6 +1,6 @@
 /**
  * Every eviction of the chain, kept for the evicted: the state has only the peaks, so whoever wants a balance back must learn from somebody which leaf is
- * theirs and the path to its peak. Validators and archives keep all from genesis, at about 150 bytes an eviction; a fast-synced node keeps those after its start.
+ * theirs and the path to its peak. Validators and archives keep all from genesis, at under 500 bytes an eviction (measured: 457); a fast-synced node keeps those after its start.
  *
  * In lmdb: leaves by number, hashes of all complete subtrees by (level, place), and addresses with their evictions' numbers.
  *
