@@ -22,7 +22,23 @@ import {
   nodeHash,
 } from './merkle.ts';
 
+/** What an append may be given besides leaves. */
+export interface AppendOptions {
+  /**
+   * Told the nodes that the append completes, level by level from the leaves (level 0) up: `nodes` are packed and borrowed, the first is
+   * number `from` of its level. Levels without a new node are left out.
+   */
+  readonly onNodes?: (level: number, from: number, nodes: Uint8Array) => void;
+  /** Memory to work in, at least `appendRoomBytes` of it; new memory unless given. */
+  readonly room?: Uint8Array;
+}
+
+/** Bytes that an append of so many bytes of leaf hashes works in: the inner nodes. */
+export const appendRoomBytes = (leafHashesBytes: number): number => leafHashesBytes + LEVELS_MAX * HASH_SIZE_BYTES;
+
 const SIZE_FIELD_BYTES = 8;
+/** Levels of the largest tree that can be counted. */
+const LEVELS_MAX = 54;
 const half = (value: number): number => Math.floor(value / 2);
 
 function bitCount(value: number): number {
@@ -57,22 +73,37 @@ export class Frontier {
   }
 
   /** The frontier with n more leaves, hashed level by level. @param leafHashes packed, n * 32 bytes (borrowed) */
-  appendMany(kernels: MerkleKernels, leafHashes: Uint8Array): Frontier {
-    const added = leafCount(leafHashes);
-    const size = this.size + added;
+  appendMany(kernels: MerkleKernels, leafHashes: Uint8Array, options: AppendOptions = {}): Frontier {
+    const size = this.size + leafCount(leafHashes);
     if (!Number.isSafeInteger(size)) throw new MerkleError('size-range', `a tree of ${size} leaves cannot be counted`);
+    const room = options.room ?? new Uint8Array(appendRoomBytes(leafHashes.length));
     const oldPeaks = [...this.peaks];
     const newPeaks: Uint8Array[] = [];
-    let level = leafHashes;
-    for (let rest = this.size; rest > 0 || level.length > 0; rest = half(rest)) {
-      const peak = rest % 2 === 1 ? oldPeaks.pop() : undefined;
-      const nodes = peak === undefined ? level : joined(peak, level);
-      const pairs = Math.floor(nodes.length / (2 * HASH_SIZE_BYTES));
-      if (nodes.length % (2 * HASH_SIZE_BYTES) !== 0) newPeaks.unshift(nodes.slice(pairs * 2 * HASH_SIZE_BYTES));
-      level = new Uint8Array(pairs * HASH_SIZE_BYTES);
-      if (pairs > 0) kernels.sha256Pairs(NODE_PREFIX, nodes.subarray(0, pairs * 2 * HASH_SIZE_BYTES), level);
+    let nodes = leafHashes;
+    let used = 0;
+    for (let [level, from] = [0, this.size]; from > 0 || nodes.length > 0; level++, from = half(from)) {
+      if (nodes.length > 0) options.onNodes?.(level, from, nodes);
+      const peak = from % 2 === 1 ? oldPeaks.pop() : undefined;
+      const count = nodes.length / HASH_SIZE_BYTES + (peak === undefined ? 0 : 1);
+      if (count % 2 === 1) newPeaks.unshift(nodes.length > 0 ? nodes.slice(-HASH_SIZE_BYTES) : peak!);
+      const parents = room.subarray(used, used + half(count) * HASH_SIZE_BYTES);
+      used += parents.length;
+      if (parents.length > 0) hashPairs(kernels, peak, nodes, parents);
+      nodes = parents;
     }
     return new Frontier(size, newPeaks);
+  }
+
+  /** The frontier of the leaves past the last multiple of 2^levels: the peaks below that level alone. */
+  below(levels: number): Frontier {
+    const size = this.size % 2 ** levels;
+    return new Frontier(size, this.peaks.slice(this.peaks.length - bitCount(size)));
+  }
+
+  /** The complete subtree that ends at number `index` of a level (exclusive), where this frontier has one. */
+  peakBefore(level: number, index: number): Uint8Array | undefined {
+    const nodes = Math.floor(this.size / 2 ** level);
+    return nodes === index && index % 2 === 1 ? this.peaks[bitCount(half(nodes))] : undefined;
   }
 
   /** The RFC 9162 root over all leaves so far. */
@@ -102,16 +133,28 @@ export class Frontier {
     const expected = SIZE_FIELD_BYTES + bitCount(size) * HASH_SIZE_BYTES;
     if (bytes.length !== expected)
       throw new MerkleError('frontier-length', `a frontier of size ${size} has ${expected} bytes, got ${bytes.length}`);
-    const peaks: Uint8Array[] = [];
-    for (let at = SIZE_FIELD_BYTES; at < expected; at += HASH_SIZE_BYTES)
-      peaks.push(bytes.slice(at, at + HASH_SIZE_BYTES));
-    return new Frontier(size, peaks);
+    return Frontier.of(size, bytes.subarray(SIZE_FIELD_BYTES));
+  }
+
+  /** A frontier from its size and its packed peaks (copied), largest first. Throws `MerkleError` when their number does not fit. */
+  static of(size: number, peaks: Uint8Array): Frontier {
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new MerkleError('frontier-size', `frontier size must be within 0 .. 2^53 - 1, got ${size}`);
+    if (peaks.length !== bitCount(size) * HASH_SIZE_BYTES)
+      throw new MerkleError('frontier-length', `a frontier of size ${size} has ${bitCount(size)} peaks`);
+    const copied: Uint8Array[] = [];
+    for (let at = 0; at < peaks.length; at += HASH_SIZE_BYTES) copied.push(peaks.slice(at, at + HASH_SIZE_BYTES));
+    return new Frontier(size, copied);
   }
 }
 
-function joined(peak: Uint8Array, level: Uint8Array): Uint8Array {
-  const nodes = new Uint8Array(HASH_SIZE_BYTES + level.length);
-  nodes.set(peak, 0);
-  nodes.set(level, HASH_SIZE_BYTES);
-  return nodes;
+/** Parents of a level's new nodes, the peak before them (if any) being the first left child; a last node without partner is left out. */
+function hashPairs(kernels: MerkleKernels, peak: Uint8Array | undefined, nodes: Uint8Array, parents: Uint8Array): void {
+  let [from, to] = [0, 0];
+  if (peak !== undefined) {
+    parents.set(nodeHash(kernels, peak, nodes.subarray(0, HASH_SIZE_BYTES)), 0);
+    [from, to] = [HASH_SIZE_BYTES, HASH_SIZE_BYTES];
+  }
+  const pairs = parents.length - to;
+  kernels.sha256Pairs(NODE_PREFIX, nodes.subarray(from, from + pairs * 2), parents.subarray(to));
 }

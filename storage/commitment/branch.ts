@@ -1,0 +1,90 @@
+/**
+ * What one unsettled block adds to the log over its parent: its batch, the nodes it completes, the positions of its keys.
+ *
+ * A branch whose block is settled (its batch is in the durable log) is the bottom of all that are not: it holds nothing but its place.
+ *
+ * Invariant: `parent` is there exactly while the branch is unsettled; parents lead to the settled one.
+ */
+import { assertInvariant } from '../errors.ts';
+import type { ActivityVersion } from './activity-versions.ts';
+import type { TableKernels } from './address-table.ts';
+import type { BatchReader } from './batch-keys.ts';
+import type { Frontier } from './frontier.ts';
+import { KeyIndex } from './key-index.ts';
+import type { OpsNodes } from './ops-append.ts';
+
+/** An unsettled block's batch, and where its ops begin in it. */
+interface BranchBatch {
+  readonly parent: Branch;
+  readonly height: number;
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+  /** Nodes of the ops tree that it completes. */
+  readonly nodes: readonly OpsNodes[];
+  keys: KeyIndex | undefined;
+}
+
+export class Branch {
+  /** Number of the batch's head; of the next op for one that was never unsettled. */
+  readonly firstOp: number;
+  /** Frontier of the ops tree after the batch. */
+  readonly frontier: Frontier;
+  readonly version: ActivityVersion;
+  #batch: BranchBatch | undefined;
+
+  constructor(firstOp: number, frontier: Frontier, version: ActivityVersion, batch?: Omit<BranchBatch, 'keys'>) {
+    this.firstOp = firstOp;
+    this.frontier = frontier;
+    this.version = version;
+    this.#batch = batch === undefined ? undefined : { ...batch, keys: undefined };
+  }
+
+  /** The parent block's branch while this one is unsettled. */
+  get parent(): Branch | undefined {
+    return this.#batch?.parent;
+  }
+
+  /** Nodes of the ops tree that this unsettled block completes. */
+  get nodes(): readonly OpsNodes[] {
+    return this.#unsettled().nodes;
+  }
+
+  /** Height of this unsettled block. */
+  get height(): number {
+    return this.#unsettled().height;
+  }
+
+  /** The bytes of an op of this unsettled block (borrowed). @param op its number over the log */
+  op(op: number): Uint8Array {
+    const { bytes, offsets } = this.#unsettled();
+    const index = op - this.firstOp;
+    return bytes.subarray(offsets[index]!, offsets[index + 1]!);
+  }
+
+  /** The keys of this and of all unsettled blocks below it, the oldest first. */
+  keyIndexes(kernels: TableKernels, reader: BatchReader): KeyIndex[] {
+    const indexes: KeyIndex[] = [];
+    for (let at: Branch = this; at.#batch !== undefined; at = at.#batch.parent) {
+      at.#batch.keys ??= new KeyIndex(kernels, reader.read(at.#batch.bytes), at.firstOp);
+      indexes.push(at.#batch.keys);
+    }
+    return indexes.reverse();
+  }
+
+  /** The unsettled branch at or below this one that holds an op; undefined when it is in the durable log. */
+  holding(op: number): Branch | undefined {
+    let at: Branch = this;
+    while (at.#batch !== undefined && op < at.firstOp) at = at.#batch.parent;
+    return at.#batch === undefined ? undefined : at;
+  }
+
+  /** The batch is durable: lets go of everything but the place. */
+  settle(): void {
+    this.#batch = undefined;
+  }
+
+  #unsettled(): BranchBatch {
+    assertInvariant(this.#batch !== undefined, 'the branch is unsettled');
+    return this.#batch;
+  }
+}
