@@ -15,6 +15,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
+import { reviveCommand } from './commands/revive.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
@@ -35,8 +36,9 @@ export function createProgram(): Command {
     .addHelpText('after', EXAMPLES);
   for (const command of [devnetCommand(), doctorCommand(), initCommand()]) program.addCommand(command);
   for (const role of ['validator', 'archive', 'replicator'] as const) program.addCommand(nodeCommand(role));
-  for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), timestampCommand()])
+  for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), reviveCommand()])
     program.addCommand(command);
+  program.addCommand(timestampCommand());
   program.addCommand(syncCommand());
   program.addCommand(benchCommand());
   for (const command of [verifyCommand(), inspectCommand(), rebuildCommand()]) program.addCommand(command);

@@ -5,13 +5,17 @@
  * Views that are passed on whole (status, replication, blocks as JSON) are checked to be objects; their members are the node's word.
  */
 import type { Address, Hash } from '../../native/index.ts';
+import { EVICTION_PATH_LENGTH_MAX } from '../codec/model.ts';
 import { decodeBase58, encodeBase58, formatAddress } from '../codec/text.ts';
 import { amountOf, arrayOf, asArray, asObject, base64Of, numberOf, stringOf, textOrNull } from './check.ts';
 import { type CallOptions, type ConnectionOptions, RpcConnection } from './client-connection.ts';
+import { ClientError } from './client-error.ts';
 import type {
   BlockhashView,
   BlockView,
   ClusterNodeView,
+  EvictionsAnswer,
+  EvictionView,
   FinalizedBlockView,
   ReplicationRows,
   StatusRow,
@@ -151,8 +155,23 @@ export class ReadClient {
       slot: numberOf(asObject(answer.context, 'context'), 'slot'),
       total: amountOf(value, 'total'),
       deposits: amountOf(value, 'deposits'),
+      evicted: amountOf(value, 'evicted'),
       rewardPool: amountOf(value, 'rewardPool'),
     };
+  }
+
+  /** All evictions of an address that the node has kept, ascending. */
+  async evictions(address: AddressLike): Promise<EvictionsAnswer> {
+    const evictions: EvictionView[] = [];
+    for (let from = 0; ; ) {
+      const answer = asObject(await this.read('cairn_getEvictions', [addressText(address), from]), 'evictions');
+      evictions.push(...arrayOf(answer, 'evictions').map(evictionView));
+      if (answer.next === null) return { evictions, keptFrom: numberOf(answer, 'keptFrom') };
+      const next = numberOf(answer, 'next');
+      // A node must not keep a client asking for ever.
+      if (next <= from) throw new ClientError('bad-response', `evictions go on from ${next} after ${from}`);
+      from = next;
+    }
   }
 
   async clusterNodes(): Promise<ClusterNodeView[]> {
@@ -186,6 +205,20 @@ export class ReadClient {
     const call: CallOptions = { isRead: true, signal: options.signal };
     return this.connection.call(method, params, call);
   }
+}
+
+function evictionView(item: unknown): EvictionView {
+  const row = asObject(item, 'eviction');
+  const path = arrayOf(row, 'path').map((step) => decodeBase58(stringOf({ step }, 'step'), 32, 'path'));
+  if (path.length > EVICTION_PATH_LENGTH_MAX)
+    throw new ClientError('bad-response', `a path has at most ${EVICTION_PATH_LENGTH_MAX} steps, found ${path.length}`);
+  return {
+    index: numberOf(row, 'index'),
+    balance: amountOf(row, 'balance'),
+    height: numberOf(row, 'height'),
+    revived: row.revived === true,
+    path: Uint8Array.from(path.flatMap((step) => [...step])),
+  };
 }
 
 function config(options: ReadOptions): { commitment: Commitment } {

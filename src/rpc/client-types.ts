@@ -71,7 +71,23 @@ export interface SupplyView {
   readonly slot: number;
   readonly total: bigint;
   readonly deposits: bigint;
+  readonly evicted: bigint;
   readonly rewardPool: bigint;
+}
+
+export interface EvictionView {
+  readonly index: number;
+  readonly balance: bigint;
+  readonly height: number;
+  readonly revived: boolean;
+  /** Packed siblings, 32 bytes each, lowest first. */
+  readonly path: Uint8Array;
+}
+
+export interface EvictionsAnswer {
+  readonly evictions: readonly EvictionView[];
+  /** Evictions before this number are not known to the node that was asked. */
+  readonly keptFrom: number;
 }
 
 export interface ClusterNodeView {

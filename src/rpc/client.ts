@@ -21,6 +21,7 @@ export {
   signTransaction,
 } from '../codec/index.ts';
 export { decodeTimestampProof, type TimestampResult, verifyTimestamp } from '../poh/index.ts';
+export { buildRevive, type ReviveOrder } from './build-revive.ts';
 export { buildTransfer, type TransferOrder } from './build-transfer.ts';
 export type { ConnectionOptions } from './client-connection.ts';
 export { ClientError, type ClientErrorCode } from './client-error.ts';

@@ -14,6 +14,7 @@
 import type { Address, Amount, Hash, Height, PohCount, PublicKey, Slot } from '../../native/index.ts';
 import type { Block, Certificate, Transaction } from '../codec/model.ts';
 import type { PeerName } from '../net/transport.ts';
+import type { EvictionsView } from './evictions-view.ts';
 
 export type Answer<T> = T | Promise<T>;
 
@@ -154,10 +155,12 @@ export interface VoteAccount {
 
 export interface Supply {
   readonly slot: Slot;
-  /** All units in existence: accounts and deposits. */
+  /** All units in existence: accounts, deposits and what was evicted. */
   readonly total: bigint;
   /** Held by replicator identities. */
   readonly deposits: bigint;
+  /** Evicted from accounts that could not pay their rent, and not revived. */
+  readonly evicted: bigint;
   /** Balance of the reward pool account. */
   readonly rewardPool: bigint;
 }
@@ -310,6 +313,8 @@ export interface NodeApi {
   certificate(height: Height): Answer<Certificate>;
   voteAccounts(): Answer<readonly VoteAccount[]>;
   supply(): Answer<Supply>;
+  /** Evictions of an address, from number `fromIndex` on. */
+  evictions(owner: Address, fromIndex: number): Answer<EvictionsView>;
   clusterNodes(): Answer<readonly ClusterNode[]>;
   status(): Answer<NodeStatus>;
   replication(filter: ReplicationFilter): Answer<ReplicationView>;

@@ -40,6 +40,9 @@ export const hashParameter: z.ZodType<Hash> = z
 export const heightParameter: z.ZodType<Height> = z.int().nonnegative().transform(height);
 export const slotParameter: z.ZodType<Slot> = z.int().nonnegative().transform(slot);
 
+/** An eviction's number; 0 when it is left out. */
+export const evictionParameter: z.ZodType<number> = z.int().nonnegative().default(0);
+
 /** Bytes of one transaction, in base64 with padding. The codec, not this, says whether they are one. */
 export const transactionParameter: z.ZodType<Uint8Array> = z
   .string()

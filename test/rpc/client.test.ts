@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  buildRevive,
   buildTransfer,
   CairnClient,
   ClientError,
@@ -41,11 +42,30 @@ describe('CairnClient against a server', () => {
       [100n, true],
       [50n, false],
     ]);
-    expect(await client.supply()).toEqual({ slot: 6, total: 1000n, deposits: 100n, rewardPool: 50n });
+    expect(await client.supply()).toEqual({ slot: 6, total: 1000n, deposits: 100n, evicted: 30n, rewardPool: 50n });
     expect((await client.clusterNodes()).length).toBe(2);
     expect((await client.status()).finalized.height).toBe(4);
     expect((await client.replication({ segment: 3 })).replicas[0]?.proof).toBe('accepted');
     expect(await client.waitFinalized(0, { timeoutMs: 5 })).toEqual([]);
+  });
+
+  it('reads all pages of evictions, and makes a revival of one', async () => {
+    const { evictions, keptFrom } = await client.evictions(KEY.address);
+    expect(keptFrom).toBe(3);
+    expect(evictions.map(({ index, balance, height, revived }) => [index, balance, height, revived])).toEqual([
+      [3, 300n, 4, false],
+      [8, 800n, 9, true],
+      [21, 2100n, 22, false],
+    ]);
+    expect(Buffer.from(evictions[2]!.path)).toEqual(Buffer.concat(rig.node.evicted[2]!.path));
+    expect((await client.evictions(formatAddress(OTHER.address))).evictions).toEqual([]);
+    const order = { key: KEY, eviction: evictions[2]!, fee: 9n, counter: 3n };
+    const { payload, bytes } = decodeTransaction(
+      hasher,
+      buildRevive({ ...order, blockhash: await client.latestBlockhash() }).bytes,
+    );
+    expect(payload).toEqual({ kind: 'revive', index: 21, balance: 2100n, height: 22, path: evictions[2]!.path });
+    expect(bytes.length).toBe(148 + 28 + 64);
   });
 
   it('keeps the recent block for a while, one request for many callers', async () => {

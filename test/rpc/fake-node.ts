@@ -19,6 +19,7 @@ import {
   signVote,
   type Transaction,
 } from '../../src/codec/index.ts';
+import type { EvictionRow, EvictionsView } from '../../src/rpc/evictions-view.ts';
 import {
   ApiError,
   type Balances,
@@ -105,6 +106,14 @@ export class FakeNode implements NodeApi {
   readonly submitted: Uint8Array[] = [];
   readonly finalized: FinalizedBlock[] = [];
   readonly status_: Map<string, TransactionStatus> = new Map();
+  /** KEY's evictions, served two at a time. */
+  evicted: EvictionRow[] = [3, 8, 21].map((index) => ({
+    index,
+    balance: amount(BigInt(index) * 100n),
+    height: height(index + 1),
+    revived: index === 8,
+    path: [digest(`step ${index}`), digest('upper step')],
+  }));
   blockhashCalls = 0;
   statusCalls = 0;
   aborted = 0;
@@ -202,7 +211,12 @@ export class FakeNode implements NodeApi {
   }
   supply(): Supply {
     if (this.broken !== undefined) throw this.broken;
-    return { slot: slot(6), total: 1_000n, deposits: 100n, rewardPool: 50n };
+    return { slot: slot(6), total: 1_000n, deposits: 100n, evicted: 30n, rewardPool: 50n };
+  }
+  evictions(owner: Uint8Array, fromIndex: number): EvictionsView {
+    const all = Buffer.compare(owner, KEY.address) === 0 ? this.evicted : [];
+    const rest = all.filter(({ index }) => index >= fromIndex);
+    return { slot: slot(6), keptFrom: 3, evictions: rest.slice(0, 2), next: rest[2]?.index ?? null };
   }
   clusterNodes(): ClusterNode[] {
     const self = { peer: '12D3KooWTest', addresses: ['/ip4/127.0.0.1/tcp/9/p2p/12D3KooWTest'], self: true };

@@ -48,7 +48,7 @@ describe('RPC methods', () => {
     });
     expect(await result('getSupply')).toMatchObject({
       context: { slot: 6 },
-      value: { total: '1000', circulating: '850', nonCirculating: '150' },
+      value: { total: '1000', circulating: '820', nonCirculating: '180', evicted: '30' },
     });
     expect(await result('cairn_getStatus')).toMatchObject({
       role: 'validator',
@@ -56,6 +56,20 @@ describe('RPC methods', () => {
       finalized: { height: 4, stateRoot: encodeBase58(BLOCK.header.stateRoot) },
       poh: { count: 300_000 },
     });
+  });
+
+  it('gives evictions with their paths, page by page', async () => {
+    const first = (await result('cairn_getEvictions', [SELF])) as { evictions: object[]; next: number };
+    expect(first).toMatchObject({ slot: 6, keptFrom: 3, next: 21 });
+    expect(first.evictions[0]).toEqual({
+      index: 3,
+      balance: '300',
+      height: 4,
+      revived: false,
+      path: rig.node.evicted[0]!.path.map((step) => encodeBase58(step)),
+    });
+    expect(await result('cairn_getEvictions', [SELF, 21])).toMatchObject({ evictions: [{ index: 21 }], next: null });
+    expect((await rig.call('cairn_getEvictions', [SELF, -1])).error).toMatchObject({ code: -32602 });
   });
 
   it('says that it is unhealthy, in RPC and over GET', async () => {

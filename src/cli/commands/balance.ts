@@ -13,6 +13,11 @@ export function balanceCommand(): Command {
 }
 
 async function run(address: string, options: RpcOptions): Promise<void> {
-  const balance = await new CairnClient(options.rpc).balance(address, { commitment: 'finalized' });
-  printResult(options, { address, balance }, [balance.toString()]);
+  const client = new CairnClient(options.rpc);
+  const balance = await client.balance(address, { commitment: 'finalized' });
+  const { evictions } = await client.evictions(address);
+  const evicted = evictions.reduce((sum, one) => sum + (one.revived ? 0n : one.balance), 0n);
+  const lines = [balance.toString()];
+  if (evicted > 0n) lines.push(`and ${evicted} evicted for unpaid rent: take it back with cairn revive`);
+  printResult(options, { address, balance, evicted }, lines);
 }

@@ -1,9 +1,9 @@
-/** What `transfer` and `timestamp` share: a fresh counter, and submitting a transaction and waiting until it is final. */
+/** What `transfer`, `revive` and `timestamp` share: a fresh counter, and submitting a transaction and waiting until it is final. */
 import { randomBytes } from 'node:crypto';
 import type { Transaction } from '../../codec/index.ts';
 import { encodeBase58 } from '../../codec/index.ts';
 import { type CairnClient, ClientError } from '../../rpc/client.ts';
-import { failed } from '../failure.ts';
+import { CommandFailure, failed } from '../failure.ts';
 import { withProgress } from '../progress.ts';
 
 const PROGRESS_INTERVAL_MS = 200;
@@ -36,9 +36,8 @@ export async function submitAndWait(
   } catch (error) {
     if (!(error instanceof ClientError) || error.code === 'network') throw error;
     if (error.code === 'timeout') throw failed(`${error.message}; it may still become final: look again with its id`);
-    throw failed(
-      `the transaction was refused${error.reason === undefined ? '' : ` (${error.reason})`}: ${error.message}`,
-    );
+    const reason = error.reason === undefined ? '' : ` (${error.reason})`;
+    throw new CommandFailure(1, `the transaction was refused${reason}: ${error.message}`, { cause: error });
   }
   const found = await client.transaction(id);
   if (found === null) throw failed(`transaction ${id} is final but the node does not know its place`);

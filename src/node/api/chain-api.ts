@@ -3,7 +3,7 @@
  *
  * Invariants: answers only read; `finalized` is answered from what is durable; lists stay within node-api.ts' maxima.
  */
-import { type Address, byteKey, type Hash, type Height, height, slot } from '../../../native/index.ts';
+import { type Address, byteKey, type Hash, type Height, hash, height, slot } from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -13,8 +13,17 @@ import {
   decodeCertificate,
 } from '../../codec/index.ts';
 import { type ConsensusState, justifiedHeader, voteTally } from '../../consensus/index.ts';
-import { replicationOverview, replicationSums, totalDeposits, totalSupply } from '../../ledger/index.ts';
+import {
+  evictedUnits,
+  isRevived,
+  readEvictions,
+  replicationOverview,
+  replicationSums,
+  totalDeposits,
+  totalSupply,
+} from '../../ledger/index.ts';
 import { buildTimestampProof, encodeTimestampProof } from '../../poh/index.ts';
+import { EVICTION_ROWS_MAX, type EvictionsView } from '../../rpc/evictions-view.ts';
 import {
   ApiError,
   type Balances,
@@ -170,9 +179,25 @@ export class ChainApi implements NodeApi {
     if (this.#supply?.slot !== header.slot) {
       const total = totalSupply(store.balances(), state);
       const deposits = totalDeposits(state);
-      this.#supply = { slot: header.slot, total, deposits, rewardPool: state.balance(rules.rewardPool) };
+      const evicted = evictedUnits(state);
+      this.#supply = { slot: header.slot, total, deposits, evicted, rewardPool: state.balance(rules.rewardPool) };
     }
     return this.#supply;
+  }
+
+  evictions(owner: Address, fromIndex: number): EvictionsView {
+    const { tree, store } = this.#parts;
+    const { state, header } = tree.root;
+    const { size } = readEvictions(state).range;
+    const { rows, next } = store.evictions.byAddress(owner, fromIndex, size, EVICTION_ROWS_MAX);
+    const evictions = rows.map(({ index, balance, height: at }) => ({
+      index,
+      balance,
+      height: at,
+      revived: isRevived(state, index),
+      path: splitPath(store.evictions.path(index, size)!),
+    }));
+    return { slot: header.slot, keptFrom: store.evictions.start, evictions, next };
   }
 
   clusterNodes(): ClusterNode[] {
@@ -250,6 +275,10 @@ export class ChainApi implements NodeApi {
 
 function justifiedOf(state: ConsensusState): BlockHeader {
   return justifiedHeader(state);
+}
+
+function splitPath(path: Uint8Array): Hash[] {
+  return Array.from({ length: path.length / 32 }, (_, step) => hash(path.slice(32 * step, 32 * step + 32)));
 }
 
 function pointOf({ height: at, slot: inSlot, hash }: BlockHeader): BlockPoint {

@@ -4,8 +4,8 @@
 import { z } from 'zod';
 import { type MethodTable, method } from '../method.ts';
 import { type NodeApi, QUERY_ITEMS_MAX } from '../node-api.ts';
-import { addressParameter, commitmentConfig } from '../parameters.ts';
-import { amountText, withContext } from '../wire.ts';
+import { addressParameter, commitmentConfig, evictionParameter } from '../parameters.ts';
+import { amountText, toWire, withContext } from '../wire.ts';
 
 export function accountMethods(api: NodeApi): MethodTable {
   return {
@@ -21,6 +21,10 @@ export function accountMethods(api: NodeApi): MethodTable {
         const value = balances.map((balance) => (balance === 0n ? null : { balance: amountText(balance) }));
         return withContext(slot, value);
       },
+    ),
+    cairn_getEvictions: method(
+      { address: addressParameter, fromIndex: evictionParameter },
+      async ({ address, fromIndex }) => toWire(await api.evictions(address, fromIndex)),
     ),
   };
 }

@@ -57,12 +57,13 @@ async function voteAccounts(api: NodeApi): Promise<object> {
 }
 
 async function supply(api: NodeApi): Promise<object> {
-  const { slot, total, deposits, rewardPool } = await api.supply();
+  const { slot, total, deposits, evicted, rewardPool } = await api.supply();
   return withContext(slot, {
     total: amountText(total),
-    circulating: amountText(total - deposits - rewardPool),
-    nonCirculating: amountText(deposits + rewardPool),
+    circulating: amountText(total - deposits - evicted - rewardPool),
+    nonCirculating: amountText(deposits + evicted + rewardPool),
     deposits: amountText(deposits),
+    evicted: amountText(evicted),
     rewardPool: amountText(rewardPool),
     nonCirculatingAccounts: [],
   });
