@@ -6,7 +6,13 @@ import { sameBytes } from '../../native/index.ts';
 import { CorruptionError, hexOf } from '../errors.ts';
 import { readBatchHead } from '../oplog/batch.ts';
 import { FrameReader } from '../oplog/frame-reader.ts';
-import { readSegmentHeader, SEGMENT_HEADER_SIZE_BYTES, type SegmentHeader, segmentName } from '../oplog/segment.ts';
+import {
+  readSegmentHeader,
+  SEGMENT_HEADER_SIZE_BYTES_MAX,
+  type SegmentHeader,
+  segmentName,
+  segmentOfFrame,
+} from '../oplog/segment.ts';
 import type { LogIdentity, Superblock } from '../oplog/superblock.ts';
 import {
   type LogFolder,
@@ -24,8 +30,9 @@ export interface SegmentSummary {
   /** Height of its first batch. */
   readonly firstHeight: number;
   readonly batches: number;
-  /** Number of its first op over the whole log. */
+  /** Number of its first op (the head of its first batch) over the whole log. */
   readonly firstOp: number;
+  /** Ops in it, heads of batches included. */
   readonly ops: number;
 }
 
@@ -40,13 +47,20 @@ export interface TornTail {
 export interface LogSummary {
   readonly chainId: Uint8Array;
   readonly segmentSizeBytes: number;
+  readonly retainHeights: number;
   readonly superblocks: readonly SlotReading[];
   /** True when the log was closed, false when it was left as a crash leaves it. */
   readonly clean: boolean;
   readonly firstHeight: number;
   /** Height of the last batch; firstHeight - 1 when there is none. */
   readonly height: number;
-  readonly ops: number;
+  /** Number of the first op that is kept. */
+  readonly firstOp: number;
+  /** Ops ever, heads of batches included: the number that the next op gets. */
+  readonly opCount: number;
+  /** The inactivity floor in the last batch's head: ops below it are all replaced. */
+  readonly floor: number;
+  /** Bytes of segment files. */
   readonly sizeBytes: number;
   readonly segments: readonly SegmentSummary[];
   readonly tornTail: TornTail | undefined;
@@ -60,9 +74,10 @@ export function inspectLog(folder: LogFolder): Promise<LogSummary> {
   return withLogLock(folder, async () => {
     const superblocks = await readSuperblocks(folder);
     const { identity, block } = newestSuperblock(folder.directory, superblocks);
-    const present = (await segmentFiles(folder)).filter(({ index }) => index >= block.firstSegment);
+    const present = await segmentFiles(folder);
     const whole = await wholeSegments(folder, identity, block, present);
-    const { segments, tornTail } = await summarise(folder, whole);
+    const { segments, end } = await summarise(folder, whole);
+    const tornTail = end?.tornTail;
     checkAcknowledged(folder, block, segments, tornTail);
     const last = segments.at(-1);
     const firstHeight = segments[0]?.firstHeight ?? 0;
@@ -72,7 +87,9 @@ export function inspectLog(folder: LogFolder): Promise<LogSummary> {
       clean: block.start === block.end,
       firstHeight,
       height: last === undefined ? firstHeight - 1 : last.firstHeight + last.batches - 1,
-      ops: segments.reduce((sum, { ops }) => sum + ops, 0),
+      firstOp: segments[0]?.firstOp ?? 0,
+      opCount: end?.opCount ?? 0,
+      floor: end?.floor ?? 0,
       sizeBytes: present.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       segments,
       tornTail: tornTail ?? whole.tornTail,
@@ -81,33 +98,59 @@ export function inspectLog(folder: LogFolder): Promise<LogSummary> {
 }
 
 interface WholeSegments {
-  readonly segments: readonly (SegmentFile & SegmentHeader)[];
+  readonly segments: readonly PlacedSegment[];
   readonly tornTail: TornTail | undefined;
 }
 
-/** Segments with their headers, up to the first file that is missing or has none: damage, or the torn beginning of a segment. */
+/** A segment file with what its header says. */
+interface PlacedSegment extends SegmentFile {
+  readonly header: SegmentHeader;
+}
+
+/** Segments with their headers, up to the first file that has none: damage, or the torn beginning of a segment. */
 async function wholeSegments(
   folder: LogFolder,
   identity: LogIdentity,
   block: Superblock,
   present: readonly SegmentFile[],
 ): Promise<WholeSegments> {
-  const segments: (SegmentFile & SegmentHeader)[] = [];
-  for (const [place, file] of present.entries()) {
-    const index = block.firstSegment + place;
-    if (file.index !== index)
-      throw new CorruptionError(file.path, 0, `segment ${index} before it`, `segment ${file.index}`);
+  const segments: PlacedSegment[] = [];
+  for (const file of present) {
     const header = await readHeader(folder, file);
-    const fault = 'fault' in header ? header.fault : foreign(identity, header);
-    if (fault !== undefined) {
+    const fault = 'fault' in header ? header.fault : foreign(identity, file, header);
+    if ('fault' in header || fault !== undefined) {
+      const { index, path } = file;
+      const { offset, expected, found } = fault!;
       // Only the group in flight may be torn, and it opens a segment only when it starts at byte 0.
       if (index < block.segment || (index === block.segment && block.start > 0))
-        throw new CorruptionError(file.path, fault.offset, fault.expected, fault.found);
-      return { segments, tornTail: { segment: index, ...fault } };
+        throw new CorruptionError(path, offset, expected, found);
+      return { segments, tornTail: { segment: index, offset, expected, found } };
     }
-    segments.push({ ...file, ...(header as SegmentHeader) });
+    checkFollows(folder, identity, segments.at(-1), header);
+    segments.push({ ...file, header });
   }
   return { segments, tornTail: undefined };
+}
+
+/** A segment begins where the one before ends; else a file is missing or too short. Throws `CorruptionError`. */
+function checkFollows(
+  { directory }: LogFolder,
+  { segmentSizeBytes }: LogIdentity,
+  before: PlacedSegment | undefined,
+  { first }: SegmentHeader,
+): void {
+  if (before === undefined) return;
+  const missing = segmentOfFrame(first.frameOffset - first.previousFrameSizeBytes, segmentSizeBytes);
+  if (missing !== before.index)
+    throw new CorruptionError(`${directory}/${segmentName(missing)}`, 0, 'a segment file', 'none');
+  const wanted = before.header.sizeBytes + first.frameOffset - before.header.first.frameOffset;
+  if (before.sizeBytes !== wanted)
+    throw new CorruptionError(
+      before.path,
+      Math.min(before.sizeBytes, wanted),
+      `${wanted} bytes`,
+      `${before.sizeBytes}`,
+    );
 }
 
 /** What is read must reach as far as was acknowledged. Throws `CorruptionError`. */
@@ -128,9 +171,16 @@ function checkAcknowledged(
     throw new CorruptionError(path, tornTail.offset, tornTail.expected, tornTail.found);
 }
 
-function foreign(identity: LogIdentity, header: SegmentHeader): Omit<TornTail, 'segment'> | undefined {
-  if (sameBytes(header.chainId, identity.chainId)) return undefined;
-  return { offset: 16, expected: `chain id ${hexOf(identity.chainId)}`, found: hexOf(header.chainId) };
+function foreign(
+  { chainId, segmentSizeBytes }: LogIdentity,
+  { index }: SegmentFile,
+  header: SegmentHeader,
+): Omit<TornTail, 'segment'> | undefined {
+  if (!sameBytes(header.chainId, chainId))
+    return { offset: 16, expected: `chain id ${hexOf(chainId)}`, found: hexOf(header.chainId) };
+  const number = segmentOfFrame(header.first.frameOffset, segmentSizeBytes);
+  if (number === index) return undefined;
+  return { offset: 56, expected: `a frame offset in segment ${index}`, found: `one in segment ${number}` };
 }
 
 async function readHeader(
@@ -139,7 +189,7 @@ async function readHeader(
 ): Promise<ReturnType<typeof readSegmentHeader>> {
   const file = await files.open(segment.path, 'read');
   try {
-    const bytes = new Uint8Array(Math.min(segment.sizeBytes, SEGMENT_HEADER_SIZE_BYTES));
+    const bytes = new Uint8Array(Math.min(segment.sizeBytes, SEGMENT_HEADER_SIZE_BYTES_MAX));
     await file.read(0, bytes);
     return readSegmentHeader(kernels, bytes);
   } finally {
@@ -147,16 +197,24 @@ async function readHeader(
   }
 }
 
+/** Where the log ends, by its last segment's frames. */
+interface LogEnd {
+  readonly height: number;
+  readonly opCount: number;
+  readonly floor: number;
+  readonly tornTail: TornTail | undefined;
+}
+
 /** Batches and ops of each segment: from the next one's header, and by reading the last. */
 async function summarise(
   folder: LogFolder,
   { segments }: WholeSegments,
-): Promise<{ readonly segments: SegmentSummary[]; readonly tornTail: TornTail | undefined }> {
+): Promise<{ readonly segments: SegmentSummary[]; readonly end: LogEnd | undefined }> {
   const last = segments.at(-1);
-  if (last === undefined) return { segments: [], tornTail: undefined };
+  if (last === undefined) return { segments: [], end: undefined };
   const end = await readLast(folder, last);
-  const summaries = segments.map(({ index, sizeBytes, first }, place) => {
-    const next = segments[place + 1]?.first ?? end;
+  const summaries = segments.map(({ index, sizeBytes, header: { first } }, place) => {
+    const next = segments[place + 1]?.header.first ?? end;
     return {
       index,
       sizeBytes,
@@ -166,26 +224,29 @@ async function summarise(
       ops: next.opCount - first.opCount,
     };
   });
-  return { segments: summaries, tornTail: end.tornTail };
+  return { segments: summaries, end };
 }
 
 async function readLast(
   { files, kernels }: LogFolder,
-  { path, index, sizeBytes, first }: SegmentFile & SegmentHeader,
-): Promise<{ readonly height: number; readonly opCount: number; readonly tornTail: TornTail | undefined }> {
-  let { height, opCount } = first;
+  { path, index, sizeBytes, header }: PlacedSegment,
+): Promise<LogEnd> {
+  let { height, opCount } = header.first;
+  let floor = 0;
   const file = await files.open(path, 'read');
   try {
-    const reader = new FrameReader(kernels, file, SEGMENT_HEADER_SIZE_BYTES, sizeBytes);
+    const reader = new FrameReader(kernels, file, header.sizeBytes, sizeBytes);
     for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
       if (frame.kind === 'fault') {
         const { offset, expected, found } = frame;
-        return { height, opCount, tornTail: { segment: index, offset, expected, found } };
+        return { height, opCount, floor, tornTail: { segment: index, offset, expected, found } };
       }
-      opCount += readBatchHead(frame.batch).opCount;
+      const head = readBatchHead(frame.batch);
+      opCount += 1 + head.opCount;
       height += 1;
+      floor = head.floor;
     }
-    return { height, opCount, tornTail: undefined };
+    return { height, opCount, floor, tornTail: undefined };
   } finally {
     await file.close();
   }

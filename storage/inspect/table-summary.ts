@@ -59,7 +59,7 @@ export function inspectTable(options: InspectTableOptions): Promise<TableSummary
     const { block } = newestSuperblock(log.directory, await readSuperblocks(log));
     const mark = await readMark(files, kernels, `${directory}/clean`);
     const shards = await readShards(options, directory, mark);
-    const atEnd = mark !== undefined && block.start === block.end && sameBytes(mark.chain, block.position.chain);
+    const atEnd = mark !== undefined && block.start === block.end && sameBytes(mark.chain, block.position.digest);
     return {
       cleanAt: mark?.chain,
       state: stateOf(mark, atEnd, shards),

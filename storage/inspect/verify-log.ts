@@ -1,14 +1,15 @@
 /**
- * Verifies an op log without changing it: both superblocks, every segment header, checksum, chain, batch and padding byte, and the state root
- * that follows from the batches.
+ * Verifies an op log without changing it: both superblocks, every segment header and number, checksum, digest, place, batch and padding byte,
+ * and the ops tree: every leaf is hashed again from the first header's frontier on, and each later header must hold the frontier that follows.
  *
  * It reads with the very code that recovery reads with, so a log that is valid here opens, with nothing cut.
  */
-import type { Hash } from '../../native/index.ts';
-import { type Commitment, emptyCommitment } from '../commitment/commitment.ts';
+import type { Hash, Kernels } from '../../native/index.ts';
+import { Frontier } from '../commitment/frontier.ts';
+import { LEAF_PREFIX } from '../commitment/merkle.ts';
 import { CorruptionError } from '../errors.ts';
 import { readWhole } from '../files/files.ts';
-import { scanLog } from '../oplog/recovery.ts';
+import { closeSegments, scanLog } from '../oplog/log-scan.ts';
 import { segmentName } from '../oplog/segment.ts';
 import {
   SLOT_SIZE_BYTES,
@@ -26,10 +27,11 @@ import {
 } from './log-folder.ts';
 
 export interface VerifyLogOptions extends LogFolder {
+  readonly kernels: Pick<Kernels, 'sha256' | 'crc32c' | 'sha256Ragged' | 'sha256Pairs'>;
   /** Told how far the work is, in bytes of segment files. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Sees the state root after each batch, in order. */
-  readonly onRoot?: (height: number, root: Hash) => void;
+  /** Sees the ops tree's root after each batch, in order. */
+  readonly onRoot?: (height: number, opsRoot: Hash) => void;
 }
 
 /** The first byte that is not as it must be. */
@@ -47,15 +49,22 @@ export interface LogFigures {
   /** 32 bytes. */
   readonly chainId: Uint8Array;
   readonly segments: number;
+  /** Height of the first batch that is kept. */
+  readonly firstHeight: number;
   /** Height of the last batch; -1 for an empty log. */
   readonly height: number;
-  readonly ops: number;
+  /** Number of the first op that is kept. */
+  readonly firstOp: number;
+  /** Ops ever, heads of batches included: the number that the next op gets. */
+  readonly opCount: number;
+  /** The inactivity floor in the last batch's head. */
+  readonly floor: number;
   /** Bytes of segment files, headers included. */
   readonly bytes: number;
-  /** Chain after the last batch. */
-  readonly chain: Uint8Array;
-  /** State root after the last batch. */
-  readonly root: Hash;
+  /** Digest of the last batch; the chain id when there is none. */
+  readonly digest: Uint8Array;
+  /** Root of the ops tree over all ops ever. */
+  readonly opsRoot: Hash;
   /** True when the log was closed, false when it was left as a crash leaves it. */
   readonly clean: boolean;
 }
@@ -82,7 +91,7 @@ async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonl
   await checkSuperblocks(options, slots);
   const present = await segmentFiles({ files, directory });
   const total = present.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  let commitment: Commitment = emptyCommitment(kernels);
+  const tree = new OpsTree(kernels);
   let done = 0;
   const log = await scanLog({
     files,
@@ -90,29 +99,65 @@ async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonl
     directory,
     identity,
     block,
-    visit: ({ batch, digest, height }) => {
-      commitment = commitment.next(batch, digest);
-      options.onRoot?.(height, commitment.root);
+    visitSegment: ({ frontier }) => tree.begin(frontier),
+    visit: ({ batch, offsets, height }) => {
+      tree.append(batch, offsets);
+      options.onRoot?.(height, tree.root());
       done += batch.length;
       options.onProgress?.(done, total);
     },
   });
+  await closeSegments(log.segments);
   if (log.cut !== undefined) {
     const { segment, fault } = log.cut;
     const { offset, expected, found } = fault;
     return { fault: { path: `${directory}/${segmentName(segment)}`, offset, expected, found, acknowledged: false } };
   }
-  const { height, opCount: ops, chain } = log.tip;
+  const { height, opCount, digest } = log.tip;
+  const first = log.segments[0]?.first ?? log.tip;
   return {
     chainId: identity.chainId,
     segments: log.segments.length,
+    firstHeight: first.height,
     height: height - 1,
-    ops,
+    firstOp: first.opCount,
+    opCount,
+    floor: log.positions.floor(height - 1) ?? 0,
     bytes: log.segments.reduce((sum, { end }) => sum + end, 0),
-    chain,
-    root: commitment.root,
+    digest,
+    opsRoot: tree.root(),
     clean: block.start === block.end,
   };
+}
+
+/** The ops tree, hashed anew from the first header's frontier on. */
+class OpsTree {
+  readonly #kernels: VerifyLogOptions['kernels'];
+  #frontier: Frontier | undefined;
+  #leaves = new Uint8Array(0);
+
+  constructor(kernels: VerifyLogOptions['kernels']) {
+    this.#kernels = kernels;
+  }
+
+  /** @param said what the first header says @returns what the later ones must say */
+  begin(said: Frontier): Frontier | undefined {
+    const known = this.#frontier;
+    this.#frontier ??= said;
+    return known;
+  }
+
+  append(batch: Uint8Array, offsets: Uint32Array): void {
+    const size = (offsets.length - 1) * 32;
+    if (this.#leaves.length < size) this.#leaves = new Uint8Array(size);
+    const leaves = this.#leaves.subarray(0, size);
+    this.#kernels.sha256Ragged(LEAF_PREFIX, batch, offsets, leaves);
+    this.#frontier = (this.#frontier ?? Frontier.empty).appendMany(this.#kernels, leaves);
+  }
+
+  root(): Hash {
+    return (this.#frontier ?? Frontier.empty).root(this.#kernels);
+  }
 }
 
 /** Both slots whole and of one log, one write apart, with zeros around them. Recovery needs only one of them. */
