@@ -27,10 +27,11 @@ import {
   VOTE_SIZE_BYTES,
   type Vote,
 } from '../codec/index.ts';
-import { type BlockExecution, type ExecutionSavepoint, LedgerInvariantError, type Refusal } from '../ledger/index.ts';
+import type { BlockExecution, ExecutionSavepoint, Refusal } from '../ledger/index.ts';
 import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
 import { batchOf, type CheckDeps, completed, startExecution } from './chain/check-block.ts';
+import { isLeftBranch } from './chain/left-branch.ts';
 import type { Mempool } from './mempool.ts';
 import type { PohService } from './threads/poh-service.ts';
 
@@ -144,8 +145,7 @@ export class Producer {
 
   /** Finality has left the branch this node builds on: its block would be nobody's. All else is an error. */
   #failed(error: Error): void {
-    const isLeft = error instanceof LedgerInvariantError && error.code === 'not-on-final-branch';
-    if (isLeft) this.stop();
+    if (isLeftBranch(error)) this.stop();
     else this.#deps.onError(error);
   }
 

@@ -9,7 +9,6 @@
 import { byteKey, type Hash, type Slot } from '../../../native/index.ts';
 import { blockTransactions, type Certificate, encodeBase58, type Vote } from '../../codec/index.ts';
 import type { ConsensusEvent, Evidence } from '../../consensus/index.ts';
-import { LedgerInvariantError } from '../../ledger/index.ts';
 import type { PeerName } from '../../net/transport.ts';
 import type { Clock } from '../clock.ts';
 import type { FinalityLog } from '../finality-log.ts';
@@ -23,6 +22,7 @@ import { BlockRefused, type ChainBlock, settleBlock } from './chain-block.ts';
 import type { ChainStore } from './chain-store.ts';
 import { type CheckDeps, checkBlock } from './check-block.ts';
 import type { ConsensusActions } from './consensus-driver.ts';
+import { isLeftBranch } from './left-branch.ts';
 
 export interface EffectDeps {
   readonly check: CheckDeps;
@@ -100,7 +100,7 @@ export class ConsensusEffects implements ConsensusActions {
       feed({ kind: 'verified', hash, valid: true });
     } catch (error) {
       // Finality has left the branch this block builds on: nobody waits for the answer.
-      if (error instanceof LedgerInvariantError && error.code === 'not-on-final-branch') return;
+      if (isLeftBranch(error)) return;
       if (!(error instanceof BlockRefused)) throw error;
       this.counts.refused += 1;
       log.warn({ height: block.header.height, code: error.code, message: error.message }, 'block refused');
