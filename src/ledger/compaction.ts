@@ -2,11 +2,12 @@
  * Compaction: the last part of a block. A few of the oldest live ops are written again at the tip, so that the inactivity floor rises and the log
  * behind it can be dropped. It follows from the parent's counts and the block's own ops alone: every node moves the same ops.
  *
- *   n = keys this block has touched        W = opCount - floor, L = activeCount, both after the parent
+ *   W = opCount - floor, L = activeCount, both after the parent
+ *   n = keys this block writes without moving them: those it has touched, and the reward pool and the evictions' record once rent or an eviction writes them
  *   moves = min(n + 1, max(0, W - ceil(3 L / 2)))
  *
- * Bounds, for any traffic (ADR 0007): at most n + 1 moves; at most n ops are passed over, one for each touched key; and two records more than those may be written
- * (the reward pool's account, the evictions). So a block with n touched keys has at most 2 n + 3 ops.
+ * The + 1 answers for the batch's head: for every op that is no move there may be one that is, so that W stays below 2 L in the long run, for any traffic (ADR 0007).
+ * Bounds: n is at most 2 more than the keys touched before compaction; at most n ops are passed over; so a block has at most 2 n + 1 ops.
  *
  * Invariants
  * - No unit is made or lost: what is charged goes to the reward pool, what is evicted stays counted in the evictions' record.
@@ -16,7 +17,7 @@ import { type Address, address, amount, type Height, height, sameBytes } from '.
 import type { MerkleKernels } from '../../storage/commitment/merkle.ts';
 import type { ActiveOp, ActivityReader } from '../../storage/state-reader.ts';
 import type { BlockEvictions, Eviction } from './evictions/eviction.ts';
-import { appendEvictions } from './evictions/evictions-record.ts';
+import { type EvictionsRecord, openEvictions, readEvictions, writeEvictions } from './evictions/evictions-record.ts';
 import { invariant } from './invariant.ts';
 import type { Overlay } from './overlay.ts';
 import { RentMeter, type RentRules } from './rent.ts';
@@ -35,11 +36,9 @@ export interface CompactionOutcome extends BlockEvictions {
   readonly rent: bigint;
 }
 
-/** How many ops a block moves. @param touchedCount keys the block has touched before compaction */
-export function movesOf(touchedCount: number, activity: ActivityReader): number {
-  const window = activity.opCount - activity.floor;
-  const excess = window - Math.ceil((3 * activity.activeCount) / 2);
-  return Math.min(touchedCount + 1, Math.max(0, excess));
+/** By how many ops the log is longer than 3/2 of what lives in it: no block moves more. */
+export function excessOf({ opCount, floor, activeCount }: ActivityReader): number {
+  return Math.max(0, opCount - floor - Math.ceil((3 * activeCount) / 2));
 }
 
 /** Moves what is due, on a block's overlay after its last transaction. @param activity the parent's */
@@ -49,13 +48,13 @@ export function compact(
   overlay: Overlay,
   activity: ActivityReader,
 ): CompactionOutcome {
-  const moves = movesOf(overlay.touchedCount, activity);
+  const excess = excessOf(activity);
   const run = new Run(rules, overlay, height(activity.place.height));
-  if (moves > 0)
+  if (excess > 0)
     for (const op of activity.oldestActive()) {
       if (overlay.isTouched(op)) continue;
       run.move(op);
-      if (run.moves === moves) break;
+      if (run.moves === excess || run.moves > run.written) break;
     }
   return run.end(kernels);
 }
@@ -68,6 +67,8 @@ class Run {
   readonly #height: Height;
   readonly #meter: RentMeter;
   readonly #evictions: Eviction[] = [];
+  /** The evictions' record before this block; null until somebody is evicted. */
+  #before: EvictionsRecord | null = null;
   #rent = 0n;
 
   constructor(rules: CompactionRules, overlay: Overlay, at: Height) {
@@ -75,6 +76,11 @@ class Run {
     this.#overlay = overlay;
     this.#height = at;
     this.#meter = new RentMeter(rules.rent, at);
+  }
+
+  /** n: keys written and not moved. */
+  get written(): number {
+    return this.#overlay.touchedCount - this.moves;
   }
 
   move(op: ActiveOp): void {
@@ -96,16 +102,19 @@ class Run {
       this.#evict(key, balance);
       return;
     }
-    this.#rent += due;
     if (balance === due) overlay.deleteAccount(key);
     else overlay.setBalance(key, balance - due);
+    if (due === 0n) return;
+    this.#rent += due;
+    overlay.credit(this.#rules.rewardPool, due);
   }
 
   /** An empty account has nothing to come back to. */
   #evict(key: Uint8Array, balance: bigint): void {
     this.#overlay.deleteAccount(key);
-    if (balance > 0n)
-      this.#evictions.push({ address: address(key.slice()), balance: amount(balance), height: this.#height });
+    if (balance === 0n) return;
+    this.#before ??= openEvictions(this.#overlay);
+    this.#evictions.push({ address: address(key.slice()), balance: amount(balance), height: this.#height });
   }
 
   /** Deposits answer for records: moving them is free. */
@@ -115,10 +124,12 @@ class Run {
     this.#overlay.putRecord(key, value);
   }
 
-  /** Pays out and writes down what the moves came to; last, so that each of the two keys is written once. */
+  /** Writes down the evictions: once, however many they are. */
   end(kernels: MerkleKernels): CompactionOutcome {
-    if (this.#rent > 0n) this.#overlay.credit(this.#rules.rewardPool, this.#rent);
-    const evicted = appendEvictions(kernels, this.#overlay, this.#evictions);
-    return { ...evicted, moves: this.moves, rent: this.#rent };
+    const { moves } = this;
+    const [rent, evictions] = [this.#rent, this.#evictions];
+    if (this.#before === null) return { moves, rent, first: readEvictions(this.#overlay).range.size, evictions };
+    writeEvictions(kernels, this.#overlay, this.#before, evictions);
+    return { moves, rent, first: this.#before.range.size, evictions };
   }
 }

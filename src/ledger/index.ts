@@ -3,7 +3,7 @@
  * randomness. Layouts and rules: docs/format/records.md.
  */
 export { BlockExecution, type BlockPlace, type ExecutionSavepoint, executeBlock } from './block-execution.ts';
-export { type CompactionOutcome, movesOf } from './compaction.ts';
+export { type CompactionOutcome, excessOf } from './compaction.ts';
 export type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
 export {
   type BlockEvictions,

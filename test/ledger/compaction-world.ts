@@ -20,7 +20,7 @@ export function addressAt(number: number): Address {
 }
 
 export interface BlockReport extends CompactionOutcome {
-  /** Keys touched before compaction. */
+  /** Keys touched before compaction; at most 2 more are written and not moved. */
   readonly touched: number;
   /** Ops of the batch, head not counted. */
   readonly ops: readonly StateOp[];
@@ -53,8 +53,10 @@ export class CompactionWorld {
     assertSupplyKept(ops, state, overlay);
     const floor = log.floor;
     this.#commit(ops);
-    if (outcome.moves > touched + 1) throw new RangeError(`${outcome.moves} moves for ${touched} touched keys`);
-    if (ops.length > touched + outcome.moves + 2) throw new RangeError(`${ops.length} ops`);
+    // What is written and not moved: touched before, the pool when rent is charged, the record of evictions.
+    const written = ops.length - outcome.moves;
+    if (written > touched + 2) throw new RangeError(`${written} keys written, ${touched} were touched before`);
+    if (outcome.moves > written + 1) throw new RangeError(`${outcome.moves} moves for ${written} keys written`);
     if (log.floor < floor) throw new RangeError(`the floor fell from ${floor} to ${log.floor}`);
     return { ...outcome, touched, ops, height: log.height };
   }

@@ -22,7 +22,7 @@ import { ByteWriter, CodecError } from '../../codec/index.ts';
 import { invariant } from '../invariant.ts';
 import type { Overlay } from '../overlay.ts';
 import { decodeRecord } from '../replication/record-error.ts';
-import { type BlockEvictions, EVICTIONS_MAX, type Eviction, evictionLeafHashes } from './eviction.ts';
+import { EVICTIONS_MAX, type Eviction, evictionLeafHashes } from './eviction.ts';
 
 const VERSION = 1;
 const HEAD_SIZE_BYTES = 24;
@@ -72,20 +72,27 @@ export function readEvictions(state: StateReader): EvictionsRecord {
   return value === undefined ? { units: 0n, range: Frontier.empty } : decodeEvictions(value);
 }
 
-/** Adds a block's evictions to the record. Returns them with their numbers. */
-export function appendEvictions(
+/**
+ * Opens the record for a block's evictions: touches its key now, so that it stands in the block's ops where the first eviction does.
+ * Returns what it held; `writeEvictions` must follow.
+ */
+export function openEvictions(overlay: Overlay): EvictionsRecord {
+  const before = readEvictions(overlay);
+  overlay.putRecord(EVICTIONS_KEY, new Uint8Array(0));
+  return before;
+}
+
+/** Writes the record with a block's evictions, at least one, added to what it held. */
+export function writeEvictions(
   kernels: MerkleKernels,
   overlay: Overlay,
+  { units, range }: EvictionsRecord,
   evictions: readonly Eviction[],
-): BlockEvictions {
-  const { units, range } = readEvictions(overlay);
-  if (evictions.length > 0) {
-    const grown = range.appendMany(kernels, evictionLeafHashes(kernels, evictions));
-    invariant(grown.size <= EVICTIONS_MAX, 'argument', () => `eviction ${EVICTIONS_MAX} has no bit to be revived with`);
-    const added = evictions.reduce((sum, { balance }) => sum + balance, 0n);
-    overlay.putRecord(EVICTIONS_KEY, encodeEvictions({ units: units + added, range: grown }));
-  }
-  return { first: range.size, evictions };
+): void {
+  const grown = range.appendMany(kernels, evictionLeafHashes(kernels, evictions));
+  invariant(grown.size <= EVICTIONS_MAX, 'argument', () => `eviction ${EVICTIONS_MAX} has no bit to be revived with`);
+  const added = evictions.reduce((sum, { balance }) => sum + balance, 0n);
+  overlay.putRecord(EVICTIONS_KEY, encodeEvictions({ units: units + added, range: grown }));
 }
 
 /** Whether an eviction was revived. @throws RecordError */
