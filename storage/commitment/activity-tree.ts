@@ -24,6 +24,9 @@ export const CHUNK_OPS = 256;
 /** Bytes of one chunk. */
 export const CHUNK_SIZE_BYTES = 32;
 
+/** Walking the marks of this many chunks takes as long as sorting one chunk's number in. */
+const SORTED_SHARE = 32;
+
 export type ActivityKernels = Pick<Kernels, 'sha256' | 'sha256Pairs' | 'sha256Leaves'>;
 
 /** What one batch changes. */
@@ -187,9 +190,27 @@ export class ActivityTree {
         found[count++] = chunk;
       }
     }
-    const dirty = Float64Array.from(found.subarray(0, count).sort(), (chunk) => chunk + first);
-    for (let index = 0; index < count; index++) marks[found[index]!] = 0;
-    return dirty;
+    return this.#numbersOf(found.subarray(0, count), end);
+  }
+
+  /** Marked chunks as ascending numbers; takes the marks off. Many are found again by walking the marks, few are sorted. */
+  #numbersOf(found: Int32Array, end: number): Float64Array {
+    const [marks, { first }] = [this.#marks, this.#chunks];
+    const numbers = new Float64Array(found.length);
+    if (found.length * SORTED_SHARE < end) {
+      found.sort();
+      for (let index = 0; index < found.length; index++) {
+        numbers[index] = first + found[index]!;
+        marks[found[index]!] = 0;
+      }
+      return numbers;
+    }
+    for (let chunk = 0, count = 0; count < found.length; chunk++) {
+      if (marks[chunk] === 0) continue;
+      marks[chunk] = 0;
+      numbers[count++] = first + chunk;
+    }
+    return numbers;
   }
 
   #copyChunks(indexes: Float64Array): ColumnPatch {
@@ -298,22 +319,22 @@ function parentsOf(indexes: Float64Array): Float64Array {
 
 /** Copies groups of `size` items, group i from number indexes[i] * size on, side by side into `words`. */
 function gather(column: HashColumn, indexes: Float64Array, count: number, size: number, words: Int32Array): void {
-  const from = column.words;
+  const { words: from, first } = column;
   const groupWords = size * ITEM_WORDS;
   for (let index = 0, to = 0; index < count; index++) {
-    const at = (indexes[index]! * size - column.first) * ITEM_WORDS;
+    const at = (indexes[index]! * size - first) * ITEM_WORDS;
     for (let word = 0; word < groupWords; word++) words[to++] = from[at + word]!;
   }
 }
 
 /** Exchanges items of a column with those given. */
 function exchangeItems(column: HashColumn, indexes: Float64Array, words: Int32Array): void {
-  const held = column.words;
+  const { words: held, first } = column;
   for (let index = 0, other = 0; index < indexes.length; index++) {
-    const at = (indexes[index]! - column.first) * ITEM_WORDS;
-    for (let word = at; word < at + ITEM_WORDS; word++, other++) {
-      const value = held[word]!;
-      held[word] = words[other]!;
+    const at = (indexes[index]! - first) * ITEM_WORDS;
+    for (let word = 0; word < ITEM_WORDS; word++, other++) {
+      const value = held[at + word]!;
+      held[at + word] = words[other]!;
       words[other] = value;
     }
   }

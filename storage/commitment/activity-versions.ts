@@ -5,9 +5,9 @@
  * differs from that neighbour (Baker's trick for persistent arrays: H. Baker, "Shallow binding makes functional arrays fast", 1991). So the next
  * block of a chain costs what it changes, however many blocks are unsettled below it; turning to another branch costs what differs.
  *
- *        settled <- A <- B <- C (shown)        after `show(D)`:   settled -> A -> D (shown)
- *                    \                                                   /
- *                     <- D                                   C -> B -> -
+ *     tip -> A -> B -> C (shown)          after `show(D)`:     tip -> A -> D (shown)
+ *            ^                                                        ^
+ *            D                                               C -> B --+
  *
  * Invariants
  * - Pointers lead from every live version to the one shown; patches only on versions that are not.
@@ -16,6 +16,7 @@
 import type { Hash } from '../../native/index.ts';
 import type { ActivityChange, ActivityPatch, ActivityTree } from './activity-tree.ts';
 import { CommitmentError } from './commitment-error.ts';
+import { HASH_SIZE_BYTES } from './merkle.ts';
 
 /** One version; opaque outside this file. */
 export class ActivityVersion {
@@ -94,15 +95,16 @@ export class ActivityVersions {
     this.#tree.dropBefore(chunk);
   }
 
-  /** The value that the first patch on the way to the version shown has for an item. */
+  /** The value that the first patch on the way to the version shown has for an item; the whole way is checked to be open. */
   #patched(version: ActivityVersion, row: number, index: number): Uint8Array | undefined {
+    let value: Uint8Array | undefined;
     for (let at = version; at !== this.#shown; at = live(at.toward)) {
       const items = live(at).patch!.rows[row];
-      if (items === undefined) continue;
+      if (items === undefined || value !== undefined) continue;
       const found = indexIn(items.indexes, index);
-      if (found >= 0) return new Uint8Array(items.words.buffer, found * 32, 32);
+      if (found >= 0) value = new Uint8Array(items.words.buffer, found * HASH_SIZE_BYTES, HASH_SIZE_BYTES);
     }
-    return undefined;
+    return value;
   }
 }
 

@@ -48,10 +48,11 @@ class AddressList implements AddressKeys {
   /** Adds `count` addresses, the first at word `from` of `source`, the next `stride` words further. @returns the op after */
   add(source: Int32Array, from: number, count: number, stride: number, tag: number): void {
     this.#makeRoom(count);
-    let to = this.count * ADDRESS_WORDS;
-    for (let index = 0, at = from; index < count; index++, at += stride) {
-      for (let word = 0; word < ADDRESS_WORDS; word++) this.words[to++] = source[at + word]!;
-      this.tags[this.count + index] = tag + index;
+    const { words, tags } = this;
+    const first = this.count;
+    for (let index = 0, at = from, to = first * ADDRESS_WORDS; index < count; index++, at += stride) {
+      for (let word = 0; word < ADDRESS_WORDS; word++) words[to++] = source[at + word]!;
+      tags[first + index] = tag + index;
     }
     this.count += count;
   }
@@ -59,8 +60,9 @@ class AddressList implements AddressKeys {
   #makeRoom(count: number): void {
     const wanted = this.count + count;
     if (wanted <= this.tags.length) return;
-    const words = new Int32Array(Math.max(wanted, this.tags.length * 2) * ADDRESS_WORDS);
-    const tags = new Uint32Array(words.length / ADDRESS_WORDS);
+    const capacity = Math.max(wanted, this.tags.length * 2);
+    const words = new Int32Array(capacity * ADDRESS_WORDS);
+    const tags = new Uint32Array(capacity);
     words.set(this.words);
     tags.set(this.tags);
     this.words = words;

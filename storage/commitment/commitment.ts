@@ -29,7 +29,7 @@ import { stateRoot } from './state-root.ts';
 
 export type CommitmentKernels = Pick<
   Kernels,
-  'sha256' | 'sha256Pairs' | 'sha256Leaves' | 'sha256Ragged' | 'tableFind' | 'tablePut'
+  'sha256' | 'sha256Pairs' | 'sha256Leaves' | 'sha256Ragged' | 'tableRead' | 'tablePut'
 >;
 
 /** What all commitments over one durable base share. */

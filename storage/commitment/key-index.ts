@@ -13,35 +13,46 @@ export interface KeyPositions {
   readonly records: Float64Array;
 }
 
+/** Addresses of one kind in the batch. */
+interface ListedAddresses {
+  readonly table: AddressTable;
+  readonly tags: Uint32Array;
+}
+
 export class KeyIndex {
   readonly #firstOp: number;
-  readonly #accounts: AddressTable | undefined;
-  readonly #bonds: AddressTable | undefined;
+  readonly #accounts: ListedAddresses | undefined;
+  readonly #bonds: ListedAddresses | undefined;
   readonly #records: ReadonlyMap<string, number>;
 
   /** @param keys of the batch; borrowed for the call @param firstOp number of its head */
   constructor(kernels: TableKernels, keys: BatchKeys, firstOp: number) {
     this.#firstOp = firstOp;
-    this.#accounts = tableOf(kernels, keys.accounts);
-    this.#bonds = tableOf(kernels, keys.bonds);
+    this.#accounts = listed(kernels, keys.accounts);
+    this.#bonds = listed(kernels, keys.bonds);
     this.#records = new Map(keys.records.keys.map((key, index) => [byteKey(key), keys.records.tags[index]!]));
   }
 
   /** Overwrites the positions of those keys that this batch has set or deleted. */
   overrule(keys: BatchKeys, positions: KeyPositions): void {
-    this.#accounts?.locate(keys.accounts, this.#firstOp, positions.accounts);
-    this.#bonds?.locate(keys.bonds, this.#firstOp, positions.bonds);
+    this.#overruleAddresses(this.#accounts, keys.accounts, positions.accounts);
+    this.#overruleAddresses(this.#bonds, keys.bonds, positions.bonds);
     if (this.#records.size === 0) return;
     for (const [index, key] of keys.records.keys.entries()) {
       const tag = this.#records.get(byteKey(key));
       if (tag !== undefined) positions.records[index] = positionOf(tag, this.#firstOp);
     }
   }
+
+  #overruleAddresses(own: ListedAddresses | undefined, keys: AddressKeys, positions: Float64Array): void {
+    const firstOp = this.#firstOp;
+    own?.table.locate(keys, (index, place) => {
+      positions[index] = positionOf(own.tags[place]!, firstOp);
+    });
+  }
 }
 
-function tableOf(kernels: TableKernels, keys: AddressKeys): AddressTable | undefined {
+function listed(kernels: TableKernels, keys: AddressKeys): ListedAddresses | undefined {
   if (keys.count === 0) return undefined;
-  const table = new AddressTable(kernels, keys.count);
-  table.put(keys);
-  return table;
+  return { table: new AddressTable(kernels, keys), tags: keys.tags.slice(0, keys.count) };
 }

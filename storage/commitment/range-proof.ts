@@ -9,7 +9,8 @@
  *   tree of 7, range 3 .. 4:   left: the subtree of 0, 1 and leaf 2;   right: leaf 5 and leaf 6 (its own parent on level 1)
  *
  * Invariants: `left` holds the largest subtree first, as a frontier does; `right` the lowest level first. Their lengths follow from
- * from, to and size: anything else is refused.
+ * from, to and size: anything else is refused. As with any RFC 9162 path, size and root are trusted together (the state root covers both):
+ * what lies right of the range may be one hash, whatever its own size.
  */
 import { sameBytes } from '../../native/index.ts';
 import { Frontier } from './frontier.ts';

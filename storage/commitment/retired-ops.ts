@@ -78,7 +78,7 @@ function checkAddresses(kernels: TableKernels, keys: AddressKeys, positions: Flo
   if (fresh < 2) return;
   for (const part of freshParts(keys, positions, fresh)) {
     if (part.count < 2) continue;
-    if (new AddressTable(kernels, part.count).put(part) < part.count)
+    if (new AddressTable(kernels, part).size < part.count)
       throw new BatchError('repeated-key', 'two of its ops have the same new address');
   }
 }
@@ -98,10 +98,10 @@ function freshParts(keys: AddressKeys, positions: Float64Array, fresh: number): 
     const to = next[partOf(index)]!++ * ADDRESS_WORDS;
     for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = keys.words[index * ADDRESS_WORDS + word]!;
   }
-  const tags = new Uint32Array(fresh).fill(1);
+  const tags = new Uint32Array(0);
   return Array.from({ length: parts }, (_, part) => {
     const [from, to] = [starts[part]!, starts[part + 1]!];
-    return { count: to - from, words: words.subarray(from * ADDRESS_WORDS, to * ADDRESS_WORDS), tags };
+    return { count: to - from, words: words.subarray(from * ADDRESS_WORDS), tags };
   });
 }
 
