@@ -5,7 +5,7 @@
       "sources": [
         "native/addon/border.cc",
         "native/addon/cpu.cc",
-        "native/addon/mapped_file.cc",
+        "native/addon/table_memory.cc",
         "native/addon/sha256_plain.cc",
         "native/addon/sha256_ni.cc",
         "native/addon/aes_ni.cc",
@@ -13,6 +13,7 @@
         "native/addon/crc32c.cc",
         "native/addon/ripemd160.cc",
         "native/addon/table.cc",
+        "native/addon/table_border.cc",
         "native/addon/table_avx512.cc",
         "native/addon/ed25519_ifma.cc",
         "native/limits/limits.cc",

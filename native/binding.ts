@@ -12,15 +12,15 @@ export const CPU_FEATURES = ['sha', 'sse42', 'aes', 'vaes', 'avx2', 'avx512', 'i
 /** One of them. */
 export type CpuFeature = (typeof CPU_FEATURES)[number];
 
-const BORDER_VERSION = 1;
+const BORDER_VERSION = 2;
 
-/** What `tableFind` and `tablePut` of the addon return. */
+/** What the addon's table kernels return instead of 0. */
 export const TABLE_FULL = 1;
 /** No empty slot at all. */
 export const TABLE_CORRUPT = 2;
 
-/** A mapping's buffer and the handle that syncs and closes it. */
-export interface NativeMapping {
+/** A table's memory and the handle that releases it. */
+export interface NativeMemory {
   readonly buffer: ArrayBuffer;
   readonly handle: object;
 }
@@ -50,23 +50,28 @@ export interface NativeFunctions {
     verdicts: Bytes,
   ) => void;
   ripemd160Keys(keys: Bytes, out: Bytes): void;
-  /** 0, or TABLE_CORRUPT. */
-  tableFind(table: Bytes, slotCountLog2: number, secret: Bytes, addresses: Bytes, slots: Int32Array): number;
-  /** 0, TABLE_FULL or TABLE_CORRUPT; added[0] becomes the number of new entries. */
-  tablePut(
-    table: Bytes,
-    slotCountLog2: number,
-    secret: Bytes,
-    used: number,
-    entries: Bytes,
-    added: Uint32Array,
-  ): number;
-  /** A mapping, or a negative errno. */
-  mapFile(path: string, sizeBytes: number, create: boolean): NativeMapping | number;
-  /** 0 or a negative errno. */
-  syncMapping(handle: object): number;
-  closeMapping(handle: object, buffer: ArrayBuffer): void;
+  /** The table kernels: 0, TABLE_FULL or TABLE_CORRUPT. */
+  tableRead(...call: [...TableArguments, ...KeyArguments, at: number, sizeBytes: number, out: Bytes]): number;
+  tablePut(...call: [...TableArguments, ...KeyArguments, position: number]): number;
+  tableDelete(...call: [...TableArguments, ...KeyArguments]): number;
+  tableMissing(...call: [...TableArguments, ...KeyArguments, missing: Uint32Array]): number;
+  tableMove(...call: [...TableArguments, shard: number, lines: number]): number;
+  /** Zeroed memory, or null. */
+  allocateTable(sizeBytes: number): NativeMemory | null;
+  releaseTable(handle: object, buffer: ArrayBuffer): void;
 }
+
+/** A `TableShards`, taken apart. */
+export type TableArguments = [
+  slotSizeBytes: number,
+  secret: Bytes,
+  tables: readonly Bytes[],
+  olds: readonly Bytes[],
+  state: Uint32Array,
+];
+
+/** Keys of a table kernel. */
+export type KeyArguments = [keys: Bytes, strideBytes: number, count: number];
 
 /** A bare loop (native/limits): does `units` of work, mostly on `memory`, whose size is a power of two of at least 16 KiB. */
 export type LimitLoop = (units: number, memory: Uint8Array) => number;

@@ -4,12 +4,17 @@
  * Invariants: a wrong argument is a `TypeError` naming it, what was found and what is wanted; nothing is written before
  * every check passed; a raw kernel behind these checks never sees a length it must doubt.
  */
-import type { KernelPath, Kernels } from './kernels.ts';
+import type { KernelPath, Kernels, TableShards } from './kernels.ts';
 import type { RawKernels } from './raw-kernels.ts';
 
 const COUNT_MAX = 2 ** 31 - 1;
-const SLOT_COUNT_LOG2_MAX = 25;
-const MAP_BYTES_MAX = 2 ** 30;
+const SHARDS_MAX = 256;
+const TABLE_BYTES_MIN = 128;
+const TABLE_BYTES_MAX = 2 ** 30;
+const LINE_BYTES = 64;
+const ADDRESS_BYTES = 20;
+const STRIDE_BYTES_MAX = 1024;
+const POSITION_MAX = 2 ** 32 - 2;
 const PAGE_BYTES = 4096;
 
 function fail(what: string, wanted: string, found: unknown): never {
@@ -96,10 +101,60 @@ function apart(output: ArrayBufferView, input: ArrayBufferView, what: string): v
   if (overlap(output, input)) fail(what, 'apart from the inputs', 'an overlap');
 }
 
-function checkTable(table: Uint8Array, slotCountLog2: number, secret: Uint8Array): void {
-  integer(slotCountLog2, 0, SLOT_COUNT_LOG2_MAX, 'slotCountLog2');
-  sized(table, 32 * 2 ** slotCountLog2, 'table');
+const isPowerOfTwo = (value: number): boolean => value > 0 && 2 ** Math.round(Math.log2(value)) === value;
+
+function checkTable(value: Uint8Array, sizeBytesMax: number, what: string): void {
+  const found = bytes(value, what);
+  if (!isPowerOfTwo(found) || found < TABLE_BYTES_MIN || found > sizeBytesMax)
+    fail(what, `a power of two of bytes within ${TABLE_BYTES_MIN} .. ${sizeBytesMax}`, found);
+  if (value.byteOffset % 4 !== 0) fail(what, 'aligned to 4 bytes', value.byteOffset);
+}
+
+function checkOld(shards: TableShards, index: number): void {
+  const old = shards.olds[index]!;
+  if (bytes(old, `olds[${index}]`) === 0) return;
+  checkTable(old, shards.tables[index]!.length, `olds[${index}]`);
+  apart(old, shards.tables[index]!, `olds[${index}]`);
+  const lines = old.length / LINE_BYTES;
+  integer(shards.state[4 * index + 2]!, 0, lines - 1, `state: first line moved of shard ${index}`);
+  integer(shards.state[4 * index + 3]!, 0, lines - 1, `state: lines moved of shard ${index}`);
+}
+
+function checkShards(shards: TableShards): void {
+  if (typeof shards !== 'object' || shards === null) fail('shards', 'a TableShards', typeof shards);
+  const { slotSizeBytes, secret, tables, olds, state } = shards;
+  if (slotSizeBytes !== 32 && slotSizeBytes !== 64) fail('slotSizeBytes', '32 or 64', slotSizeBytes);
   sized(secret, 16, 'secret');
+  if (!Array.isArray(tables) || !isPowerOfTwo(tables.length) || tables.length > SHARDS_MAX)
+    fail('tables', `an array of a power of two of tables, at most ${SHARDS_MAX}`, typeof tables);
+  if (!Array.isArray(olds) || olds.length !== tables.length) fail('olds', 'as long as tables', typeof olds);
+  words(state, 4 * tables.length, 'state');
+  for (let index = 0; index < tables.length; index++) {
+    checkTable(tables[index]!, TABLE_BYTES_MAX, `tables[${index}]`);
+    apart(state, tables[index]!, 'state');
+    checkOld(shards, index);
+  }
+}
+
+function words(value: Uint32Array, length: number, what: string): void {
+  if (!(value instanceof Uint32Array)) fail(what, 'a Uint32Array', typeof value);
+  if (isDetached(value)) fail(what, 'attached to its buffer', 'a detached one');
+  if (value.length !== length) fail(what, `${length} elements long`, value.length);
+}
+
+/** Keys (or records of `sizeBytes`) that a table kernel reads. */
+function checkKeys(keys: Uint8Array, sizeBytes: number, strideBytes: number, count: number): void {
+  integer(strideBytes, sizeBytes, STRIDE_BYTES_MAX, 'strideBytes');
+  if (strideBytes % 4 !== 0) fail('strideBytes', 'a multiple of 4', strideBytes);
+  integer(count, 0, COUNT_MAX, 'count');
+  const needed = count === 0 ? 0 : (count - 1) * strideBytes + sizeBytes;
+  if (bytes(keys, 'keys') < needed) fail('keys', `at least ${needed} bytes`, keys.length);
+}
+
+/** What a table kernel writes must not be what it reads. */
+function apartFromTables(shards: TableShards, value: ArrayBufferView, what: string): void {
+  for (const table of shards.tables) apart(value, table, what);
+  for (const old of shards.olds) apart(value, old, what);
 }
 
 type Hashing = Pick<
@@ -186,38 +241,65 @@ function checkedCiphers(raw: RawKernels): Ciphers {
   };
 }
 
-type Storage = Pick<Kernels, 'tableFind' | 'tablePut' | 'mapFile'>;
+type Tables = Pick<Kernels, 'tableRead' | 'tablePut' | 'tableDelete' | 'tableMissing' | 'tableMove' | 'tableArena'>;
 
-function checkedStorage(raw: RawKernels): Storage {
+function checkedTables(raw: RawKernels): Tables {
   return {
-    tableFind: (table, slotCountLog2, secret, addresses, slots) => {
-      checkTable(table, slotCountLog2, secret);
-      const n = items(addresses, 20, 'addresses');
-      if (!(slots instanceof Int32Array)) fail('slots', 'an Int32Array', typeof slots);
-      if (slots.length !== n) fail('slots', `${n} elements long, one for each address`, slots.length);
-      for (const input of [table, addresses]) apart(slots, input, 'slots');
-      raw.tableFind(table, slotCountLog2, secret, addresses, slots);
+    tableRead: (shards, keys, strideBytes, at, sizeBytes, out) => {
+      checkShards(shards);
+      integer(sizeBytes, 4, shards.slotSizeBytes, 'sizeBytes');
+      integer(at, 0, shards.slotSizeBytes - sizeBytes, 'at');
+      if ((at | sizeBytes) % 4 !== 0) fail('at and sizeBytes', 'multiples of 4', `${at}, ${sizeBytes}`);
+      const n = items(out, sizeBytes, 'out');
+      checkKeys(keys, ADDRESS_BYTES, strideBytes, n);
+      apart(out, keys, 'out');
+      apart(out, shards.state, 'out');
+      apartFromTables(shards, out, 'out');
+      if (n > 0) raw.tableRead(shards, keys, strideBytes, at, sizeBytes, out);
     },
-    tablePut: (table, slotCountLog2, secret, used, entries) => {
-      checkTable(table, slotCountLog2, secret);
-      integer(used, 0, 2 ** slotCountLog2, 'used');
-      const n = items(entries, 32, 'entries');
-      apart(table, entries, 'table');
-      for (let at = 28; at < 32 * n; at += 32)
-        if ((entries[at]! | entries[at + 1]! | entries[at + 2]! | entries[at + 3]!) === 0)
-          fail(`log position of entries[${(at - 28) / 32}]`, 'more than 0', 0);
-      return raw.tablePut(table, slotCountLog2, secret, used, entries);
+    tablePut: (shards, records, strideBytes, count, position) => {
+      checkShards(shards);
+      checkKeys(records, shards.slotSizeBytes - 4, strideBytes, count);
+      integer(position, 1, POSITION_MAX, 'position');
+      apartFromTables(shards, records, 'records');
+      raw.tablePut(shards, records, strideBytes, count, position);
     },
-    mapFile: (path, sizeBytes, options) => {
-      if (typeof path !== 'string' || path === '' || path.includes('\0')) fail('path', 'a file path', path);
-      integer(sizeBytes, PAGE_BYTES, MAP_BYTES_MAX, 'sizeBytes');
-      if (sizeBytes % PAGE_BYTES !== 0) fail('sizeBytes', `a multiple of ${PAGE_BYTES}`, sizeBytes);
-      return raw.mapFile(path, sizeBytes, { create: options.create === true });
+    tableDelete: (shards, keys, strideBytes, count) => {
+      checkShards(shards);
+      checkKeys(keys, ADDRESS_BYTES, strideBytes, count);
+      apartFromTables(shards, keys, 'keys');
+      raw.tableDelete(shards, keys, strideBytes, count);
+    },
+    tableMissing: (shards, keys, strideBytes, count, missing) => {
+      checkShards(shards);
+      checkKeys(keys, ADDRESS_BYTES, strideBytes, count);
+      words(missing, shards.tables.length, 'missing');
+      apart(missing, keys, 'missing');
+      apartFromTables(shards, missing, 'missing');
+      raw.tableMissing(shards, keys, strideBytes, count, missing);
+    },
+    tableMove: (shards, shard, lines) => {
+      checkShards(shards);
+      integer(shard, 0, shards.tables.length - 1, 'shard');
+      integer(lines, 0, COUNT_MAX, 'lines');
+      if (shards.olds[shard]!.length === 0) fail('shard', 'one that moves', shard);
+      return raw.tableMove(shards, shard, lines);
+    },
+    tableArena: () => {
+      const arena = raw.tableArena();
+      return {
+        ...arena,
+        allocate: (sizeBytes) => {
+          integer(sizeBytes, PAGE_BYTES, TABLE_BYTES_MAX, 'sizeBytes');
+          if (!isPowerOfTwo(sizeBytes)) fail('sizeBytes', 'a power of two', sizeBytes);
+          return arena.allocate(sizeBytes);
+        },
+      };
     },
   };
 }
 
 /** Puts the argument checks in front of a twin. */
 export function checkedKernels(name: Kernels['name'], paths: readonly KernelPath[], raw: RawKernels): Kernels {
-  return { name, paths, ...checkedHashing(raw), ...checkedCiphers(raw), ...checkedStorage(raw) };
+  return { name, paths, ...checkedHashing(raw), ...checkedCiphers(raw), ...checkedTables(raw) };
 }

@@ -19,13 +19,34 @@ export interface KernelPath {
   readonly reason: string;
 }
 
-/** A file mapped into memory (native), or held in memory and written back (portable). */
-export interface MappedFile {
-  /** The file's bytes; valid until `close`. Never transfer it to another thread. */
-  readonly bytes: Uint8Array;
-  /** Makes every change so far durable; throws on failure. Blocks: call it from a worker, or at a checkpoint. */
-  sync(): void;
-  /** Unmaps without syncing. Idempotent; `bytes` must not be touched afterwards. */
+/**
+ * An open-addressing table as its kernels see it: 2^s shards, each 2^k lines of 64 bytes, a line being two slots of 32 bytes or one of 64.
+ *
+ *   slot: address 20, value (8 or 40 bytes), log position u32 (0: empty, 2^32 - 1: deleted)
+ *
+ * A key's SipHash-1-3 under `secret` gives its shard (low bits) and its home line (high bits); a probe goes on line by line from there.
+ * So lines come in the order of hashes, and a shard moves into a larger table line by line (`tableMove`): keys whose old home lies within
+ * `moved` lines from `start` on are in the new table, all others still in the old one. Every kernel finds them in either.
+ */
+export interface TableShards {
+  readonly slotSizeBytes: 32 | 64;
+  /** 16 bytes. */
+  readonly secret: Uint8Array;
+  /** 1 .. 256 tables, a power of two; each of a power of two of bytes, 128 .. 2^30, 4-byte aligned. Make a new object instead of changing the list. */
+  readonly tables: readonly Uint8Array[];
+  /** For each shard the table it moves out of, at most as large; empty when it does not move. */
+  readonly olds: readonly Uint8Array[];
+  /** Four words a shard: accounts, deleted slots, first old line moved, old lines moved. The kernels keep them up to date. */
+  readonly state: Uint32Array;
+}
+
+/** Memory for tables, outside of JavaScript's heap where the twin can. */
+export interface TableArena {
+  /** Zeroed bytes; a power of two within 4096 .. 2^30. Throws `TableMemoryError` when the system has none. */
+  allocate(sizeBytes: number): Uint8Array;
+  /** Gives bytes back; they must not be touched any more. Never transfer them to another thread. */
+  release(bytes: Uint8Array): void;
+  /** Gives everything back. Idempotent. */
   close(): void;
 }
 
@@ -90,29 +111,32 @@ export interface Kernels {
   ripemd160Keys(keys: Uint8Array, out: Uint8Array): void;
 
   /**
-   * Finds n addresses in an open-addressing table shard of 2^slotCountLog2 slots of 32 bytes
-   * (address 20, balance u64, log position u32, little-endian; a slot whose log position is 0 is empty).
-   * Linear probing from `SipHash-1-3(secret, address) & (slots - 1)`.
-   * @param table 32 << slotCountLog2 bytes @param secret 16 bytes @param addresses n * 20
-   * @param slots n, written: the slot's index when found, else -1 - (index of the empty slot where it would go)
+   * Copies a field of n keys' slots. Key i is the 20 bytes at `keys[i * strideBytes]`.
+   * @param strideBytes a multiple of 4, 20 .. 1024
+   * @param at first byte of the field in the slot @param sizeBytes its length, with `at` a multiple of 4
+   * @param out n * sizeBytes, written: zeros for a key that is not there. Throws `RangeError` on a damaged table, as all of these do.
    */
-  tableFind(
-    table: Uint8Array,
-    slotCountLog2: number,
-    secret: Uint8Array,
-    addresses: Uint8Array,
-    slots: Int32Array,
+  tableRead(
+    shards: TableShards,
+    keys: Uint8Array,
+    strideBytes: number,
+    at: number,
+    sizeBytes: number,
+    out: Uint8Array,
   ): void;
   /**
-   * Inserts or overwrites n entries in order (a later one wins).
-   * @param entries n * 32 bytes in the slot's layout, each log position > 0
-   * @returns how many were new. Throws `RangeError` before writing past 50 % full; entries before that stay written.
+   * Inserts or overwrites n records in order (a later one wins). Record i is a key and its value at `records[i * strideBytes]`,
+   * `slotSizeBytes - 4` bytes in all, so a run of putAccount ops is read where it stands.
+   * @param position log position of the first, 1 .. 2^32 - 2; the following ones count up, and from 2^32 - 2 go on at 1
+   * Throws `RangeError` when a shard would pass half full (of its old table, while it moves); any part may be written then.
    */
-  tablePut(table: Uint8Array, slotCountLog2: number, secret: Uint8Array, used: number, entries: Uint8Array): number;
-
-  /**
-   * Maps `sizeBytes` (a multiple of 4096, at most 1 GiB) of a file, creating and preallocating it when `create`.
-   * Throws an Error with `code` (ENOSPC, ENOENT, ...) when the file cannot be had.
-   */
-  mapFile(path: string, sizeBytes: number, options: { create: boolean }): MappedFile;
+  tablePut(shards: TableShards, records: Uint8Array, strideBytes: number, count: number, position: number): void;
+  /** Marks n keys deleted: found by probing, read as absent, taken over by the next put of the same key. Keys that are not there stay so. */
+  tableDelete(shards: TableShards, keys: Uint8Array, strideBytes: number, count: number): void;
+  /** Adds to `missing[shard]` how many of n keys have no slot; equal ones count each time. @param missing one for each shard */
+  tableMissing(shards: TableShards, keys: Uint8Array, strideBytes: number, count: number, missing: Uint32Array): void;
+  /** Moves at least `lines` lines of a moving shard; deleted slots stay behind. @returns true when the old table is empty */
+  tableMove(shards: TableShards, shard: number, lines: number): boolean;
+  /** Memory for the tables of one owner. */
+  tableArena(): TableArena;
 }

@@ -1,18 +1,16 @@
 /**
  * The native twin: the compiled addon behind the common argument checks, with the portable kernels where it has no path.
  *
- * Invariants: used only after its self-test passed; a thread that cannot have it learns why. Mapped buffers are marked so that they cannot
- * be transferred to another thread, where closing could not reach them.
+ * Invariants: used only after its self-test passed; a thread that cannot have it learns why. Tables' memory is marked so that it cannot
+ * be transferred to another thread, where releasing could not reach it.
  */
-import { getSystemErrorName } from 'node:util';
 import { markAsUntransferable } from 'node:worker_threads';
-import { type CpuFeature, type NativeFunctions, openBinding, TABLE_CORRUPT, TABLE_FULL } from './binding.ts';
+import { type CpuFeature, type NativeFunctions, openBinding, TABLE_FULL, type TableArguments } from './binding.ts';
 import { checkedKernels } from './checked.ts';
-import type { KernelPath, Kernels, MappedFile } from './kernels.ts';
-import { MappedFileError } from './mapped-file-error.ts';
+import type { KernelPath, Kernels, TableArena, TableShards } from './kernels.ts';
 import type { Ed25519Name } from './portable/choose.ts';
 import { fallbackRaw } from './portable/index.ts';
-import { type RawKernels, tableCorrupt, tableFull } from './raw-kernels.ts';
+import { type RawKernels, TableMemoryError, tableCorrupt, tableFull } from './raw-kernels.ts';
 import { failedSelfTest } from './self-test.ts';
 
 /** The twin, or null; and why. */
@@ -25,39 +23,63 @@ export interface NativeOptions {
   readonly without?: readonly CpuFeature[];
 }
 
-function systemError(negativeErrno: number, path: string, what: string): MappedFileError {
-  return new MappedFileError(getSystemErrorName(negativeErrno), path, what);
+const partsOf = ({ slotSizeBytes, secret, tables, olds, state }: TableShards): TableArguments => [
+  slotSizeBytes,
+  secret,
+  tables,
+  olds,
+  state,
+];
+
+function settle(status: number): void {
+  if (status !== 0) throw status === TABLE_FULL ? tableFull() : tableCorrupt();
 }
 
-function mapFile(native: NativeFunctions, path: string, sizeBytes: number, create: boolean): MappedFile {
-  const mapping = native.mapFile(path, sizeBytes, create);
-  if (typeof mapping === 'number')
-    throw systemError(mapping, path, `cannot map ${sizeBytes} bytes${create ? '' : ' (is the file that long?)'}`);
-  const { buffer, handle } = mapping;
-  markAsUntransferable(buffer);
+/** The table kernels over the addon. A key alone is found faster without crossing the border. */
+function tablesOver(native: NativeFunctions, portable: RawKernels): RawTables {
   return {
-    bytes: new Uint8Array(buffer),
-    sync: () => {
-      const result = native.syncMapping(handle);
-      if (result !== 0) throw systemError(result, path, 'cannot sync');
+    tableRead: (shards, keys, stride, at, size, out) => {
+      if (out.length === size) portable.tableRead(shards, keys, stride, at, size, out);
+      else settle(native.tableRead(...partsOf(shards), keys, stride, out.length / size, at, size, out));
     },
-    close: () => native.closeMapping(handle, buffer),
+    tablePut: (shards, records, stride, count, position) =>
+      settle(native.tablePut(...partsOf(shards), records, stride, count, position)),
+    tableDelete: (shards, keys, stride, count) => settle(native.tableDelete(...partsOf(shards), keys, stride, count)),
+    tableMissing: (shards, keys, stride, count, missing) =>
+      settle(native.tableMissing(...partsOf(shards), keys, stride, count, missing)),
+    tableMove: (shards, shard, lines) => {
+      settle(native.tableMove(...partsOf(shards), shard, lines));
+      return shards.state[4 * shard + 3] === shards.olds[shard]!.length / LINE_SIZE_BYTES;
+    },
+    tableArena: () => arenaOver(native),
   };
 }
 
-function tablePut(
-  native: NativeFunctions,
-  table: Uint8Array,
-  log2: number,
-  secret: Uint8Array,
-  used: number,
-  entries: Uint8Array,
-): number {
-  const added = new Uint32Array(1);
-  const status = native.tablePut(table, log2, secret, used, entries, added);
-  if (status === TABLE_FULL) throw tableFull(used + added[0]!, 2 ** log2);
-  if (status === TABLE_CORRUPT) throw tableCorrupt(2 ** log2);
-  return added[0]!;
+type RawTables = Pick<
+  RawKernels,
+  'tableRead' | 'tablePut' | 'tableDelete' | 'tableMissing' | 'tableMove' | 'tableArena'
+>;
+
+const LINE_SIZE_BYTES = 64;
+
+function arenaOver(native: NativeFunctions): TableArena {
+  const handles = new Map<ArrayBuffer, object>();
+  const give = (buffer: ArrayBuffer): void => {
+    const handle = handles.get(buffer);
+    if (handle !== undefined) native.releaseTable(handle, buffer);
+    handles.delete(buffer);
+  };
+  return {
+    allocate: (sizeBytes) => {
+      const memory = native.allocateTable(sizeBytes);
+      if (memory === null) throw new TableMemoryError(sizeBytes);
+      markAsUntransferable(memory.buffer);
+      handles.set(memory.buffer, memory.handle);
+      return new Uint8Array(memory.buffer);
+    },
+    release: (bytes) => give(bytes.buffer as ArrayBuffer),
+    close: () => [...handles.keys()].forEach(give),
+  };
 }
 
 /** The addon's functions in the shape of a twin; portable ones where it has none. */
@@ -80,11 +102,7 @@ function rawOver(native: NativeFunctions, portable: RawKernels, ed25519Forced: b
     aesCbcEncryptMany: native.aesCbcEncryptMany ?? portable.aesCbcEncryptMany,
     crc32c: native.crc32c ?? portable.crc32c,
     ripemd160Keys: native.ripemd160Keys,
-    tableFind: (table, log2, secret, addresses, slots) => {
-      if (native.tableFind(table, log2, secret, addresses, slots) !== 0) throw tableCorrupt(2 ** log2);
-    },
-    tablePut: (table, log2, secret, used, entries) => tablePut(native, table, log2, secret, used, entries),
-    mapFile: (path, sizeBytes, { create }) => mapFile(native, path, sizeBytes, create),
+    ...tablesOver(native, portable),
   };
 }
 

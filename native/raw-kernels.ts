@@ -11,12 +11,21 @@ export interface RawKernels extends Omit<Kernels, 'name' | 'paths' | 'crc32c'> {
   crc32c(data: Uint8Array, seed: number): number;
 }
 
-/** Throws RangeError when a table shard would pass half full. Shared, so that both twins say the same. */
-export function tableFull(used: number, slotCount: number): RangeError {
-  return new RangeError(`table: ${used} of ${slotCount} slots used, which is half; grow the shard before inserting`);
+/** A put that would pass half full. Shared, so that both twins say the same. */
+export function tableFull(): RangeError {
+  return new RangeError("table: half of a shard's slots are used; grow the shard before inserting");
 }
 
 /** A probe that met no empty slot: the table's bytes are not a table of ours. */
-export function tableCorrupt(slotCount: number): RangeError {
-  return new RangeError(`table: none of ${slotCount} slots is empty, so it is damaged; rebuild it from the op log`);
+export function tableCorrupt(): RangeError {
+  return new RangeError("table: none of a shard's slots is empty, so it is damaged; rebuild it from the op log");
+}
+
+/** There is no memory for a table. */
+export class TableMemoryError extends Error {
+  override readonly name = 'TableMemoryError';
+  readonly code = 'no-memory';
+  constructor(sizeBytes: number, options?: ErrorOptions) {
+    super(`no memory for a table of ${sizeBytes} bytes`, options);
+  }
 }

@@ -3,6 +3,8 @@
  *
  * A compiler bug, a CPU that lies about its features or a damaged file shows here and not in a split ledger. Takes a few milliseconds.
  */
+
+import type { TableShards } from './kernels.ts';
 import {
   CBC_ANSWER,
   CRC32C_ANSWER,
@@ -73,19 +75,22 @@ function cbcIsRight(kernels: RawKernels): boolean {
   return same(out, plain);
 }
 
+/** Puts, deletes and half a move, then everything looked up: the same bytes and answers. */
 function tableIsRight(kernels: RawKernels, portable: RawKernels): boolean {
-  const log2 = 7;
-  const [secret, entries] = [sampleBytes(16, 3), sampleBytes(32 * 60, 4)];
-  for (let i = 0; i < 60; i++) entries[32 * i + 28] = 1;
-  const put = (k: RawKernels, table: Uint8Array): number => k.tablePut(table, log2, secret, 0, entries);
-  if (!agree(32 << log2, kernels, portable, put)) return false;
-  const table = new Uint8Array(32 << log2);
-  put(portable, table);
-  const addresses = Uint8Array.from([...entries.subarray(0, 20), ...sampleBytes(20, 5)]);
-  const [found, expected] = [new Int32Array(2), new Int32Array(2)];
-  kernels.tableFind(table, log2, secret, addresses, found);
-  portable.tableFind(table, log2, secret, addresses, expected);
-  return same(found, expected);
+  const records = sampleBytes(32 * 60, 4);
+  const run = (k: RawKernels, out: Uint8Array): void => {
+    const [table, old] = [out.subarray(0, 8192), out.subarray(8192, 8192 + 4096)];
+    const secret = sampleBytes(16, 3);
+    const state = new Uint32Array(4);
+    k.tablePut({ slotSizeBytes: 32, secret, tables: [old], olds: [new Uint8Array(0)], state }, records, 32, 50, 1);
+    k.tableDelete({ slotSizeBytes: 32, secret, tables: [old], olds: [new Uint8Array(0)], state }, records, 32, 3);
+    const moving: TableShards = { slotSizeBytes: 32, secret, tables: [table], olds: [old], state };
+    k.tableMove(moving, 0, 20);
+    k.tablePut(moving, records.subarray(32 * 40), 32, 20, 0xffff_fff8);
+    k.tableRead(moving, records, 32, 20, 8, out.subarray(8192 + 4096, 8192 + 4096 + 480));
+    out.set(new Uint8Array(state.buffer), 8192 + 4096 + 480);
+  };
+  return agree(8192 + 4096 + 480 + 16, kernels, portable, run);
 }
 
 /** Name of the first kernel whose answer is wrong, or null when all are right. */

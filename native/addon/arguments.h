@@ -15,7 +15,7 @@ struct Array {
 
 class Arguments {
  public:
-  static constexpr size_t MAX = 8;
+  static constexpr size_t MAX = 12;
 
   Arguments(napi_env env, napi_callback_info info, size_t wanted) : env_(env) {
     size_t count = MAX;
@@ -36,6 +36,24 @@ class Arguments {
     return x;
   }
 
+  // The bytes of element `index` of an array of byte arrays.
+  Array<uint8_t> element(size_t i, uint32_t index) {
+    napi_value value = nullptr;
+    if (!ok_ || napi_get_element(env_, values_[i], index, &value) != napi_ok) {
+      ok_ = false;
+      return {nullptr, 0};
+    }
+    return array<uint8_t>(value, napi_uint8_array);
+  }
+
+  // Elements of a JavaScript array.
+  uint32_t array_length(size_t i) {
+    uint32_t length = 0;
+    bool is_array = false;
+    if (ok_ && (napi_is_array(env_, values_[i], &is_array) != napi_ok || !is_array || napi_get_array_length(env_, values_[i], &length) != napi_ok)) ok_ = false;
+    return length;
+  }
+
   // Notes that something must hold.
   void require(bool condition) { ok_ = ok_ && condition; }
 
@@ -50,12 +68,17 @@ class Arguments {
  private:
   template <typename Element>
   Array<Element> array(size_t i, napi_typedarray_type wanted) {
+    return array<Element>(values_[i], wanted);
+  }
+
+  template <typename Element>
+  Array<Element> array(napi_value value, napi_typedarray_type wanted) {
     if (!ok_) return {nullptr, 0};
     napi_typedarray_type type = napi_int8_array;
     size_t length = 0;
     void *data = nullptr;
     // A value that is no typed array at all gives napi_invalid_arg.
-    if (napi_get_typedarray_info(env_, values_[i], &type, &length, &data, nullptr, nullptr) != napi_ok || type != wanted) {
+    if (napi_get_typedarray_info(env_, value, &type, &length, &data, nullptr, nullptr) != napi_ok || type != wanted) {
       ok_ = false;
       return {nullptr, 0};
     }

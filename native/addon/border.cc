@@ -8,12 +8,13 @@
 #include "cpu.h"
 #include "kernels.h"
 #include "../limits/limits_border.h"
-#include "mapped_file.h"
+#include "table_border.h"
+#include "table_memory.h"
 
 namespace {
 
 // Raised whenever a function here changes its arguments or results; binding.ts asks for exactly this one.
-constexpr double BORDER_VERSION = 1;
+constexpr double BORDER_VERSION = 2;
 
 struct Dispatch {
   Sha256Kernels sha256;
@@ -158,40 +159,6 @@ napi_value ed25519_verify(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-constexpr uint32_t SLOT_COUNT_LOG2_MAX = 25;
-
-// 0: done, 1: half full, 2: no empty slot.
-napi_value table_find(napi_env env, napi_callback_info info) {
-  Arguments args(env, info, 5);
-  const auto table = args.bytes(0);
-  const uint32_t log2 = args.number(1);
-  const auto secret = args.bytes(2), addresses = args.bytes(3);
-  const auto slots = args.integers(4);
-  args.require(log2 <= SLOT_COUNT_LOG2_MAX && table.length == (size_t)32 << log2 && secret.length == 16);
-  args.require(addresses.length % 20 == 0 && slots.length == addresses.length / 20);
-  if (!args.ok()) return args.refuse("tableFind");
-  const TableStatus status = kernels(args).table.find(table.data, log2, secret.data, addresses.data, slots.length, slots.data);
-  return make_number(env, (double)(int)status);
-}
-
-// As tableFind; counts[0] becomes the number of new entries.
-napi_value table_put(napi_env env, napi_callback_info info) {
-  Arguments args(env, info, 6);
-  const auto table = args.bytes(0);
-  const uint32_t log2 = args.number(1);
-  const auto secret = args.bytes(2);
-  const uint32_t used = args.number(3);
-  const auto entries = args.bytes(4);
-  const auto counts = args.words(5);
-  args.require(log2 <= SLOT_COUNT_LOG2_MAX && table.length == (size_t)32 << log2 && secret.length == 16);
-  args.require(entries.length % 32 == 0 && counts.length == 1);
-  if (!args.ok()) return args.refuse("tablePut");
-  size_t added = 0;
-  const TableStatus status = kernels(args).table.put(table.data, log2, secret.data, used, entries.data, entries.length / 32, &added);
-  counts.data[0] = (uint32_t)added;
-  return make_number(env, (double)(int)status);
-}
-
 void set_function(napi_env env, napi_value target, const char *name, napi_callback callback, const void *context) {
   napi_value function;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, const_cast<void *>(context), &function) == napi_ok)
@@ -213,7 +180,7 @@ napi_value make_paths(napi_env env, const Dispatch &d) {
   if (d.crc32c.path) set_string(env, paths, "crc32c", d.crc32c.path);
   set_string(env, paths, "ripemd160", d.ripemd160.path);
   set_string(env, paths, "table", d.table.path);
-  set_string(env, paths, "mapped-file", "mmap");
+  set_string(env, paths, "table-memory", "mmap, huge pages");
   return paths;
 }
 
@@ -243,11 +210,13 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
   if (d->ed25519.path) set_function(env, result, "ed25519Verify", ed25519_verify, d);
   if (d->crc32c.path) set_function(env, result, "crc32c", crc32c, d);
   set_function(env, result, "ripemd160Keys", ripemd160_keys, d);
-  set_function(env, result, "tableFind", table_find, d);
-  set_function(env, result, "tablePut", table_put, d);
-  set_function(env, result, "mapFile", map_file, d);
-  set_function(env, result, "syncMapping", sync_mapping, d);
-  set_function(env, result, "closeMapping", close_mapping, d);
+  set_function(env, result, "tableRead", table_read, &d->table);
+  set_function(env, result, "tablePut", table_put, &d->table);
+  set_function(env, result, "tableDelete", table_delete, &d->table);
+  set_function(env, result, "tableMissing", table_missing, &d->table);
+  set_function(env, result, "tableMove", table_move, &d->table);
+  set_function(env, result, "allocateTable", allocate_table, d);
+  set_function(env, result, "releaseTable", release_table, d);
   napi_set_named_property(env, result, "paths", make_paths(env, *d));
   return result;
 }

@@ -55,12 +55,47 @@ struct Ed25519Kernel {
 
 enum class TableStatus { ok, full, corrupt };
 
+// What changes while a table is used, four words a shard; the caller's memory.
+struct TableState {
+  uint32_t live, tombstones;
+  uint32_t start, moved;  // line of the old table where moving began, and lines moved
+};
+
+// One shard's memory. Homes are the hash's high word >> shift. Not moving: old is null, old_mask 0, moved 1.
+struct TableShard {
+  uint8_t *table, *table_end;
+  uint8_t *old, *old_end;
+  uint32_t shift, old_shift, old_mask;
+  uint32_t start, moved;
+  uint32_t limit;  // slots in use at most
+  TableState *state;
+};
+
+struct TableShards {
+  const TableShard *shards;
+  uint32_t mask;  // shards - 1
+  bool growing;  // any of them
+  const uint8_t *secret;
+};
+
+// Key i: 20 bytes at first + i * stride; in a put, its value right behind it.
+struct TableKeys {
+  const uint8_t *first;
+  size_t stride, count;
+};
+
+// Each for slots of 32 and of 64 bytes.
 struct TableKernels {
   const char *path;
-  // slots[i] = found slot, or -1 - (empty slot).
-  TableStatus (*find)(const uint8_t *table, unsigned log2, const uint8_t *secret, const uint8_t *addresses, size_t n, int32_t *slots);
-  // *added counts the new entries written, also when the status is not ok.
-  TableStatus (*put)(uint8_t *table, unsigned log2, const uint8_t *secret, size_t used, const uint8_t *entries, size_t n, size_t *added);
+  // out[i] = `size` bytes of the slot from `at` on; zeros for a key that is not there or deleted.
+  TableStatus (*read[2])(const TableShards &set, const TableKeys &keys, size_t at, size_t size, uint8_t *out);
+  // Log positions count up from `position`. Not ok: any part may have been written.
+  TableStatus (*put[2])(const TableShards &set, const TableKeys &keys, uint32_t position);
+  TableStatus (*bury[2])(const TableShards &set, const TableKeys &keys);
+  // Adds to counts[shard] the keys that have no slot.
+  TableStatus (*missing[2])(const TableShards &set, const TableKeys &keys, uint32_t *counts);
+  // Moves at least `lines` lines of a shard's old table; `state` says how far it is.
+  TableStatus (*move[2])(const TableShards &set, uint32_t shard, uint32_t lines);
 };
 
 Sha256Kernels sha256_plain();

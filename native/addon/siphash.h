@@ -1,4 +1,4 @@
-// SipHash-1-3 of a 20-byte address, folded to 32 bits: one at a time.
+// SipHash-1-3 of a 20-byte address: one at a time.
 // Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012).
 #pragma once
 #include <cstddef>
@@ -24,7 +24,7 @@ struct SipHash {
     v2 += v1, v1 = rotl(v1, 17) ^ v2, v2 = rotl(v2, 32);
   }
 
-  uint32_t one(const uint8_t *address) const {
+  uint64_t one(const uint8_t *address) const {
     uint64_t words[3] = {0, 0, 0};
     memcpy(words, address, 20);
     words[2] |= (uint64_t)20 << 56;
@@ -36,10 +36,10 @@ struct SipHash {
     }
     v2 ^= 0xff;
     for (int i = 0; i < 3; i++) round(v0, v1, v2, v3);
-    return (uint32_t)(v0 ^ v1 ^ v2 ^ v3);
+    return v0 ^ v1 ^ v2 ^ v3;
   }
 
-  void block(const uint8_t *keys, size_t stride, uint32_t *hashes) const {
+  void block(const uint8_t *keys, size_t stride, uint64_t *hashes) const {
     for (size_t i = 0; i < 8; i++) hashes[i] = one(keys + i * stride);
   }
 };

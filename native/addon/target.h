@@ -16,3 +16,4 @@
 
 #define CAIRN_INLINE static inline __attribute__((always_inline))
 #define CAIRN_INLINE_MEMBER inline __attribute__((always_inline))
+#define CAIRN_INLINE_LAMBDA __attribute__((always_inline))

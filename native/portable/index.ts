@@ -10,10 +10,10 @@ import { type Choice, chooseCbc, chooseEd25519, chooseSha256, type Ed25519Name, 
 import { crc32c } from './crc32c.ts';
 import { ed25519Verify } from './ed25519.ts';
 import type { Ed25519Backend } from './ed25519-backend.ts';
-import { mapFile } from './mapped-file.ts';
 import { pohVerify } from './poh-verify.ts';
 import { nodeEngine, type Sha256Engine } from './sha256-engine.ts';
-import { tableFind, tablePut } from './table.ts';
+import { plainSipHasher, type SipHasher, wasmSipHasher } from './siphash.ts';
+import { tableKernels } from './table.ts';
 
 function ripemd160Keys(keys: Uint8Array, out: Uint8Array): void {
   for (let i = 0; i * 32 < keys.length; i++) out.set(ripemd160(keys.subarray(32 * i, 32 * i + 32)), 20 * i);
@@ -41,8 +41,18 @@ export function fallbackRaw(ed25519?: Ed25519Name): PortableTwin {
   return assemble(sha, chooseEd25519(ed25519));
 }
 
+/** SipHash in WebAssembly, else in plain TypeScript. */
+function chooseSipHasher(): Choice<SipHasher & { readonly path: string }> {
+  try {
+    return { backend: { ...wasmSipHasher(), path: 'typescript, wasm hash' }, reason: 'the fastest portable path' };
+  } catch {
+    return { backend: { ...plainSipHasher(), path: 'typescript' }, reason: 'no WebAssembly here' };
+  }
+}
+
 function assemble(sha: Choice<Sha256Engine>, signatures: Choice<Ed25519Backend>): PortableTwin {
   const cbc = chooseCbc();
+  const sip = chooseSipHasher();
   const engine = sha.backend;
   const raw: RawKernels = {
     sha256: engine.hash,
@@ -59,9 +69,7 @@ function assemble(sha: Choice<Sha256Engine>, signatures: Choice<Ed25519Backend>)
     aesCbcEncryptMany: (keys, chains, input, outputs) => encryptMany(cbc.backend, keys, chains, input, outputs),
     crc32c,
     ripemd160Keys,
-    tableFind,
-    tablePut,
-    mapFile,
+    ...tableKernels(sip.backend),
   };
   const paths = [
     pathOf('sha256', sha),
@@ -69,8 +77,8 @@ function assemble(sha: Choice<Sha256Engine>, signatures: Choice<Ed25519Backend>)
     pathOf('ed25519', signatures),
     plain('crc32c', 'typescript', 'eight tables'),
     plain('ripemd160', 'noble', 'the only portable path'),
-    plain('table', 'typescript', 'the only portable path'),
-    plain('mapped-file', 'memory', 'held in memory, written back at sync: changes of others are not seen'),
+    pathOf('table', sip),
+    plain('table-memory', 'array buffers', 'the only portable path'),
   ];
   return { raw, paths };
 }

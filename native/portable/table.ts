@@ -1,70 +1,241 @@
 /**
- * The account table's kernels: batched lookup and insert by linear probing in one shard.
+ * The account table's kernels in TypeScript: batched lookup, insert, delete and moving, over 32-bit words of the tables.
  *
- * Owns: nothing; the shard's bytes are the caller's. A slot is address 20, balance u64, log position u32; log position 0 means empty.
+ * A chunk of keys is hashed, then the first slot of every home is read, so that the memory's latency is paid side by side, then every key
+ * is looked at. The order of inserts, and so every byte, is that of the native twin. Owns: nothing; the tables are the caller's.
  * Invariant: a probe ends after at most every slot was seen once, also on damaged bytes.
  */
-import { tableCorrupt, tableFull } from '../raw-kernels.ts';
-import { sipHashAddress } from './siphash.ts';
+import type { TableArena, TableShards } from '../kernels.ts';
+import { type RawKernels, TableMemoryError, tableCorrupt, tableFull } from '../raw-kernels.ts';
+import { chunkOf, type SipHasher } from './siphash.ts';
 
-const SLOT_BYTES = 32;
-const ADDRESS_BYTES = 20;
-const LOG_POSITION_AT = 28;
+const ADDRESS_WORDS = 5;
+const LINE_WORDS = 16;
+/** -1 as a signed word: 2^32 - 1. */
+const TOMBSTONE = -1;
+const STATE_WORDS = 4;
+const [LIVE, TOMBSTONES, START, MOVED] = [0, 1, 2, 3];
+const POSITION_MAX = 2 ** 32 - 2;
 
-const isEmpty = (table: Uint8Array, at: number): boolean =>
-  (table[at + LOG_POSITION_AT]! |
-    table[at + LOG_POSITION_AT + 1]! |
-    table[at + LOG_POSITION_AT + 2]! |
-    table[at + LOG_POSITION_AT + 3]!) ===
-  0;
-
-function sameAddress(table: Uint8Array, at: number, addresses: Uint8Array, from: number): boolean {
-  for (let i = 0; i < ADDRESS_BYTES; i++) if (table[at + i] !== addresses[from + i]) return false;
-  return true;
+/** A shard's tables as words; shifts turn a hash's high word into a line. */
+interface Shard {
+  readonly table: Int32Array;
+  readonly shift: number;
+  readonly old: Int32Array | undefined;
+  readonly oldShift: number;
+  readonly oldMask: number;
+  /** Slots that may be used. */
+  readonly limit: number;
 }
 
-/** Slot of the address at `from`, or -1 - (the empty slot where it would go). */
-function probe(table: Uint8Array, mask: number, secret: Uint8Array, addresses: Uint8Array, from: number): number {
-  let slot = sipHashAddress(secret, addresses, from) & mask;
-  for (let seen = 0; seen <= mask; seen++) {
-    const at = slot * SLOT_BYTES;
-    if (isEmpty(table, at)) return -1 - slot;
-    if (sameAddress(table, at, addresses, from)) return slot;
-    slot = (slot + 1) & mask;
-  }
-  throw tableCorrupt(mask + 1);
+const wordsOf = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+const shiftOf = (words: Int32Array): number => 32 - Math.log2(words.length / LINE_WORDS);
+
+function shardOf({ slotSizeBytes, tables, olds }: TableShards, index: number): Shard {
+  const table = wordsOf(tables[index]!);
+  const old = olds[index]!.length === 0 ? undefined : wordsOf(olds[index]!);
+  const limit = ((old ?? table).length * 4) / slotSizeBytes / 2;
+  const oldShift = old === undefined ? 31 : shiftOf(old);
+  return { table, shift: shiftOf(table), old, oldShift, oldMask: (old?.length ?? 0) / LINE_WORDS - 1, limit };
 }
 
-/** The kernel `tableFind`. */
-export function tableFind(
-  table: Uint8Array,
-  slotCountLog2: number,
-  secret: Uint8Array,
-  addresses: Uint8Array,
-  slots: Int32Array,
-): void {
-  const mask = 2 ** slotCountLog2 - 1;
-  for (let i = 0; i < slots.length; i++) slots[i] = probe(table, mask, secret, addresses, i * ADDRESS_BYTES);
+/** A table's shards as words, kept while its TableShards lives. */
+const known = new WeakMap<TableShards, Shard[]>();
+
+function shardsOf(shards: TableShards): Shard[] {
+  const found = known.get(shards);
+  if (found !== undefined) return found;
+  const made = shards.tables.map((_, index) => shardOf(shards, index));
+  known.set(shards, made);
+  return made;
 }
 
-/** The kernel `tablePut`. */
-export function tablePut(
-  table: Uint8Array,
-  slotCountLog2: number,
-  secret: Uint8Array,
-  used: number,
-  entries: Uint8Array,
-): number {
-  const slotCount = 2 ** slotCountLog2;
-  let added = 0;
-  for (let from = 0; from < entries.length; from += SLOT_BYTES) {
-    const found = probe(table, slotCount - 1, secret, entries, from);
-    const slot = found < 0 ? -1 - found : found;
-    if (found < 0) {
-      if ((used + added + 1) * 2 > slotCount) throw tableFull(used + added, slotCount);
-      added += 1;
+type TableKernels = Pick<
+  RawKernels,
+  'tableRead' | 'tablePut' | 'tableDelete' | 'tableMissing' | 'tableMove' | 'tableArena'
+>;
+
+/** Sees one key: the table it belongs to, the slot where it is or -1 - the empty slot, the key's place in the call, and in the staged words. */
+type Visit = (words: Int32Array, slot: number, shard: number, index: number, key: number) => void;
+
+/** The kernels over a hasher. */
+export function tableKernels(hasher: SipHasher): TableKernels {
+  const { keys, hashes } = hasher;
+  const homes = new Int32Array(hashes.length / 2);
+  const sides: Int32Array[] = [];
+  /** Takes what only had to be read. */
+  const sink = new Int32Array(1);
+
+  /** Hashes a chunk, and reads a word of every home. */
+  const enter = (
+    shards: TableShards,
+    all: Shard[],
+    bytes: Uint8Array,
+    stride: number,
+    from: number,
+    count: number,
+  ): void => {
+    hasher.hash(shards.secret, bytes, stride, from, count);
+    const { state } = shards;
+    const mask = all.length - 1;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const index = hashes[2 * i]! & mask;
+      const high = hashes[2 * i + 1]!;
+      const shard = all[index]!;
+      let words = shard.table;
+      let line = high >>> shard.shift;
+      if (shard.old !== undefined) {
+        const oldLine = high >>> shard.oldShift;
+        if (((oldLine - state[STATE_WORDS * index + START]!) & shard.oldMask) >= state[STATE_WORDS * index + MOVED]!) {
+          words = shard.old;
+          line = oldLine;
+        }
+      }
+      sides[i] = words;
+      homes[i] = line * LINE_WORDS;
+      sum ^= words[line * LINE_WORDS]!;
     }
-    table.set(entries.subarray(from, from + SLOT_BYTES), slot * SLOT_BYTES);
-  }
-  return added;
+    sink[0] = sum;
+  };
+
+  const probe = (words: Int32Array, home: number, slotWords: number, key: number): number => {
+    const [a, b, c, d, e] = [keys[key]!, keys[key + 1]!, keys[key + 2]!, keys[key + 3]!, keys[key + 4]!];
+    let at = home;
+    for (let seen = 0; seen < words.length; seen += slotWords) {
+      if (words[at + slotWords - 1] === 0) return -1 - at;
+      if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d && words[at + 4] === e)
+        return at;
+      at += slotWords;
+      if (at === words.length) at = 0;
+    }
+    throw tableCorrupt();
+  };
+
+  const each = (shards: TableShards, bytes: Uint8Array, stride: number, count: number, visit: Visit): void => {
+    const all = shardsOf(shards);
+    const slotWords = shards.slotSizeBytes >>> 2;
+    const chunk = chunkOf(stride);
+    for (let from = 0; from < count; from += chunk) {
+      const here = Math.min(chunk, count - from);
+      enter(shards, all, bytes, stride, from, here);
+      for (let i = 0, key = 0; i < here; i++, key += stride >>> 2) {
+        const words = sides[i]!;
+        visit(words, probe(words, homes[i]!, slotWords, key), hashes[2 * i]! & (all.length - 1), from + i, key);
+      }
+    }
+  };
+
+  const tableRead: TableKernels['tableRead'] = (shards, bytes, stride, at, sizeBytes, out) => {
+    const [first, count, last] = [at >>> 2, sizeBytes >>> 2, (shards.slotSizeBytes >>> 2) - 1];
+    const aligned = out.byteOffset % 4 === 0;
+    const field = aligned ? wordsOf(out) : new Int32Array(out.length >>> 2);
+    each(shards, bytes, stride, out.length / sizeBytes, (words, slot, _shard, index) => {
+      const there = slot >= 0 && words[slot + last] !== TOMBSTONE;
+      for (let i = 0; i < count; i++) field[index * count + i] = there ? words[slot + first + i]! : 0;
+    });
+    if (!aligned) out.set(new Uint8Array(field.buffer));
+  };
+
+  /** The records a put reads: their values are not staged, as only the keys are. */
+  const tablePut: TableKernels['tablePut'] = (shards, records, stride, count, position) => {
+    const all = shardsOf(shards);
+    const { state } = shards;
+    const last = (shards.slotSizeBytes >>> 2) - 1;
+    const source = wordsOf(records.byteOffset % 4 === 0 ? records : records.slice());
+    each(shards, records, stride, count, (words, slot, shard, index, key) => {
+      const base = STATE_WORDS * shard;
+      let to = slot;
+      if (slot < 0) {
+        if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > all[shard]!.limit) throw tableFull();
+        to = -1 - slot;
+        for (let i = 0; i < ADDRESS_WORDS; i++) words[to + i] = keys[key + i]!;
+        state[base + LIVE]! += 1;
+      } else if (words[slot + last] === TOMBSTONE) {
+        state[base + LIVE]! += 1;
+        state[base + TOMBSTONES]! -= 1;
+      }
+      const from = (index * stride) >>> 2;
+      for (let i = ADDRESS_WORDS; i < last; i++) words[to + i] = source[from + i]!;
+      words[to + last] = ((position - 1 + index) % POSITION_MAX) + 1;
+    });
+  };
+
+  const tableDelete: TableKernels['tableDelete'] = (shards, bytes, stride, count) => {
+    const { state } = shards;
+    const last = (shards.slotSizeBytes >>> 2) - 1;
+    each(shards, bytes, stride, count, (words, slot, shard) => {
+      if (slot < 0 || words[slot + last] === TOMBSTONE) return;
+      words.fill(0, slot + ADDRESS_WORDS, slot + last);
+      words[slot + last] = TOMBSTONE;
+      state[STATE_WORDS * shard + LIVE]! -= 1;
+      state[STATE_WORDS * shard + TOMBSTONES]! += 1;
+    });
+  };
+
+  const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) =>
+    each(shards, bytes, stride, count, (_words, slot, shard) => {
+      if (slot < 0) missing[shard]! += 1;
+    });
+
+  /** Puts slots carried out of an old table into the new one, in order. */
+  const unload = ({ table, shift }: Shard, { secret, slotSizeBytes }: TableShards, carried: Uint8Array): void => {
+    const slotWords = slotSizeBytes >>> 2;
+    const source = wordsOf(carried);
+    const count = carried.length / slotSizeBytes;
+    const chunk = chunkOf(slotSizeBytes);
+    for (let from = 0; from < count; from += chunk) {
+      const here = Math.min(chunk, count - from);
+      hasher.hash(secret, carried, slotSizeBytes, from, here);
+      for (let i = 0; i < here; i++) {
+        const found = probe(table, (hashes[2 * i + 1]! >>> shift) * LINE_WORDS, slotWords, i * slotWords);
+        const [to, at] = [found < 0 ? -1 - found : found, (from + i) * slotWords];
+        for (let word = 0; word < slotWords; word++) table[to + word] = source[at + word]!;
+      }
+    }
+  };
+
+  /** Stops behind a line that is not full: no key whose home was moved lies behind it. */
+  const tableMove: TableKernels['tableMove'] = (shards, index, wanted) => {
+    const shard = shardsOf(shards)[index]!;
+    const old = shard.old!;
+    const { state, slotSizeBytes } = shards;
+    const [base, slotWords, lines] = [STATE_WORDS * index, slotSizeBytes >>> 2, shard.oldMask + 1];
+    const carried: number[] = [];
+    const end = Math.min(lines, state[base + MOVED]! + wanted);
+    let whole = false;
+    let at = state[base + MOVED]!;
+    for (; at < end || whole; at++) {
+      if (at > 2 * lines) throw tableCorrupt();
+      const line = ((state[base + START]! + at) & shard.oldMask) * LINE_WORDS;
+      whole = true;
+      for (let slot = line; slot < line + LINE_WORDS; slot += slotWords) {
+        const position = old[slot + slotWords - 1]!;
+        if (position === 0) whole = false;
+        else if (position === TOMBSTONE) state[base + TOMBSTONES]! -= 1;
+        else for (let word = 0; word < slotWords; word++) carried.push(old[slot + word]!);
+      }
+      old.fill(0, line, line + LINE_WORDS);
+    }
+    state[base + MOVED] = Math.min(at, lines);
+    unload(shard, shards, new Uint8Array(Int32Array.from(carried).buffer));
+    return state[base + MOVED] === lines;
+  };
+
+  return { tableRead, tablePut, tableDelete, tableMissing, tableMove, tableArena };
+}
+
+/** Ordinary arrays, freed when nobody holds them any more. */
+function tableArena(): TableArena {
+  return {
+    allocate(sizeBytes) {
+      try {
+        return new Uint8Array(sizeBytes);
+      } catch (error) {
+        throw new TableMemoryError(sizeBytes, { cause: error });
+      }
+    },
+    release() {},
+    close() {},
+  };
 }

@@ -6,7 +6,9 @@
  */
 import { type Kernels, sameBytes } from '../../native/index.ts';
 import { type CleanMark, readMark } from '../accounts/clean-mark.ts';
-import { SLOT_COUNT_LOG2_MAX, SLOT_SIZE_BYTES } from '../accounts/shard.ts';
+import { TOMBSTONE } from '../accounts/log-position.ts';
+import { slotCountLog2Range } from '../accounts/slot-memory.ts';
+import { parseImageName } from '../accounts/table-image.ts';
 import { type Files, FilesError } from '../files/files.ts';
 import { newestSuperblock, readSuperblocks, withLogLock } from './log-folder.ts';
 
@@ -25,11 +27,15 @@ export interface ShardSummary {
   readonly index: number;
   readonly slots: number;
   readonly sizeBytes: number;
-  /** Slots in use, counted. */
+  /** Slots of accounts, counted. */
   readonly accounts: number;
+  /** Slots of deleted accounts, counted; the next time the shard grows they are dropped. */
+  readonly tombstones: number;
   /** Accounts that the clean mark says; undefined without one. */
   readonly marked: number | undefined;
-  /** Longest stretch of used slots: no lookup looks at more than that and one. */
+  /** CRC-32C of the file. */
+  readonly crc: number;
+  /** Longest stretch of used slots, deleted ones included: no lookup looks at more than that and two. */
   readonly longestRun: number;
 }
 
@@ -40,14 +46,15 @@ export interface TableSummary {
   readonly state: 'clean' | 'no clean mark' | 'mark of another point of the log' | 'shards differ from the mark';
   readonly shards: readonly ShardSummary[];
   readonly accounts: number;
+  readonly tombstones: number;
   readonly slots: number;
   readonly sizeBytes: number;
 }
 
+const SLOT_SIZE_BYTES = 32;
 const CHUNK_SIZE_BYTES: number = 4 * 1024 * 1024;
 const SLOT_WORDS: number = SLOT_SIZE_BYTES / 4;
 const LOG_POSITION_WORD = 7;
-const NAME = /^shard-([0-9]{2,3})-([0-9]{2})$/;
 
 /** Summarises a stopped node's table. Throws `FilesError` ('not-found', 'locked', 'io'), `CorruptionError` for both superblocks damaged. */
 export function inspectTable(options: InspectTableOptions): Promise<TableSummary> {
@@ -57,7 +64,7 @@ export function inspectTable(options: InspectTableOptions): Promise<TableSummary
     const directory = `${stateDirectory}/accounts`;
     if (!(await files.exists(directory))) throw new FilesError('not-found', directory, 'no account table here');
     const { block } = newestSuperblock(log.directory, await readSuperblocks(log));
-    const mark = await readMark(files, kernels, `${directory}/clean`);
+    const mark = await readMark(files, kernels, `${directory}/clean`, SLOT_SIZE_BYTES);
     const shards = await readShards(options, directory, mark);
     const atEnd = mark !== undefined && block.start === block.end && sameBytes(mark.chain, block.position.digest);
     return {
@@ -65,6 +72,7 @@ export function inspectTable(options: InspectTableOptions): Promise<TableSummary
       state: stateOf(mark, atEnd, shards),
       shards,
       accounts: shards.reduce((sum, { accounts }) => sum + accounts, 0),
+      tombstones: shards.reduce((sum, { tombstones }) => sum + tombstones, 0),
       slots: shards.reduce((sum, { slots }) => sum + slots, 0),
       sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     };
@@ -82,7 +90,9 @@ function stateOf(
     shards.some(
       (shard) =>
         shard.index === index &&
-        shard.accounts === wanted.used &&
+        shard.accounts === wanted.live &&
+        shard.tombstones === wanted.tombstones &&
+        shard.crc === wanted.crc &&
         shard.slots === 2 ** wanted.slotCountLog2 &&
         shard.sizeBytes === shard.slots * SLOT_SIZE_BYTES,
     ),
@@ -91,25 +101,25 @@ function stateOf(
 }
 
 async function readShards(
-  { files, onProgress }: InspectTableOptions,
+  { files, kernels, onProgress }: InspectTableOptions,
   directory: string,
   mark: CleanMark | undefined,
 ): Promise<ShardSummary[]> {
-  const names = (await files.list(directory)).filter((name) => NAME.test(name));
+  const names = (await files.list(directory)).filter((name) => parseImageName(name) !== undefined);
   const sizes = await Promise.all(names.map((name) => sizeOf(files, `${directory}/${name}`)));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const shards: ShardSummary[] = [];
   let done = 0;
   for (const name of names) {
-    const [, index, slotCountLog2] = NAME.exec(name)!.map(Number);
-    if (slotCountLog2! > SLOT_COUNT_LOG2_MAX) continue;
-    const usage = await readUsage(files, `${directory}/${name}`, (sizeBytes) => {
+    const { index, slotCountLog2 } = parseImageName(name)!;
+    if (slotCountLog2 > slotCountLog2Range(SLOT_SIZE_BYTES).max) continue;
+    const usage = await readUsage(files, kernels, `${directory}/${name}`, (sizeBytes) => {
       done += sizeBytes;
       onProgress?.(done, total);
     });
-    const wanted = mark?.shards[index!];
-    const marked = wanted?.slotCountLog2 === slotCountLog2 ? wanted!.used : undefined;
-    shards.push({ name, index: index!, slots: 2 ** slotCountLog2!, ...usage, marked });
+    const wanted = mark?.shards[index];
+    const marked = wanted?.slotCountLog2 === slotCountLog2 ? wanted.live : undefined;
+    shards.push({ name, index, slots: 2 ** slotCountLog2, ...usage, marked });
   }
   return shards.sort((a, b) => a.index - b.index || a.slots - b.slots);
 }
@@ -123,15 +133,28 @@ async function sizeOf(files: Files, path: string): Promise<number> {
   }
 }
 
-interface Usage {
-  readonly sizeBytes: number;
-  readonly accounts: number;
-  readonly longestRun: number;
+type Usage = Pick<ShardSummary, 'sizeBytes' | 'accounts' | 'tombstones' | 'crc' | 'longestRun'>;
+
+/** What has been counted of a shard so far. */
+interface Count {
+  slots: number;
+  accounts: number;
+  tombstones: number;
+  run: number;
+  longestRun: number;
+  /** Used slots before the first empty one; -1 while there was none. */
+  firstRun: number;
 }
 
 /** Reads a shard file once: used slots, and the longest stretch of them, from the last slot to the first included. */
-async function readUsage(files: Files, path: string, onChunk: (sizeBytes: number) => void): Promise<Usage> {
-  const count = { slots: 0, accounts: 0, run: 0, longestRun: 0, firstRun: -1 };
+async function readUsage(
+  files: Files,
+  kernels: Pick<Kernels, 'crc32c'>,
+  path: string,
+  onChunk: (sizeBytes: number) => void,
+): Promise<Usage> {
+  const count: Count = { slots: 0, accounts: 0, tombstones: 0, run: 0, longestRun: 0, firstRun: -1 };
+  let crc = 0;
   const words = new Uint32Array(CHUNK_SIZE_BYTES / 4);
   const bytes = new Uint8Array(words.buffer);
   const file = await files.open(path, 'read');
@@ -140,27 +163,27 @@ async function readUsage(files: Files, path: string, onChunk: (sizeBytes: number
     for (let offset = 0; offset < sizeBytes; ) {
       const got = await file.read(offset, bytes);
       if (got === 0) break;
+      crc = kernels.crc32c(bytes.subarray(0, got), crc);
       countSlots(words, Math.floor(got / SLOT_SIZE_BYTES), count);
       offset += got;
       onChunk(got);
     }
     if (count.firstRun < 0) count.firstRun = count.run;
     const around = count.run === count.slots ? count.run : count.run + count.firstRun;
-    return { sizeBytes, accounts: count.accounts, longestRun: Math.max(count.longestRun, around) };
+    const { accounts, tombstones } = count;
+    return { sizeBytes, accounts, tombstones, crc, longestRun: Math.max(count.longestRun, around) };
   } finally {
     await file.close();
   }
 }
 
-function countSlots(
-  words: Uint32Array,
-  slots: number,
-  count: { slots: number; accounts: number; run: number; longestRun: number; firstRun: number },
-): void {
-  let { accounts, run, longestRun, firstRun } = count;
+function countSlots(words: Uint32Array, slots: number, count: Count): void {
+  let { accounts, tombstones, run, longestRun, firstRun } = count;
   for (let word = LOG_POSITION_WORD; word < slots * SLOT_WORDS; word += SLOT_WORDS) {
-    if (words[word] !== 0) {
-      accounts += 1;
+    const position = words[word]!;
+    if (position !== 0) {
+      if (position === TOMBSTONE) tombstones += 1;
+      else accounts += 1;
       run += 1;
       continue;
     }
@@ -168,5 +191,5 @@ function countSlots(
     if (run > longestRun) longestRun = run;
     run = 0;
   }
-  Object.assign(count, { slots: count.slots + slots, accounts, run, longestRun, firstRun });
+  Object.assign(count, { slots: count.slots + slots, accounts, tombstones, run, longestRun, firstRun });
 }
