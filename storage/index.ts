@@ -85,4 +85,26 @@ export {
   type StateOp,
   type StateReader,
 } from './state-reader.ts';
-export { SyncStage, type SyncStageOptions, type SyncTarget } from './sync/sync-stage.ts';
+export { LIARS_MAX, LiarList } from './sync/liar-list.ts';
+export {
+  type CheckedManifest,
+  checkManifest,
+  type ManifestCheck,
+  manifestRoot,
+  type StateManifest,
+  type SyncTarget,
+} from './sync/manifest.ts';
+export {
+  type OpsTree,
+  PIECE_FRAME_SIZE_BYTES_MAX,
+  PIECE_OPS,
+  type Piece,
+  type PieceKernels,
+  readPiece,
+  requireWhole,
+} from './sync/piece.ts';
+export type { OpSpan } from './sync/piece-plan.ts';
+export { readPieceFrame, type StateSource } from './sync/state-source.ts';
+export { StateStage } from './sync/state-stage.ts';
+export { SyncFault, type SyncFaultCode } from './sync/sync-fault.ts';
+export { SyncStage, type SyncStageOptions } from './sync/sync-stage.ts';

@@ -6,8 +6,8 @@ import { Presets, SingleBar } from 'cli-progress';
 const PATIENCE_MS = 2_000;
 
 export interface Progress {
-  /** Reports how far the work is. @param done of `total`, any unit */
-  update(done: number, total: number): void;
+  /** Reports how far the work is. @param done of `total`, any unit @param note shown behind the bar */
+  update(done: number, total: number, note?: string): void;
 }
 
 /** Runs `work` with a progress bar named `label`. */
@@ -15,18 +15,19 @@ export async function withProgress<T>(label: string, work: (progress: Progress) 
   if (!process.stderr.isTTY) return work({ update: () => {} });
   const startedMs = performance.now();
   const bar = new SingleBar(
-    { format: `${label} [{bar}] {percentage} % | {value} of {total}`, clearOnComplete: true },
+    { format: `${label} [{bar}] {percentage} % | {value} of {total}{note}`, clearOnComplete: true },
     Presets.rect,
   );
   let isShown = false;
   try {
     return await work({
-      update: (done, total) => {
+      update: (done, total, note) => {
         if (!isShown && performance.now() - startedMs < PATIENCE_MS) return;
-        if (!isShown) bar.start(total, done);
+        const payload = { note: note === undefined ? '' : ` | ${note}` };
+        if (!isShown) bar.start(total, done, payload);
         isShown = true;
         bar.setTotal(total);
-        bar.update(Math.min(done, total));
+        bar.update(Math.min(done, total), payload);
       },
     });
   } finally {

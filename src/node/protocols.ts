@@ -28,8 +28,10 @@ export const PROTOCOL = {
   headers: '/cairn/headers/1',
   /** Blocks of the final chain, descending from a height. */
   backfill: '/cairn/backfill/1',
-  /** Batches of the op log, ascending. */
-  batches: '/cairn/batches/1',
+  /** The manifest of the state after a height, and the piece that proves its first op; or that it is not kept any more. */
+  stateManifest: '/cairn/state-manifest/1',
+  /** Ops of the log in a row, with their proof; one frame, or none when they are not kept. */
+  statePiece: '/cairn/state-piece/1',
   /** Roots of completed segments; one frame. */
   segmentRoots: '/cairn/segment-roots/1',
   /** One completed segment, in frames. */
@@ -44,8 +46,6 @@ export const FETCH_BLOCKS_MAX = 128;
 export const FETCH_SIZE_BYTES_MAX: number = 16 * 1024 * 1024;
 /** Most headers in one answer. */
 export const FETCH_HEADERS_MAX = 1024;
-/** Most batches in one answer of the op log. */
-export const FETCH_BATCHES_MAX = 1024;
 /** Most transactions in one submission. */
 export const SUBMIT_TRANSACTIONS_MAX = 512;
 /** Most segment roots in one answer (32 bytes each). */
@@ -97,6 +97,37 @@ export const RangeRequest: z.ZodType<{ readonly from: number; readonly countMax:
   from: count,
   countMax: count,
 });
+/** The state after a block. */
+export const HeightRequest: z.ZodType<{ readonly height: number }> = z.strictObject({ height: count });
+/** Ops `from` .. `to` (excluded) as leaves of the tree of the first `size` ops. */
+export const PieceRequest: z.ZodType<{ readonly size: number; readonly from: number; readonly to: number }> =
+  z.strictObject({ size: count, from: count, to: count });
+/** Most bytes of a manifest's message. */
+export const MANIFEST_SIZE_BYTES_MAX = 1024;
+
+/** What a peer says of the state after a height: a claim until its roots are hashed. `pruned`: the heights it could serve instead. */
+export type ManifestAnswer =
+  | {
+      readonly kind: 'manifest';
+      readonly opsRoot: Uint8Array;
+      readonly activityRoot: Uint8Array;
+      readonly opCount: number;
+      readonly floor: number;
+      readonly firstOp: number;
+    }
+  | { readonly kind: 'pruned'; readonly first: number; readonly last: number };
+export const ManifestAnswer: z.ZodType<ManifestAnswer> = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('manifest'),
+    opsRoot: hashBytes,
+    activityRoot: hashBytes,
+    opCount: count,
+    floor: count,
+    firstOp: count,
+  }),
+  z.strictObject({ kind: z.literal('pruned'), first: count, last: count }),
+]);
+
 /** One completed segment. */
 export const SegmentRequest: z.ZodType<{ readonly index: number }> = z.strictObject({
   index: z.number().int().min(0).max(0xffff_ffff),

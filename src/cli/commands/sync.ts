@@ -4,7 +4,9 @@ import { loadKernels } from '../../../native/index.ts';
 import { encodeBase58, parseHash } from '../../codec/index.ts';
 import { DIAL_ADDRESS, loadNodeConfig } from '../../node/config.ts';
 import { createLogger } from '../../node/log.ts';
-import type { FastSyncOptions, FastSyncProgress, FastSyncResult } from '../../node/sync/fast-sync.ts';
+import type { FastSyncOptions, FastSyncResult } from '../../node/sync/fast-sync.ts';
+import { FastSyncError } from '../../node/sync/fast-sync-error.ts';
+import type { FastSyncProgress } from '../../node/sync/progress-meter.ts';
 import { trustedBlock } from '../arguments.ts';
 import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { failed, unusable } from '../failure.ts';
@@ -22,6 +24,8 @@ interface Options extends CommonOptions {
 const PEERS_MAX = 16;
 /** Shown while the number of blocks to come is not known. */
 const UNKNOWN_TOTAL = 1;
+/** With `--json`, progress goes to standard error as one line of JSON at most this often. */
+const EVENT_INTERVAL_MS = 1_000;
 
 export function syncCommand(): Command {
   return newCommand('sync', 'fill a new node from peers, trusting only genesis and one block hash', [
@@ -30,6 +34,7 @@ export function syncCommand(): Command {
       'genesis and folder from a configuration',
     ],
     ['cairn sync --genesis genesis.json --data data --from ADDR --from ADDR2 --trust 500:HASH', 'without one'],
+    ['cairn sync --config config.json --from ADDR --trust 500:HASH --json', 'progress as JSON lines on standard error'],
   ])
     .option('--config <file>', "the new node's configuration")
     .option('--genesis <file>', "the network's genesis.json, instead of --config")
@@ -51,7 +56,7 @@ function collectPeer(address: string, earlier: readonly string[] | undefined): r
 async function run(options: Options): Promise<void> {
   const { genesis, data } = await target(options);
   const { height, hash } = options.trust;
-  const result = await synced({
+  const result = await synced(options, {
     genesis: await readGenesis(genesis),
     kernels: loadKernels(),
     from: options.from,
@@ -59,13 +64,14 @@ async function run(options: Options): Promise<void> {
     dataDirectory: data,
     log: createLogger({ level: options.debug === true ? 'debug' : 'silent' }),
   });
-  const { bytes, ms } = result;
+  const { bytes, ms, verdicts } = result;
   const stateRoot = encodeBase58(result.stateRoot);
   printResult(
     options,
-    { height: result.height, hash: encodeBase58(result.hash), stateRoot, bytes, ms: Math.round(ms), data },
+    { height: result.height, hash: encodeBase58(result.hash), stateRoot, bytes, ms: Math.round(ms), data, verdicts },
     [
       `synced to height ${result.height} in ${Math.round(ms)} ms, ${bytes} bytes`,
+      ...verdicts.map(({ peer, verdict, why }) => `${verdict.padEnd(10)}  ${peer}: ${why}`),
       `state root  ${stateRoot}`,
       `data        ${data}`,
     ],
@@ -85,17 +91,34 @@ async function target({
   throw unusable('name either --config, or both --genesis and --data');
 }
 
-async function synced(options: FastSyncOptions): Promise<FastSyncResult> {
-  const { FastSyncError, fastSync } = await import('../../node/sync/fast-sync.ts');
+async function synced(options: Options, sync: FastSyncOptions): Promise<FastSyncResult> {
+  const { fastSync } = await import('../../node/sync/fast-sync.ts');
   try {
+    if (options.json === true) return await fastSync({ ...sync, onProgress: progressEvents() });
     return await withProgress('fetching', (progress) =>
       fastSync({
-        ...options,
-        onProgress: ({ done, total }: FastSyncProgress) => progress.update(done, total ?? done + UNKNOWN_TOTAL),
+        ...sync,
+        onProgress: (now) => progress.update(now.done, now.total ?? now.done + UNKNOWN_TOTAL, noteOf(now)),
       }),
     );
   } catch (error) {
     if (!(error instanceof FastSyncError)) throw error;
     throw error.code === 'not-empty' ? unusable(error.message) : failed(error.message);
   }
+}
+
+function noteOf({ stage, bytes, bytesPerSecond, peers, banned }: FastSyncProgress): string {
+  const megabytes = (value: number): string => (value / 1e6).toFixed(1);
+  return `${stage}, ${megabytes(bytes)} MB, ${megabytes(bytesPerSecond)} MB/s, ${peers} peers, ${banned} banned`;
+}
+
+/** Writes progress as events, the first of each stage and then one an interval. */
+function progressEvents(): (progress: FastSyncProgress) => void {
+  let last: { stage: string; atMs: number } | undefined;
+  return (progress) => {
+    const atMs = performance.now();
+    if (last?.stage === progress.stage && atMs - last.atMs < EVENT_INTERVAL_MS) return;
+    last = { stage: progress.stage, atMs };
+    process.stderr.write(`${JSON.stringify({ event: 'progress', ...progress })}\n`);
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * Answers of a chain node to light clients, replicators and fast-syncing nodes: finality proofs, headers, blocks backwards, op-log batches,
- * segments and their roots, an identity's records.
+ * Answers of a chain node to light clients, replicators and fast-syncing nodes: finality proofs, headers, blocks backwards, segments and
+ * their roots, an identity's records. The state itself: state-service.ts.
  *
  * Invariants: only what is final and durable is served; every answer is bounded by protocols.ts; a request outside what is kept is
  * answered with no frames, never with an error that would cost the asker's patience.
@@ -15,7 +15,6 @@ import {
   decodeMessage,
   EmptyRequest,
   encodeMessage,
-  FETCH_BATCHES_MAX,
   FETCH_BLOCKS_MAX,
   FETCH_HEADERS_MAX,
   FETCH_SIZE_BYTES_MAX,
@@ -44,7 +43,6 @@ export function serveArchive(deps: ArchiveServiceDeps): void {
   transport.handle(PROTOCOL.finality, (from, request) => finality(store, from, request));
   transport.handle(PROTOCOL.headers, (from, request) => headers(store, from, request));
   transport.handle(PROTOCOL.backfill, (from, request) => backfill(store, from, request));
-  transport.handle(PROTOCOL.batches, (from, request) => batches(store, from, request));
   transport.handle(PROTOCOL.segmentRoots, (from, request) => segmentRoots(store, from, request));
   transport.handle(PROTOCOL.segment, (from, request) => segment(store, from, request));
   transport.handle(PROTOCOL.replicas, (from, request) => replicas(deps, from, request));
@@ -75,19 +73,6 @@ async function* backfill(store: ChainStore, from: PeerName, request: Uint8Array)
     if (bytes === undefined || sizeBytes + bytes.length > FETCH_SIZE_BYTES_MAX) return;
     sizeBytes += bytes.length;
     yield bytes;
-  }
-}
-
-async function* batches(store: ChainStore, from: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
-  const range = decodeMessage(RangeRequest, request, from, PROTOCOL.batches);
-  if (range.from > store.stateHeight) return;
-  let [count, sizeBytes] = [0, 0];
-  for await (const batch of store.batches(range.from)) {
-    if (count === Math.min(range.countMax, FETCH_BATCHES_MAX)) return;
-    if (count > 0 && sizeBytes + batch.length > FETCH_SIZE_BYTES_MAX) return;
-    count += 1;
-    sizeBytes += batch.length;
-    yield batch;
   }
 }
 

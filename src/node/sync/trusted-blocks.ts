@@ -1,5 +1,5 @@
 /**
- * The recent blocks a new node needs, fetched backwards from one trusted block hash.
+ * The recent blocks a new node needs, fetched backwards from one trusted block hash, from one peer after the other.
  *
  * Each block is proven by the next: its hash must be the parent hash of the block after it, down from the trusted one. Taken are all blocks inside the recency
  * window (replays are judged by them), and before them as many as hold the beginning of the first one's unfinished history segment.
@@ -9,15 +9,21 @@
  * `BLOCKS_SIZE_BYTES_MAX` bytes are taken.
  */
 import { type Hash, type Kernels, sameBytes } from '../../../native/index.ts';
-import { frameBlock, type HistoryStart, type PendingBlocks } from '../../../storage/index.ts';
+import { frameBlock, type HistoryStart, type PendingBlocks, StorageError } from '../../../storage/index.ts';
 import { type Block, type BlockHeader, decodeBlock } from '../../codec/index.ts';
-import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import type { Timers } from '../../net/timers.ts';
+import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
 import { blockBodyFault } from '../chain/block-body.ts';
 import { encodeMessage, FETCH_BLOCKS_MAX, FETCH_SIZE_BYTES_MAX, PROTOCOL } from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
+import type { PeerPool, SyncPeer } from './peer-pool.ts';
 
 /** Most bytes of recent blocks taken: the window's slots at their largest would be more than any sane chain holds. */
 const BLOCKS_SIZE_BYTES_MAX: number = 8 * 1024 * 1024 * 1024;
+
+/** Blocks that come more slowly than this, after a while, are too slow. The rate below which pieces are, too (fetch-state.ts). */
+const FLOOR_BYTES_PER_SECOND: number = 50 * 1024;
+const GRACE_MS = 5_000;
 
 export interface TrustedPoint {
   readonly height: number;
@@ -27,13 +33,15 @@ export interface TrustedPoint {
 export interface BackfillOptions {
   readonly kernels: Kernels;
   readonly transport: Transport;
-  readonly peer: PeerName;
+  readonly pool: PeerPool;
   readonly trust: TrustedPoint;
   readonly chainId: Hash;
   readonly recencyWindowSlots: number;
   readonly segmentSizeBytes: number;
+  /** Blocks that an earlier attempt staged are not asked for again. */
   readonly stage: PendingBlocks;
   readonly onBytes: (bytes: number) => void;
+  readonly timers: Timers;
 }
 
 /** The staged stretch, ascending. */
@@ -43,33 +51,95 @@ export interface TrustedBlocks {
   readonly first: number;
 }
 
-/** Fetches and stages the blocks. Throws `PeerFault` when the peer sends others than those asked for. */
-export async function fetchTrustedBlocks(options: BackfillOptions): Promise<TrustedBlocks> {
-  const descending: BlockHeader[] = [];
-  let wanted: Hash = options.trust.hash;
-  let takenBytes = 0;
-  for (;;) {
-    const last = descending.at(-1);
-    if (last !== undefined && isFarEnough(options, descending)) break;
-    const from = last === undefined ? options.trust.height : last.height - 1;
-    let came = 0;
-    for await (const block of blocksBackwards(options, from)) {
-      requireWanted(options, block, wanted);
-      takenBytes += block.bytes.length;
-      if (takenBytes > BLOCKS_SIZE_BYTES_MAX)
-        throw new PeerFault(options.peer, 'too-large', 'too many bytes of blocks');
-      const { header, bytes } = block;
-      await options.stage.put({ hash: header.hash, height: header.height, slot: header.slot, bytes });
-      options.onBytes(bytes.length);
-      descending.push(header);
-      wanted = header.parentHash;
-      came += 1;
-      if (isFarEnough(options, descending)) break;
-    }
-    if (came === 0) throw new PeerFault(options.peer, 'missing-blocks', `the peer has no block of height ${from}`);
+/** Fetches and stages the blocks, from one peer after the other; undefined when no peer is left to ask. Throws what the disk throws. */
+export async function fetchTrustedBlocks(options: BackfillOptions): Promise<TrustedBlocks | undefined> {
+  const stretch = new Stretch(options);
+  while (!stretch.isFarEnough) {
+    const came = await options.pool.first((peer) => stretch.fetchFrom(peer));
+    if (came === undefined) return undefined;
+    if (stretch.hasTrusted) await options.pool.confirm();
   }
-  const headers = descending.reverse();
+  const headers = stretch.descending.toReversed();
   return { headers, first: firstInWindow(options, headers) };
+}
+
+/** The blocks so far, from the trusted one down; each was proven by the one before it. */
+class Stretch {
+  readonly descending: BlockHeader[] = [];
+  readonly #options: BackfillOptions;
+  #takenBytes = 0;
+
+  constructor(options: BackfillOptions) {
+    this.#options = options;
+    this.#takeStaged();
+  }
+
+  /** Somebody had the trusted block: its hash is real. */
+  get hasTrusted(): boolean {
+    return this.descending.length > 0;
+  }
+
+  get isFarEnough(): boolean {
+    return this.hasTrusted && isFarEnough(this.#options, this.descending);
+  }
+
+  /** Takes what one peer has of the next blocks. Throws `PeerFault`, `TransportError`; what was right until then stays. */
+  async fetchFrom(peer: SyncPeer): Promise<true> {
+    const from = this.descending.at(-1)?.height ?? this.#options.trust.height + 1;
+    const startedMs = this.#options.timers.now();
+    let [came, cameBytes] = [0, 0];
+    try {
+      for await (const block of blocksBackwards(this.#options, peer.name, from - 1)) {
+        await this.#take(peer.name, block);
+        came += 1;
+        cameBytes += block.bytes.length;
+        if (this.isFarEnough) return true;
+        requireFloorRate(cameBytes, this.#options.timers.now() - startedMs);
+      }
+    } catch (error) {
+      // Which of the two is wrong, the peer or the trusted hash, shows only when another peer has that block.
+      if (!this.hasTrusted && error instanceof PeerFault) this.#options.pool.suspect(peer, error);
+      else throw error;
+    }
+    if (came === 0) throw new TransportError('refused', `the peer has no block of height ${from - 1}`);
+    requireFloorRate(cameBytes, this.#options.timers.now() - startedMs);
+    return true;
+  }
+
+  /** Goes on from what is staged. Bytes that are not what they were count for nothing: they are fetched. */
+  #takeStaged(): void {
+    const { kernels, stage } = this.#options;
+    for (
+      let bytes = stage.bytes(this.#wanted);
+      bytes !== undefined && !this.isFarEnough;
+      bytes = stage.bytes(this.#wanted)
+    ) {
+      const block = orUndefined(() => decodeBlock(kernels, bytes!));
+      if (block === undefined || blockFault(this.#options, block, this.#wanted) !== null) return;
+      this.#add(block);
+    }
+  }
+
+  get #wanted(): Hash {
+    return this.descending.at(-1)?.parentHash ?? this.#options.trust.hash;
+  }
+
+  async #take(peer: PeerName, block: Block): Promise<void> {
+    const { header, bytes } = block;
+    const fault = blockFault(this.#options, block, this.#wanted);
+    if (fault !== null) throw new PeerFault(peer, fault, `block ${header.height}: ${fault}`);
+    const { hash, height, slot } = header;
+    await this.#options.stage.put({ hash, height, slot, bytes });
+    this.#options.onBytes(bytes.length);
+    this.#add(block);
+    if (this.#takenBytes > BLOCKS_SIZE_BYTES_MAX)
+      throw new StorageError('too-large', 'too many bytes of recent blocks');
+  }
+
+  #add({ header, bytes }: Block): void {
+    this.#takenBytes += bytes.length;
+    this.descending.push(header);
+  }
 }
 
 /** Where the history of the new node begins: roots are those of the complete segments before its first block. */
@@ -114,18 +184,32 @@ function oldestSlot({ recencyWindowSlots }: BackfillOptions, trusted: BlockHeade
   return trusted.slot - recencyWindowSlots;
 }
 
-function requireWanted({ kernels, peer, chainId }: BackfillOptions, block: Block, wanted: Hash): void {
-  const { header } = block;
-  if (!sameBytes(header.hash, wanted))
-    throw new PeerFault(peer, 'wrong-block', `block ${header.height} is not the one the chain of hashes asks for`);
-  if (!sameBytes(header.chainId, chainId))
-    throw new PeerFault(peer, 'wrong-chain', 'the trusted block is of another chain');
-  const fault = blockBodyFault(kernels, block);
-  if (fault !== null)
-    throw new PeerFault(peer, fault, `the bytes of block ${header.height} are not what its leader signed`);
+/** A peer below the floor rate is of no use, however politely it trickles. */
+function requireFloorRate(bytes: number, elapsedMs: number): void {
+  if (elapsedMs > GRACE_MS && bytes < (FLOOR_BYTES_PER_SECOND * elapsedMs) / 1000)
+    throw new TransportError('timeout', `${bytes} bytes of blocks in ${Math.round(elapsedMs)} ms`);
 }
 
-async function* blocksBackwards({ kernels, transport, peer }: BackfillOptions, from: number): AsyncGenerator<Block> {
+/** Why a block is not the wanted one, whole, as its leader signed it; null when it is. */
+function blockFault({ kernels, chainId }: BackfillOptions, block: Block, wanted: Hash): string | null {
+  if (!sameBytes(block.header.hash, wanted)) return 'wrong-block';
+  if (!sameBytes(block.header.chainId, chainId)) return 'wrong-chain';
+  return blockBodyFault(kernels, block);
+}
+
+function orUndefined<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+async function* blocksBackwards(
+  { kernels, transport }: BackfillOptions,
+  peer: PeerName,
+  from: number,
+): AsyncGenerator<Block> {
   const request = encodeMessage({ from, countMax: FETCH_BLOCKS_MAX });
   const sizeBytesMax = 2 * FETCH_SIZE_BYTES_MAX;
   const question = { protocol: PROTOCOL.backfill, request, framesMax: FETCH_BLOCKS_MAX, sizeBytesMax };
