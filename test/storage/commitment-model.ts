@@ -52,14 +52,19 @@ export class NaiveState {
     this.place = parts.place;
   }
 
-  static readonly empty: NaiveState = new NaiveState({
-    batches: [],
-    ops: [],
-    leaves: [],
-    heights: [],
-    latest: new Map(),
-    place: { height: 0, previousFrameSizeBytes: 0, frameOffset: 0, floor: 0, previousDigest: CHAIN_ID },
-  });
+  /** The state before genesis. */
+  static before(chainId: Uint8Array): NaiveState {
+    return new NaiveState({
+      batches: [],
+      ops: [],
+      leaves: [],
+      heights: [],
+      latest: new Map(),
+      place: { height: 0, previousFrameSizeBytes: 0, frameOffset: 0, floor: 0, previousDigest: chainId },
+    });
+  }
+
+  static readonly empty: NaiveState = NaiveState.before(CHAIN_ID);
 
   /** The state after one more batch of these ops. */
   next(stateOps: readonly StateOp[]): NaiveState {
@@ -115,11 +120,15 @@ export class NaiveState {
 
 /** The durable state and log under the trees: what a `NaiveState` holds, from some op on. */
 export class NaiveStore implements PositionSource, TwigSource {
-  state: NaiveState = NaiveState.empty;
+  state: NaiveState;
   firstOp = 0;
   /** Times a key was looked up, and a twig read. */
   lookups = 0;
   twigReads = 0;
+
+  constructor(state: NaiveState = NaiveState.empty) {
+    this.state = state;
+  }
 
   accountPositions(addresses: Uint8Array, positions: Float64Array): void {
     this.#positions('account', addresses, positions);
