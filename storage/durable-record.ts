@@ -30,7 +30,7 @@ const PAGE_SIZE_BYTES = 4096;
 export const RECORD_SIZE_BYTES_MAX: number = 1024 * 1024;
 
 export interface DurableRecordOptions {
-  readonly kernels: Pick<Kernels, 'crc32c' | 'mapFile'>;
+  readonly kernels: Pick<Kernels, 'crc32c'>;
   /** Largest value, bytes; fixed when the file is made; 4072 (one page a copy) unless given. */
   readonly valueSizeBytesMax?: number;
   readonly files?: Files;
@@ -70,7 +70,7 @@ export class DurableRecord {
    * Throws `FilesError` ('locked', ...), `CorruptionError` when no newest value can be trusted.
    */
   static async open(path: string, options: DurableRecordOptions): Promise<DurableRecord> {
-    const files = options.files ?? diskFiles(options.kernels);
+    const files = options.files ?? diskFiles();
     const valueMax = options.valueSizeBytesMax ?? PAGE_SIZE_BYTES - HEAD_SIZE_BYTES;
     if (!Number.isInteger(valueMax) || valueMax < 1 || valueMax > RECORD_SIZE_BYTES_MAX)
       throw new StorageError(

@@ -155,7 +155,7 @@ async function replicatorRole(context: RoleContext, seed: Uint8Array): Promise<R
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const store = await ReplicaStore.open({
     kernels,
-    files: diskFiles(kernels),
+    files: diskFiles(),
     directory: join(config.dataDirectory, 'replicas'),
     identity: key.publicKey,
     geometry: { segmentSizeBytes, leafSizeBytes },

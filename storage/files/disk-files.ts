@@ -1,12 +1,11 @@
 /**
- * The real adapter of `Files`: node:fs, and `Kernels.mapFile` for mappings.
+ * The real adapter of `Files`: node:fs.
  *
  * Owns: the descriptors it opened. A file's `sync` is fdatasync, which on Linux also flushes a changed size.
  */
 import { readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Kernels, MappedFile } from '../../native/index.ts';
 import { type FileLock, type Files, FilesError, type FilesErrorCode, type OpenMode, type StoredFile } from './files.ts';
 import { takeLock } from './lock-file.ts';
 
@@ -102,12 +101,6 @@ class DiskFile implements StoredFile {
 }
 
 class DiskFiles implements Files {
-  readonly #kernels: Pick<Kernels, 'mapFile'>;
-
-  constructor(kernels: Pick<Kernels, 'mapFile'>) {
-    this.#kernels = kernels;
-  }
-
   async open(path: string, mode: OpenMode): Promise<StoredFile> {
     return attempt(path, 'open', async () => new DiskFile(path, await open(path, FLAGS[mode], 0o644)));
   }
@@ -154,17 +147,9 @@ class DiskFiles implements Files {
   async lock(path: string): Promise<FileLock> {
     return attempt(path, 'lock', async () => takeLock(resolve(path)));
   }
-
-  map(path: string, sizeBytes: number, options: { create: boolean }): MappedFile {
-    try {
-      return this.#kernels.mapFile(path, sizeBytes, options);
-    } catch (error) {
-      throw asFilesError(error, path, 'map');
-    }
-  }
 }
 
 /** The real disk. */
-export function diskFiles(kernels: Pick<Kernels, 'mapFile'>): Files {
-  return new DiskFiles(kernels);
+export function diskFiles(): Files {
+  return new DiskFiles();
 }

@@ -11,7 +11,6 @@
  * Adapters: `disk-files.ts` (the real thing) and `simulated-disk.ts` (power cuts and faults); one contract suite runs over both.
  */
 import { dirname } from 'node:path';
-import type { MappedFile } from '../../native/index.ts';
 
 /** The grain in which unsynced bytes may be kept or lost. */
 export const SECTOR_SIZE_BYTES = 512;
@@ -81,8 +80,6 @@ export interface Files {
   syncDirectory(path: string): Promise<void>;
   /** Takes the lock file at `path` for this process; 'locked' when a living process (this one included) holds it. */
   lock(path: string): Promise<FileLock>;
-  /** Maps a file as `Kernels.mapFile` does; changes may reach the disk at any moment before `sync`. */
-  map(path: string, sizeBytes: number, options: { create: boolean }): MappedFile;
 }
 
 /** Reads a whole file of at most `sizeBytesMax` bytes. Throws `FilesError` ('io') when it is larger. */

@@ -2,15 +2,14 @@
  * The simulated adapter of `Files`: a disk in memory that can lose its power or fail at any operation.
  *
  * It honours exactly the promises of files.ts and breaks whatever they leave open: unsynced sectors are kept, dropped, torn and
- * reordered; names created, renamed or removed are uncertain until their folder is synced; dirty mapped pages land or not; a
- * failed sync loses pages silently. Everything follows from the seed, so a failure can be replayed.
+ * reordered; names created, renamed or removed are uncertain until their folder is synced; a failed sync loses pages silently.
+ * Everything follows from the seed, so a failure can be replayed.
  *
  * Invariants
  * - Operations are numbered from 0 in the order in which they are called; a planned fault strikes the operation of its number.
  * - After a power cut every operation throws 'power-cut' until `reboot`.
  */
 import { dirname } from 'node:path';
-import type { MappedFile } from '../../native/index.ts';
 import { type FileLock, type Files, FilesError, type OpenMode, type StoredFile } from './files.ts';
 import { type Random, SimulatedInode, seededRandom } from './simulated-inode.ts';
 
@@ -220,25 +219,6 @@ export class SimulatedDisk implements Files {
     };
   }
 
-  map(path: string, sizeBytes: number, options: { create: boolean }): MappedFile {
-    const boot = this.#boot;
-    const fault = this.#step(boot, path);
-    if (fault !== undefined) this.#fail(fault, path);
-    if (!this.#names.has(path) && options.create) this.#change({ kind: 'put', path, entry: new SimulatedInode() });
-    const inode = this.#inode(path);
-    if (inode.sizeBytes < sizeBytes) {
-      if (!options.create)
-        throw new FilesError('io', path, `file has ${inode.sizeBytes} bytes, cannot map ${sizeBytes}`);
-      inode.truncate(sizeBytes);
-    }
-    const sync = (): void => {
-      const struck = this.#step(boot, path);
-      inode.writeBackMapped();
-      this.#sync(struck, path, inode);
-    };
-    return { bytes: inode.map().subarray(0, sizeBytes), sync, close: () => inode.unmap() };
-  }
-
   /** Bytes of all files as programs see them. */
   usedBytes(): number {
     let used = 0;
@@ -271,7 +251,6 @@ export class SimulatedDisk implements Files {
 
   /** The process is killed and started again while the power stays on: the page cache is kept, every open file and lock is gone. */
   restartProcess(): void {
-    for (const entry of this.#names.values()) if (entry instanceof SimulatedInode) entry.unmap();
     this.#locks.clear();
     this.#boot++;
     this.fault = undefined;

@@ -37,7 +37,6 @@ export class SimulatedInode {
   #pendingSizes: number[] = [];
   readonly #durable = new Map<number, Uint8Array>();
   readonly #pending = new Map<number, Version[]>();
-  #mapped: Uint8Array | undefined;
 
   #sector(index: number): Uint8Array {
     return this.#pending.get(index)?.at(-1)?.bytes ?? this.#durable.get(index) ?? ZEROS;
@@ -57,10 +56,6 @@ export class SimulatedInode {
 
   read(offset: number, target: Uint8Array): number {
     const length = Math.max(0, Math.min(target.length, this.sizeBytes - offset));
-    if (this.#mapped !== undefined) {
-      target.set(this.#mapped.subarray(offset, offset + length));
-      return length;
-    }
     for (let done = 0; done < length; ) {
       const within = (offset + done) % SECTOR_SIZE_BYTES;
       const part = Math.min(SECTOR_SIZE_BYTES - within, length - done);
@@ -109,38 +104,8 @@ export class SimulatedInode {
     for (const versions of this.#pending.values()) for (const version of versions) version.lost = true;
   }
 
-  /** The mapping's bytes: shared with every reader until `unmap`. */
-  map(): Uint8Array {
-    if (this.#mapped === undefined) {
-      const bytes = new Uint8Array(this.sizeBytes);
-      this.read(0, bytes);
-      this.#mapped = bytes;
-    }
-    return this.#mapped;
-  }
-
-  /** Turns what a mapping changed into ordinary unsynced sectors. */
-  writeBackMapped(): void {
-    const mapped = this.#mapped;
-    if (mapped === undefined) return;
-    for (let at = 0; at < mapped.length; at += SECTOR_SIZE_BYTES) {
-      const now = mapped.subarray(at, at + SECTOR_SIZE_BYTES);
-      const before = this.#sector(sectorOf(at));
-      if (Buffer.compare(now, before.subarray(0, now.length)) === 0) continue;
-      const sector = before.slice();
-      sector.set(now);
-      this.#push(sectorOf(at), sector);
-    }
-  }
-
-  unmap(): void {
-    this.writeBackMapped();
-    this.#mapped = undefined;
-  }
-
   /** The power goes: each unsynced sector lands in one of its versions or not at all. @param keep chance of landing, 0 .. 1 */
   powerCut(random: Random, keep: number): void {
-    this.unmap();
     const sizes = [this.#durableSize, ...this.#pendingSizes];
     const size = random() < keep ? sizes[sizes.length - 1]! : sizes[Math.floor(random() * sizes.length)]!;
     for (const [index, versions] of this.#pending) {

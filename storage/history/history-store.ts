@@ -97,8 +97,8 @@ export class HistoryStore {
    * Opens or makes a history. Throws `StorageError` 'wrong-format' when it was made with another shape, `CorruptionError`, `FilesError`.
    */
   static async open(options: HistoryOptions): Promise<HistoryStore> {
-    const { directory, kernels } = options;
-    const files = options.files ?? diskFiles(kernels);
+    const { directory } = options;
+    const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
     const index = new HistoryIndex(`${directory}/index`);

@@ -5,15 +5,7 @@
  * Invariant: `put` and `delete` resolve when they are on disk.
  */
 import { type Database, open, type RootDatabase } from 'lmdb';
-import {
-  type Hash,
-  type Height,
-  hash,
-  height as heightOf,
-  type Kernels,
-  type Slot,
-  slot as slotOf,
-} from '../../native/index.ts';
+import { type Hash, type Height, hash, height as heightOf, type Slot, slot as slotOf } from '../../native/index.ts';
 import { diskFiles } from '../files/disk-files.ts';
 import { type FileLock, type Files, makeDurableDirectory } from '../files/files.ts';
 
@@ -41,12 +33,8 @@ export class PendingBlocks {
   }
 
   /** Opens or makes the folder. Throws `FilesError` 'locked'. */
-  static async open(options: {
-    directory: string;
-    kernels: Pick<Kernels, 'mapFile'>;
-    files?: Files;
-  }): Promise<PendingBlocks> {
-    const files = options.files ?? diskFiles(options.kernels);
+  static async open(options: { directory: string; files?: Files }): Promise<PendingBlocks> {
+    const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, options.directory);
     const lock = await files.lock(`${options.directory}/lock`);
     const pending = new PendingBlocks(options.directory, lock);

@@ -59,7 +59,7 @@ export class SyncStage {
 
   /** Opens or makes a quarantine. Throws `FilesError` ('locked' when another process has it). */
   static async open(options: SyncStageOptions): Promise<SyncStage> {
-    const files = options.files ?? diskFiles(options.kernels);
+    const files = options.files ?? diskFiles();
     const { directory } = options;
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);

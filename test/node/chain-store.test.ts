@@ -183,7 +183,7 @@ describe('chain store', () => {
     const { store, root } = await open(directory);
     const [block] = makeChain(world, root, 1) as [ChainBlock];
     await store.close();
-    const pending = await PendingBlocks.open({ directory: join(directory, 'pending'), kernels });
+    const pending = await PendingBlocks.open({ directory: join(directory, 'pending') });
     await pending.put({ ...block.header, bytes: damage(block.block!.bytes) });
     await pending.close();
     await expect(open(directory)).rejects.toThrow(CorruptionError);

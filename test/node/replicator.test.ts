@@ -45,7 +45,7 @@ beforeEach(async () => {
   follower = new FinalityFollower({ kernels, transport: self, signatures, rules, genesis: root.header, keepSlots: 16 });
   segments = new SegmentSource({ kernels, transport: self, shape: world.genesis.history });
   const directory = join(await freshDirectory(), 'replicas');
-  const files = diskFiles(kernels);
+  const files = diskFiles();
   const geometry = { segmentSizeBytes, leafSizeBytes };
   store = await ReplicaStore.open({ kernels, files, directory, identity: key.publicKey, geometry });
 });

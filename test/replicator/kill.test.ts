@@ -44,7 +44,7 @@ describe.skipIf(!built)('a replicator killed with SIGKILL (needs the build in di
     for (let kill = 0; kill < KILLS || (interrupted === 0 && kill < 10 * KILLS); kill += 1) {
       await runAndKill(Math.floor(random() * 120));
       if ((await readdir(directory)).some((name) => name.endsWith('.partial'))) interrupted += 1;
-      const store = await ReplicaStore.open({ kernels, files: diskFiles(kernels), directory, identity, geometry });
+      const store = await ReplicaStore.open({ kernels, files: diskFiles(), directory, identity, geometry });
       const { replicas, damaged } = await store.list();
       expect(damaged).toEqual([]);
       for (const header of replicas) {

@@ -59,7 +59,7 @@ async function stored(): Promise<{ disk: SimulatedDisk; store: ReplicaStore }> {
 
 describe('a stored replica', () => {
   const adapters: [string, Files, string][] = [
-    ['the real disk', diskFiles(kernels), join(folder, 'a')],
+    ['the real disk', diskFiles(), join(folder, 'a')],
     ['the simulated disk', new SimulatedDisk(1), directory],
   ];
   for (const [name, files, where] of adapters)

@@ -48,7 +48,7 @@ const fixture = fileURLToPath(new URL('../fixtures/data-v1', import.meta.url));
 const expected = JSON.parse(readFileSync(`${fixture}.json`, 'utf8')) as Expected;
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'));
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const files = diskFiles(kernels);
+const files = diskFiles();
 const { segmentSizeBytes, leafSizeBytes } = expected;
 const last = expected.roots.length - 1;
 
@@ -147,7 +147,7 @@ describe('a data directory of format version 1', () => {
     expect(history.tip?.height).toBe(expected.blocks.length);
     expect(hex(history.segmentRoots())).toBe(expected.segmentRoots);
     await history.close();
-    const pending = await PendingBlocks.open({ directory: `${folder}/pending`, kernels });
+    const pending = await PendingBlocks.open({ directory: `${folder}/pending` });
     expect(
       pending.all().map(({ height, slot, hash, bytes }) => ({ height, slot, hash: hex(hash), bytes: hex(bytes) })),
     ).toEqual(expected.pending);

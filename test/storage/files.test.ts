@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diskFiles } from '../../storage/files/disk-files.ts';
 import { type Files, FilesError, readWhole, writeWhole } from '../../storage/files/files.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
-import { kernels } from './kernels-fixture.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const code = async (work: Promise<unknown>): Promise<string> =>
@@ -23,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const adapters: [name: string, make: () => { files: Files; root: string }][] = [
-  ['disk', () => ({ files: diskFiles(kernels), root: folder })],
+  ['disk', () => ({ files: diskFiles(), root: folder })],
   ['simulated', () => ({ files: new SimulatedDisk(1), root: '' })],
 ];
 
@@ -107,25 +106,11 @@ describe.each(adapters)('Files contract: %s', (_name, make) => {
     await lock.release();
     await (await files.lock(`${root}/lock`)).release();
   });
-
-  it('maps a file: what was synced is there when it is mapped again', async () => {
-    const { files, root } = await fresh();
-    expect(() => files.map(`${root}/m`, 4096, { create: false })).toThrow(FilesError);
-    const first = files.map(`${root}/m`, 4096, { create: true });
-    expect(first.bytes.every((byte) => byte === 0)).toBe(true);
-    first.bytes[4095] = 9;
-    first.sync();
-    first.close();
-    const again = files.map(`${root}/m`, 4096, { create: false });
-    expect(again.bytes[4095]).toBe(9);
-    again.close();
-    expect(() => files.map(`${root}/m`, 8192, { create: false })).toThrow(FilesError);
-  });
 });
 
 describe('lock file on the real disk', () => {
   it('is taken over from a dead process, a reused process id and a torn file, never from a living one', async () => {
-    const files = diskFiles(kernels);
+    const files = diskFiles();
     const path = join(folder, 'lock');
     const lock = await files.lock(path);
     const { stdout } = await promisify(execFile)('cat', [path]);
@@ -211,20 +196,7 @@ describe('the simulated disk', () => {
     expect(after).toEqual(new Set(['old', 'new']));
   });
 
-  it('lands dirty mapped pages at any moment, and fails operations as planned', async () => {
-    const landed = new Set<string>();
-    for (let seed = 0; seed < 60; seed++) {
-      const disk = new SimulatedDisk(seed);
-      const mapped = disk.map('/m', 4096, { create: true });
-      mapped.sync();
-      await disk.syncDirectory('/');
-      mapped.bytes[0] = 1;
-      mapped.bytes[1024] = 1;
-      disk.reboot();
-      const bytes = await readWhole(disk, '/m', 4096);
-      landed.add(`${bytes[0]}${bytes[1024]}`);
-    }
-    expect(landed).toEqual(new Set(['00', '01', '10', '11']));
+  it('fails operations as planned', async () => {
     const disk = new SimulatedDisk(7);
     const file = await disk.open('/f', 'create');
     disk.capacityBytes = 100;

@@ -162,7 +162,7 @@ describe('HistoryStore', () => {
     await (await filled(options, 5)).close();
     const end = streamOf(5).length;
     const last = Math.floor(end / 1024);
-    const files = diskFiles(kernels);
+    const files = diskFiles();
     const file = await files.open(`${options.directory}/stream/segment-0000000${last}`, 'write');
     await file.write(end % 1024, new Uint8Array(1024 - (end % 1024)).fill(1));
     await file.close();
@@ -182,7 +182,7 @@ describe('HistoryStore', () => {
     await (await filled(options, 12)).close();
     const stream = `${options.directory}/stream`;
     const flip = async (path: string, offset: number): Promise<void> => {
-      const file = await diskFiles(kernels).open(path, 'write');
+      const file = await diskFiles().open(path, 'write');
       const byte = new Uint8Array(1);
       await file.read(offset, byte);
       byte[0]! ^= 4;
@@ -210,7 +210,7 @@ describe('HistoryStore', () => {
 
 describe('PendingBlocks', () => {
   it('keeps blocks until they are deleted, over a reopen', async () => {
-    const options = { directory: join(folder, `${made++}`), kernels };
+    const options = { directory: join(folder, `${made++}`) };
     let pending = await PendingBlocks.open(options);
     await expect(PendingBlocks.open(options)).rejects.toMatchObject({ code: 'locked' });
     const blocks = [3, 1, 2].map((number) => blockOf(number));

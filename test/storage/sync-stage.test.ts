@@ -160,7 +160,7 @@ describe('SyncStage', () => {
     };
     await history.append(block);
     await stage.adopt(join(folder, 'live'));
-    expect(await diskFiles(kernels).exists(directory)).toBe(false);
+    expect(await diskFiles().exists(directory)).toBe(false);
     const adopted = await HistoryStore.open({ ...shape, directory: join(folder, 'live/history'), kernels });
     expect(adopted.cursor.length).toBe(1024 + 500 + 704);
     expect(await adopted.readBlock(7)).toEqual(block.bytes);

@@ -56,7 +56,7 @@ function listed(lines: readonly string[], what: string): string[] {
 async function runLog(options: Options): Promise<void> {
   const kernels = loadKernels();
   const directory = await logDirectory(options.data);
-  const log = await onNodeData(directory, () => inspectLog({ files: diskFiles(kernels), kernels, directory }));
+  const log = await onNodeData(directory, () => inspectLog({ files: diskFiles(), kernels, directory }));
   const { chainId, superblocks, tornTail, ...figures } = log;
   const result = {
     directory,
@@ -112,7 +112,7 @@ async function runTable(options: Options): Promise<void> {
   const stateDirectory = join(options.data, 'state');
   const table = await onNodeData(stateDirectory, () =>
     withProgress('reading shards', ({ update }) =>
-      inspectTable({ files: diskFiles(kernels), kernels, stateDirectory, onProgress: update }),
+      inspectTable({ files: diskFiles(), kernels, stateDirectory, onProgress: update }),
     ),
   );
   const { cleanAt, ...figures } = table;
@@ -151,7 +151,7 @@ async function runHistory(options: Options): Promise<void> {
   const history = await onNodeData(directory, () =>
     withProgress('checking roots', ({ update }) =>
       inspectHistory({
-        files: diskFiles(kernels),
+        files: diskFiles(),
         kernels,
         directory,
         recompute: options.roots === true,

@@ -25,7 +25,7 @@ async function run(options: Options): Promise<void> {
   const startedMs = performance.now();
   const figures = await onNodeData(stateDirectory, () =>
     withProgress('rebuilding the account table', ({ update }) =>
-      rebuildTable({ files: diskFiles(kernels), kernels, stateDirectory, onProgress: update }),
+      rebuildTable({ files: diskFiles(), kernels, stateDirectory, onProgress: update }),
     ),
   );
   const ms = performance.now() - startedMs;

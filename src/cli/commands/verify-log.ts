@@ -39,7 +39,7 @@ async function run(data: string, options: Options): Promise<void> {
   const found = await onNodeData(directory, () =>
     withProgress('verifying the log', ({ update }) =>
       verifyLog({
-        files: diskFiles(kernels),
+        files: diskFiles(),
         kernels,
         directory,
         onProgress: update,

@@ -303,7 +303,7 @@ export class ChainStore {
 async function openParts({ directory, genesis, check }: ChainStoreOptions): Promise<ChainParts> {
   const { kernels } = check;
   const at = (name: string): string => join(directory, name);
-  const files = diskFiles(kernels);
+  const files = diskFiles();
   await files.makeDirectory(directory);
   await requireDiskRoom(directory);
   const state = await StateStore.open({ directory: at('state'), kernels, chainId: check.rules.chainId });
@@ -322,7 +322,7 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
       state,
       evictions: keep(await EvictionStore.open(at('evictions'), kernels, range)),
       history: keep(await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes })),
-      pending: keep(await PendingBlocks.open({ directory: at('pending'), kernels })),
+      pending: keep(await PendingBlocks.open({ directory: at('pending') })),
       certificates: keep(new CertificateStore(at('certificates'))),
       voteFile: keep(await DurableRecord.open(at('votes'), { kernels, valueSizeBytesMax })),
       slotFile: keep(await DurableRecord.open(at('produced-slot'), { kernels })),

@@ -14,7 +14,7 @@ export class ProofFolder {
 
   private constructor(kernels: Kernels, directory: string) {
     this.#kernels = kernels;
-    this.#files = diskFiles(kernels);
+    this.#files = diskFiles();
     this.#directory = directory;
   }
 

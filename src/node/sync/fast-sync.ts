@@ -76,7 +76,7 @@ export interface FastSyncResult {
 /** Syncs. Throws `FastSyncError`, or what the own disk throws. */
 export async function fastSync(options: FastSyncOptions): Promise<FastSyncResult> {
   const startedMs = performance.now();
-  const files = diskFiles(options.kernels);
+  const files = diskFiles();
   await requireVacant(files, options.dataDirectory);
   const transport = options.transport ?? (await newTransport(options));
   await transport.start();
@@ -119,7 +119,7 @@ class Sync {
     const stage = await this.#openStage();
     try {
       const pool = await this.#connect(stage);
-      const blockStage = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks`, kernels });
+      const blockStage = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks` });
       let header: BlockHeader;
       try {
         header = await this.#fetchAll(pool, stage, blockStage);
