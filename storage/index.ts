@@ -1,7 +1,8 @@
 /**
  * Floor 2: storage. The op log, the account table, history, commitments and fast-sync staging: what a node keeps, and proves.
  */
-export { BATCH_TAG, batchDigest, type Commitment, emptyCommitment } from './commitment/commitment.ts';
+export type { Commitment } from './commitment/commitment.ts';
+export { CommitmentError, type CommitmentErrorCode } from './commitment/commitment-error.ts';
 export { consistencyProof, type TreePair, verifyConsistency } from './commitment/consistency.ts';
 export { Frontier } from './commitment/frontier.ts';
 export {
@@ -23,6 +24,19 @@ export {
   NODE_PREFIX,
   nodeHash,
 } from './commitment/merkle.ts';
+export {
+  decodeStateProof,
+  encodeStateProof,
+  type ProvenEntry,
+  STATE_PROOF_SIZE_BYTES_MAX,
+  type StateProof,
+  StateProofError,
+  type StateProofErrorCode,
+  type StateProofRefusal,
+  type StateProofVerdict,
+  verifyStateProof,
+} from './commitment/state-proof.ts';
+export { emptyCommitment } from './commitment/trees.ts';
 export { DurableRecord, type DurableRecordOptions } from './durable-record.ts';
 export { CorruptionError, StorageError, type StorageErrorCode } from './errors.ts';
 export { diskFiles } from './files/disk-files.ts';
@@ -80,6 +94,11 @@ export {
 } from './oplog/batch.ts';
 export { type OpenReport, StateStore, type StateStoreOptions, type StateTip } from './state.ts';
 export {
+  type ActiveOp,
+  type ActivityReader,
+  type BatchPlace,
+  type BondReader,
+  type BondState,
   RECORD_KEY_SIZE_BYTES_MAX,
   RECORD_VALUE_SIZE_BYTES_MAX,
   type StateOp,
@@ -90,7 +109,6 @@ export {
   type CheckedManifest,
   checkManifest,
   type ManifestCheck,
-  manifestRoot,
   type StateManifest,
   type SyncTarget,
 } from './sync/manifest.ts';

@@ -1,11 +1,17 @@
 /**
  * The ledger's small keyed records, in memory: rebuilt from the op log at every open.
  *
- * Invariants: `#keys` holds the keys of `#values`, ascending in byte order; keys and values are copies, never views of a batch.
+ * Invariants: `#keys` holds the keys of `#values`, ascending in byte order; keys and values are copies, never views of a batch; each
+ * record knows the number of the op that set it.
  */
 import { byteKey } from '../native/index.ts';
 
-type StoredRecord = readonly [key: Uint8Array, value: Uint8Array];
+type Pair = readonly [key: Uint8Array, value: Uint8Array];
+interface StoredRecord {
+  readonly pair: Pair;
+  /** Number of the op that set it. */
+  readonly op: number;
+}
 
 export class RecordMap {
   readonly #values = new Map<string, StoredRecord>();
@@ -18,14 +24,24 @@ export class RecordMap {
 
   /** The value (borrowed), or undefined. */
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#values.get(byteKey(key))?.[1];
+    return this.#values.get(byteKey(key))?.pair[1];
   }
 
-  /** Sets a record; key and value are copied. */
-  put(key: Uint8Array, value: Uint8Array): void {
+  /** Number of the op that set the record; -1 when there is none. */
+  position(key: Uint8Array): number {
+    return this.#values.get(byteKey(key))?.op ?? -1;
+  }
+
+  /** Numbers of the ops that set the records, in no order. */
+  positions(): Float64Array {
+    return Float64Array.from(this.#values.values(), ({ op }) => op);
+  }
+
+  /** Sets a record; key and value are copied. @param op number of the op that does */
+  put(key: Uint8Array, value: Uint8Array, op: number): void {
     const name = byteKey(key);
     if (!this.#values.has(name)) this.#keys.splice(this.#position(name), 0, name);
-    this.#values.set(name, [key.slice(), value.slice()]);
+    this.#values.set(name, { pair: [key.slice(), value.slice()], op });
   }
 
   /** Removes a record; nothing happens when there is none. */
@@ -35,13 +51,13 @@ export class RecordMap {
   }
 
   /** Records whose key starts with `prefix`, ascending; as they were at the first step, whatever changes meanwhile. */
-  *withPrefix(prefix: Uint8Array): Generator<StoredRecord> {
+  *withPrefix(prefix: Uint8Array): Generator<Pair> {
     const start = byteKey(prefix);
-    const found: StoredRecord[] = [];
+    const found: Pair[] = [];
     for (let index = this.#position(start); index < this.#keys.length; index++) {
       const name = this.#keys[index]!;
       if (!name.startsWith(start)) break;
-      found.push(this.#values.get(name)!);
+      found.push(this.#values.get(name)!.pair);
     }
     yield* found;
   }

@@ -16,22 +16,33 @@ export interface StateReader {
   records(prefix: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]>;
 }
 
+/** A validator's bond. */
+export interface BondState {
+  /** Units bonded. */
+  readonly bond: bigint;
+  /** Where its last vote stands: the ledger says in what. */
+  readonly lastVote: bigint;
+  /** 24 bytes of flags and counters, opaque here. */
+  readonly details: Uint8Array;
+}
+
+/** Bonds, as the ledger reads them. */
+export interface BondReader {
+  /** Bond of a 20-byte address, or undefined. */
+  bond(address: Uint8Array): BondState | undefined;
+  /** Every bond, in ascending order of addresses. */
+  bonds(): Iterable<readonly [address: Uint8Array, bond: BondState]>;
+}
+
 /**
  * One change of state. A block's ops are put in the order in which its execution first touched each key; no key stands twice.
- * A bond's `details` are 24 bytes of flags and counters, opaque to storage.
  */
 export type StateOp =
   | { readonly kind: 'putAccount'; readonly address: Uint8Array; readonly balance: bigint }
   | { readonly kind: 'deleteAccount'; readonly address: Uint8Array }
   | { readonly kind: 'putRecord'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly kind: 'deleteRecord'; readonly key: Uint8Array }
-  | {
-      readonly kind: 'putBond';
-      readonly address: Uint8Array;
-      readonly bond: bigint;
-      readonly lastVote: bigint;
-      readonly details: Uint8Array;
-    }
+  | ({ readonly kind: 'putBond'; readonly address: Uint8Array } & BondState)
   | { readonly kind: 'deleteBond'; readonly address: Uint8Array };
 
 /** An op of the log that is still its key's latest. */

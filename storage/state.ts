@@ -1,28 +1,31 @@
 /**
- * The state store: one batch of ops in, durable; balances, records and one root out.
+ * The state store: one batch of ops in, durable; balances, bonds, records, one root and proofs out.
  *
- * Owns: a folder with `log/` (the truth) and `accounts/` (derived). Records live in memory, rebuilt from the log at open.
+ * Owns: a folder with `log/` (the truth), `accounts/` and `bonds/` (derived). Records and the commitment's trees live in memory, made from
+ * the log at open.
  *
  * Invariants
  * - What is read is exactly the acknowledged batches, in order: nothing shows before it is durable.
- * - The account table equals a replay of the log: it is taken over at open only with a clean mark of the log's very end, and is
- *   rebuilt otherwise.
- * - The commitment at the tip is `emptyCommitment` advanced by every batch.
- * - A batch that does not decode, or that the table has no room for, is refused before it is logged.
+ * - Tables and records equal a replay of the log (state-tables.ts), the trees what they and the log say.
+ * - `tip.commitment` is of the last durable batch. Commitments of batches under way build on it, and settle in the order of the log.
+ * - A batch that does not decode, does not follow, repeats a key, or has no room in a table is refused before it is logged.
  */
 import { type Height, height as heightOf, type Kernels } from '../native/index.ts';
-import { EntryBuffer } from './accounts/account-changes.ts';
-import { AccountTable, type AccountTableOptions } from './accounts/account-table.ts';
-import type { CleanMark } from './accounts/clean-mark.ts';
-import { type Commitment, emptyCommitment } from './commitment/commitment.ts';
-import { StorageError } from './errors.ts';
-import { diskFiles } from './files/disk-files.ts';
-import { type Files, FilesError } from './files/files.ts';
-import { readBatchHead } from './oplog/batch.ts';
-import { OpLog } from './oplog/op-log.ts';
-import { RecordMap } from './record-map.ts';
-import { applyChanges, applyRecords, readRecords, rebuildFrom, takeApart } from './state-changes.ts';
-import type { StateReader } from './state-reader.ts';
+import type { Commitment } from './commitment/commitment.ts';
+import type { RangeProof } from './commitment/range-proof.ts';
+import type { StateProof } from './commitment/state-proof.ts';
+import type { CommitmentTrees } from './commitment/trees.ts';
+import { assertInvariant, StorageError } from './errors.ts';
+import type { Files } from './files/files.ts';
+import type { Appending, OpLog } from './oplog/op-log.ts';
+import type { OpRange } from './oplog/positions.ts';
+import { RecentStates } from './recent-states.ts';
+import type { SegmentFrontiers } from './segment-frontiers.ts';
+import { openState } from './state-opener.ts';
+import type { BondReader, BondState, StateReader } from './state-reader.ts';
+import type { StateTables } from './state-tables.ts';
+import type { StateManifest } from './sync/manifest.ts';
+import type { StateSource } from './sync/state-source.ts';
 
 export interface StateStoreOptions {
   /** Made when it is not there. One process at a time. */
@@ -34,15 +37,17 @@ export interface StateStoreOptions {
   readonly files?: Files;
   /** Where op log segments are cut, bytes; fixed when the store is made. */
   readonly segmentSizeBytes?: number;
+  /** Heights behind the tip whose floor decides which segments go; fixed when the store is made. */
+  readonly retainHeights?: number;
   /** Shards of a new account table, as a power of two, 0 .. 8; 4 unless given. */
   readonly shardCountLog2?: number;
   /** First size of a shard, slots as a power of two, 7 .. 25; 10 unless given. */
   readonly shardSlotCountLog2?: number;
-  /** Throws the account table away and rebuilds it from the log, even when it is clean. */
+  /** Throws the tables away and rebuilds them from the log, even when they are clean. */
   readonly rebuild?: boolean;
   /** Told while opening how many bytes of batches have been read. */
   readonly onProgress?: (batchBytes: number) => void;
-  /** Source of the table's secret; replaced in simulations. */
+  /** Source of the tables' secrets; replaced in simulations. */
   readonly randomBytes?: (sizeBytes: number) => Uint8Array;
 }
 
@@ -56,62 +61,72 @@ export interface StateTip {
 export interface OpenReport {
   /** Batches read from the log. */
   readonly batchCount: number;
-  /** Ops in them. */
+  /** Ops of the log by number, deleted ones counted. */
   readonly opCount: number;
-  /** True when the account table was rebuilt rather than taken over. */
+  /** True when the tables were rebuilt rather than taken over. */
   readonly rebuilt: boolean;
 }
 
-export class StateStore implements StateReader {
+/** What an open store is made of. */
+export interface StateParts {
+  readonly kernels: Kernels;
+  readonly log: OpLog;
+  readonly tables: StateTables;
+  readonly trees: CommitmentTrees;
+  readonly frontiers: SegmentFrontiers;
+  readonly openReport: OpenReport;
+}
+
+export class StateStore implements StateReader, BondReader, StateSource {
   readonly openReport: OpenReport;
   readonly #log: OpLog;
-  readonly #table: AccountTable;
-  readonly #records: RecordMap;
-  #commitment: Commitment;
-  #queuedCommitment: Commitment;
-  #height: number;
+  readonly #tables: StateTables;
+  readonly #trees: CommitmentTrees;
+  readonly #frontiers: SegmentFrontiers;
+  readonly #recent = new RecentStates();
+  /** After the last queued batch. */
+  #queued: Commitment;
   #lastAppend: Promise<void> = Promise.resolve();
-  #sweeping: Promise<void> = Promise.resolve();
   #closed = false;
 
-  private constructor(
-    log: OpLog,
-    table: AccountTable,
-    records: RecordMap,
-    commitment: Commitment,
-    openReport: OpenReport,
-  ) {
+  private constructor({ log, tables, trees, frontiers, openReport }: StateParts) {
     this.#log = log;
-    this.#table = table;
-    this.#records = records;
-    this.#commitment = commitment;
-    this.#queuedCommitment = commitment;
-    this.#height = log.height - 1;
+    this.#tables = tables;
+    this.#trees = trees;
+    this.#frontiers = frontiers;
+    this.#queued = trees.tip;
     this.openReport = openReport;
+    if (this.isInitialized) this.#recent.add(this.tip);
   }
 
   /**
-   * Opens or makes a store; recovers the log and, when needed, rebuilds the table.
+   * Opens or makes a store; recovers the log and, when needed, rebuilds the tables.
    * Throws `CorruptionError`, `FilesError` ('locked', 'io', ...), `StorageError` ('wrong-chain', 'wrong-format').
    */
   static async open(options: StateStoreOptions): Promise<StateStore> {
-    return new StateOpener(options).open((...parts) => new StateStore(...parts));
+    return new StateStore(await openState(options));
   }
 
   /** True once genesis (batch 0) is in. */
   get isInitialized(): boolean {
-    return this.#height >= 0;
+    return this.#trees.tip.place.height > 0;
   }
 
   /** The last durable batch. Throws `StorageError` 'not-initialized' before genesis. */
   get tip(): StateTip {
     if (!this.isInitialized) throw new StorageError('not-initialized', 'the state store holds no genesis batch yet');
-    return { height: heightOf(this.#height), commitment: this.#commitment };
+    const commitment = this.#trees.tip;
+    return { height: heightOf(commitment.place.height - 1), commitment };
   }
 
-  /** Accounts ever set. */
+  /** The commitment of the last durable batch; of nothing before genesis, which batch 0 builds on. */
+  get commitment(): Commitment {
+    return this.#trees.tip;
+  }
+
+  /** Accounts there are. */
   get accountCount(): number {
-    return this.#table.accountCount;
+    return this.#tables.accounts.accountCount;
   }
 
   /** Why appends are refused, or undefined while they are not. */
@@ -121,200 +136,156 @@ export class StateStore implements StateReader {
 
   balance(address: Uint8Array): bigint {
     this.#checkOpen();
-    return this.#table.balance(address);
+    return this.#tables.accounts.balance(address);
   }
 
   /** Every account's balance, once: to count the supply. Read it whole before the next append. */
   balances(): Iterable<bigint> {
     this.#checkOpen();
-    return this.#table.balances();
+    return this.#tables.accounts.balances();
   }
 
   /** Balances of many accounts at once. @param addresses n * 20 bytes @param balances n * 8 bytes, written: u64 little-endian */
   lookup(addresses: Uint8Array, balances: Uint8Array): void {
     this.#checkOpen();
-    this.#table.lookup(addresses, balances);
+    this.#tables.accounts.lookup(addresses, balances);
+  }
+
+  bond(address: Uint8Array): BondState | undefined {
+    this.#checkOpen();
+    return this.#tables.bonds.get(address);
+  }
+
+  bonds(): Iterable<readonly [address: Uint8Array, bond: BondState]> {
+    this.#checkOpen();
+    return [...this.#tables.bonds.all()].sort(([a], [b]) => Buffer.compare(a, b));
   }
 
   record(key: Uint8Array): Uint8Array | undefined {
-    return this.#records.get(key);
+    return this.#tables.records.get(key);
   }
 
   records(prefix: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
-    return this.#records.withPrefix(prefix);
+    return this.#tables.records.withPrefix(prefix);
   }
 
   /** Appends genesis: the batch of height 0. Throws `StorageError` 'already-initialized' when there is one. */
   async initialize(batch: Uint8Array): Promise<void> {
     if (this.isInitialized)
       throw new StorageError('already-initialized', 'the state store has its genesis batch already');
-    await this.append(batch, 0);
+    await this.append(batch);
   }
 
   /**
-   * Appends the batch of the next height; durable and readable when resolved. Appends that wait together share one sync; they
-   * resolve in order. `batch` is borrowed until then.
-   * Rejects with `BatchError` for malformed bytes, `StorageError` ('wrong-height', 'disk-full', 'failed', 'table-full',
-   * 'queue-full', 'closed'), `FilesError` when the table has no room and cannot grow (nothing is logged then). After 'disk-full' or 'failed' reads go on, and nothing more is taken until the store is opened again.
+   * Appends the next batch; durable and readable when resolved. Appends that wait together share one sync; they resolve in order.
+   * `batch` is borrowed until then.
+   * Rejects with `BatchError` for malformed bytes, a head that does not follow ('place'), a key that stands twice ('repeated-key');
+   * `StorageError` ('disk-full', 'failed', 'table-full', 'queue-full', 'closed'), when a table has no room and cannot grow (nothing is
+   * logged then). After 'disk-full' or 'failed' reads go on, and nothing more is taken until the store is opened again.
+   * @param after the commitment after this batch, when the caller has it already: a child of the batch before
    */
-  append(batch: Uint8Array, height: number): Promise<void> {
-    const done = this.#append(batch, height);
+  append(batch: Uint8Array, after?: Commitment): Promise<void> {
+    const done = this.#append(batch, after);
     this.#lastAppend = done.catch(() => {});
     return done;
   }
 
-  async #append(batch: Uint8Array, height: number): Promise<void> {
+  async #append(batch: Uint8Array, known?: Commitment): Promise<void> {
     this.#checkOpen();
-    const changes = takeApart(batch, this.#table);
-    if (changes.height !== height)
-      throw new StorageError('wrong-height', `batch says height ${changes.height}, its block has ${height}`);
-    this.#table.reserve(changes.accounts);
-    let appending: ReturnType<OpLog['append']>;
+    const changes = this.#tables.takeApart(batch);
+    const before = this.#queued;
+    const after = known ?? before.next(batch);
+    this.#tables.reserve(changes);
+    let appending: Appending;
     try {
-      appending = this.#log.append(batch);
+      appending = this.#log.append(batch, before.branch.frontier);
     } catch (error) {
-      this.#table.release(changes.accounts);
+      this.#tables.release(changes);
       throw error;
     }
-    const commitment = this.#queuedCommitment.next(batch, appending.digest);
-    this.#queuedCommitment = commitment;
+    assertInvariant(Buffer.compare(after.digest, appending.digest) === 0, 'the commitment is of this batch');
+    this.#frontiers.note(before.place, before.branch.frontier);
+    this.#queued = after;
     await appending.durable;
-    applyChanges(changes, this.#table, this.#records, appending.firstOp);
-    this.#commitment = commitment;
-    this.#height = height;
-    // Not awaited, so that appends resolve in order. A file that cannot be removed now is removed at the next open.
-    this.#sweeping = this.#sweeping.then(() => this.#table.sweep()).catch(() => {});
+    this.#tables.apply(changes, appending.firstOp, after.opCount);
+    this.#trees.absorb(after);
+    this.#recent.add(this.tip);
+    this.#forgetDeleted();
+    // Not awaited, so that appends resolve in order.
+    void this.#tables.sweep();
   }
 
-  /** The table's memory is gone after `close`: never touch it then. */
+  /** Segments that the log has deleted take their part of the trees along. */
+  #forgetDeleted(): void {
+    const start = this.#frontiers.at(this.#log.firstOp);
+    if (start !== undefined) this.#trees.dropBefore(start);
+  }
+
+  /** The tables' memory is gone after `close`: never touch it then. */
   #checkOpen(): void {
     if (this.#closed) throw new StorageError('closed', 'the state store is closed');
   }
 
-  /** Durable batches from a height on, in order, copied: what a syncing node is served. */
+  /**
+   * Proof of an account, bond or record at the tip; undefined when there is none. See `verifyStateProof`.
+   * @param key address (20 bytes) or record key @param header where the state root is found; copied
+   */
+  prove(kind: 'account' | 'bond' | 'record', key: Uint8Array, header: Uint8Array): StateProof | undefined {
+    this.#checkOpen();
+    const op = this.#tables.position(kind, key);
+    return op < 0 ? undefined : this.#trees.stateProof(op, header);
+  }
+
+  /** Durable batches from a height on, in order, copied. Throws `StorageError` 'not-found' for one that is not kept any more. */
   readBatches(fromHeight: number): AsyncGenerator<Uint8Array> {
     return this.#log.read(fromHeight);
   }
 
-  /** Finishes queued appends, marks the table clean, lets go of the folder. Idempotent. */
+  get firstOp(): number {
+    return this.#log.firstOp;
+  }
+
+  get opCount(): number {
+    return this.#trees.tip.opCount;
+  }
+
+  heights(): { readonly first: number; readonly last: number } | undefined {
+    return this.#recent.heights(this.#log.firstOp);
+  }
+
+  manifest(height: number): StateManifest | undefined {
+    const state = this.#recent.at(height, this.#log.firstOp);
+    if (state === undefined) return undefined;
+    const firstOp = this.#log.startOfSegment(Math.min(state.floor, this.#log.opCount - 1)).opCount;
+    return { ...state, firstOp };
+  }
+
+  heightOf(op: number): number {
+    return this.#log.heightOf(op);
+  }
+
+  readOps(from: number, to: number): Promise<OpRange> {
+    return this.#log.readOps(from, to);
+  }
+
+  rangeProof(from: number, to: number, size: number): RangeProof {
+    return this.#trees.rangeProof(from, to, size);
+  }
+
+  pin(fromOp: number): () => void {
+    return this.#log.pin(fromOp);
+  }
+
+  /** Finishes queued appends, marks the tables clean, lets go of the folder. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     try {
       await this.#lastAppend;
-      await this.#sweeping;
-      if (this.#log.failure === undefined) await this.#table.closeClean(this.#log.chain);
-      else this.#table.close();
+      if (this.#log.failure === undefined) await this.#tables.closeClean(this.#log.tip.digest);
+      else this.#tables.close();
     } finally {
       await this.#log.close();
     }
-  }
-}
-
-type StateParts = [OpLog, AccountTable, RecordMap, Commitment, OpenReport];
-
-/**
- * Opens a store: the log first, its batches flowing into records and commitment, and into the table when that is not clean. Only when a
- * clean mark turns out to be of another point, or its files are not there, is the log read again.
- */
-class StateOpener {
-  readonly #options: StateStoreOptions;
-  readonly #files: Files;
-  readonly #tableOptions: AccountTableOptions;
-  readonly #records = new RecordMap();
-  readonly #buffer = new EntryBuffer();
-  #mark: CleanMark | undefined;
-  #table: AccountTable | undefined;
-  #commitment: Commitment;
-  #batchCount = 0;
-  #batchBytes = 0;
-
-  constructor(options: StateStoreOptions) {
-    this.#options = options;
-    this.#files = options.files ?? diskFiles(options.kernels);
-    this.#tableOptions = { ...options, files: this.#files, directory: `${options.directory}/accounts` };
-    this.#commitment = emptyCommitment(options.kernels);
-  }
-
-  async open(build: (...parts: StateParts) => StateStore): Promise<StateStore> {
-    let log: OpLog | undefined;
-    try {
-      log = await this.#openLog();
-      const { table, rebuilt } = await this.#openTable(log);
-      return build(log, table, this.#records, this.#commitment, {
-        batchCount: this.#batchCount,
-        opCount: log.opCount,
-        rebuilt,
-      });
-    } catch (error) {
-      this.#table?.close();
-      await log?.close();
-      throw error;
-    }
-  }
-
-  /** Opens the log; every batch goes into the records and the commitment, and into the table when one is being built. */
-  #openLog(): Promise<OpLog> {
-    const { directory, kernels, chainId, segmentSizeBytes } = this.#options;
-    return OpLog.open({
-      directory: `${directory}/log`,
-      files: this.#files,
-      kernels,
-      chainId,
-      ...(segmentSizeBytes === undefined ? {} : { segmentSizeBytes }),
-      locked: async () => {
-        const mark = await AccountTable.readMark(this.#tableOptions);
-        if (mark === undefined || this.#options.rebuild === true)
-          this.#table = await AccountTable.create(this.#tableOptions);
-        else this.#mark = mark;
-      },
-      visit: ({ batch, digest, firstOp }) => {
-        this.#commitment = this.#commitment.next(batch, digest);
-        if (this.#table === undefined) readRecords(batch, this.#records);
-        else applyRecords(rebuildFrom(batch, this.#table, firstOp, this.#buffer), this.#records);
-        this.#batchCount += 1;
-        this.#progress(batch);
-      },
-    });
-  }
-
-  #progress(batch: Uint8Array): void {
-    this.#batchBytes += batch.length;
-    this.#options.onProgress?.(this.#batchBytes);
-  }
-
-  async #openTable(log: OpLog): Promise<{ table: AccountTable; rebuilt: boolean }> {
-    if (this.#mark !== undefined && Buffer.compare(this.#mark.chain, log.chain) === 0) {
-      const table = await this.#takeOver(this.#mark);
-      if (table !== undefined) return { table, rebuilt: false };
-    }
-    this.#table ??= await this.#rebuild(log);
-    await this.#table.sweep();
-    return { table: this.#table, rebuilt: true };
-  }
-
-  async #takeOver(mark: CleanMark): Promise<AccountTable | undefined> {
-    try {
-      return await AccountTable.open(this.#tableOptions, mark);
-    } catch (error) {
-      // A shard file that is missing or short: the log has everything.
-      if (error instanceof FilesError && error.code !== 'power-cut') return undefined;
-      throw error;
-    }
-  }
-
-  /** Builds the table by reading the log once more. */
-  async #rebuild(log: OpLog): Promise<AccountTable> {
-    const table = await AccountTable.create(this.#tableOptions);
-    this.#table = table;
-    this.#batchBytes = 0;
-    let firstOp = 0;
-    for await (const batch of log.read(0)) {
-      rebuildFrom(batch, table, firstOp, this.#buffer);
-      await table.sweep();
-      firstOp += readBatchHead(batch).opCount;
-      this.#progress(batch);
-    }
-    return table;
   }
 }

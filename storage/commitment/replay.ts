@@ -37,6 +37,11 @@ export class CommitmentReplay {
     this.#place = { height: 0, previousFrameSizeBytes: 0, frameOffset: 0, floor: 0, previousDigest };
   }
 
+  /** The ops tree over all batches so far. */
+  get frontier(): Frontier {
+    return this.#ops.frontier;
+  }
+
   /** Ops so far: number of the next batch's head. */
   get opCount(): number {
     return this.#ops.frontier.size;
@@ -44,10 +49,9 @@ export class CommitmentReplay {
 
   /**
    * Takes in the next batch of the log (borrowed). Throws `BatchError` for malformed bytes, 'place' when it does not follow.
-   * @param digest the batch's digest when the caller has it already
+   * @param digest the batch's digest when the caller has it already @param offsets `opOffsets` of it, likewise
    */
-  appendOps(batch: Uint8Array, digest?: Hash): void {
-    const offsets = opOffsets(batch);
+  appendOps(batch: Uint8Array, digest?: Hash, offsets: Uint32Array = opOffsets(batch)): void {
     const head = readBatchHead(batch);
     const place = this.#place ?? head;
     if (head.floor < place.floor || head.floor > this.opCount)

@@ -164,3 +164,8 @@ export class CommitmentTrees {
     };
   }
 }
+
+/** The commitment before batch 0, over nothing: for a genesis root, and for chains that live in memory. @param chainId 32 bytes */
+export function emptyCommitment(kernels: CommitmentKernels, chainId: Uint8Array): Commitment {
+  return CommitmentTrees.empty(kernels, chainId).tip;
+}

@@ -80,7 +80,7 @@ function logLines(directory: string, log: LogSummary): string[] {
     `op log      ${directory}`,
     `chain       ${encodeBase58(log.chainId)}`,
     `heights     ${log.height < log.firstHeight ? 'none' : `${log.firstHeight} to ${log.height}`}`,
-    `ops         ${log.ops}`,
+    `ops         ${log.firstOp} to ${log.opCount - 1} kept, floor ${log.floor}`,
     `size        ${sizeText(log.sizeBytes)} in ${segments.length} segments of ${sizeText(log.segmentSizeBytes)}`,
     `closed      ${log.clean ? 'cleanly' : 'no: the next start recovers it'}`,
     ...superblocks.map(superblockLine),

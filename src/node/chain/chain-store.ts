@@ -164,14 +164,14 @@ export class ChainStore {
   }
 
   /** Makes a block part of history and state for good. */
-  async finalize({ header, block, batch, evictions, transactionsTotal }: ChainBlock): Promise<void> {
+  async finalize({ header, block, batch, commitment, evictions, transactionsTotal }: ChainBlock): Promise<void> {
     if (block === null || batch === null) throw new RangeError('the root cannot be finalized again');
     await requireDiskRoom(this.#parts.directory);
     const { history, state, pending, certificates, evictions: kept } = this.#parts;
     const { height, slot, hash } = header;
     await history.append({ height, slot, hash, bytes: block.bytes, transactions: transactionKeys(block) });
     await appendEvictions(kept, evictions);
-    await state.append(batch, height);
+    await state.append(batch, commitment);
     await Promise.all([pending.delete(hash), certificates.putTotal(height, transactionsTotal)]);
     this.#ownVotes = this.#ownVotes.filter(({ targetSlot }, at, all) => targetSlot > slot || at === all.length - 1);
   }

@@ -13,6 +13,7 @@ import {
 import { type Block, type BlockHeader, blockTransactions, decodeBlock } from '../../codec/index.ts';
 import {
   type BlockEvictions,
+  chainIdOf,
   type Genesis,
   genesisBatch,
   genesisHeader,
@@ -81,7 +82,7 @@ async function applyAgain(check: CheckDeps, parts: ChainParts, root: ChainBlock,
   const { state } = parts;
   const next = executeTrusted(check, root, block);
   await appendEvictions(parts.evictions, next.evictions);
-  await state.append(next.batch!, next.header.height);
+  await state.append(next.batch!, next.commitment);
   settleBlock(next);
   return next;
 }
@@ -104,7 +105,7 @@ export function finalState(stored: StateReader): StateReader {
 
 /** State root after batch 0: every node works it out for itself. */
 export function genesisRoot(genesis: Genesis, kernels: Kernels): BlockHeader['stateRoot'] {
-  return emptyCommitment(kernels).next(genesisBatch(kernels, genesis)).root;
+  return emptyCommitment(kernels, chainIdOf(kernels, genesis)).next(genesisBatch(kernels, genesis)).root;
 }
 
 /** The recency window after `tip`, from the blocks that reach back far enough. */

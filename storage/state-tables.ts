@@ -1,0 +1,266 @@
+/**
+ * What the op log adds up to: balances, bonds and records, each with the number of the op that set it.
+ *
+ * Owns: `accounts/` and `bonds/` of the state's folder (tables, derived) and the records, which live in memory.
+ *
+ * Invariants
+ * - Equal to a replay of the acknowledged batches, in order. A batch is taken apart and has its room before it is logged, and is applied
+ *   when it is durable: applying cannot fail half-way.
+ * - Both tables are taken over at open, with clean marks of the log's very end, or both are built from the log. The marks go before
+ *   the first change.
+ */
+import type { Kernels } from '../native/index.ts';
+import { AccountTable } from './accounts/account-table.ts';
+import { BondTable } from './accounts/bond-table.ts';
+import type { CleanMark } from './accounts/clean-mark.ts';
+import type { TableOptions } from './accounts/slot-table.ts';
+import type { TableChanges, TableRun } from './accounts/table-changes.ts';
+import type { PositionSource } from './commitment/sources.ts';
+import { assertInvariant } from './errors.ts';
+import { type Files, FilesError } from './files/files.ts';
+import { readOps } from './oplog/batch.ts';
+import { RecordMap } from './record-map.ts';
+
+/** Bonds are few: one shard, which grows. */
+const BOND_SHARDS = { shardCountLog2: 0, shardSlotCountLog2: 6 } as const;
+
+export interface StateTablesOptions {
+  readonly directory: string;
+  readonly files: Files;
+  readonly kernels: Kernels;
+  readonly shardCountLog2?: number;
+  readonly shardSlotCountLog2?: number;
+  readonly randomBytes?: (sizeBytes: number) => Uint8Array;
+}
+
+/** A record op of a batch: `value` is undefined for a delete. */
+interface RecordChange {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+  /** Number of the op within the batch, its head counted. */
+  readonly op: number;
+}
+
+/** A batch's changes, taken apart but not yet applied; the batch is borrowed until then. */
+export interface StateChanges {
+  readonly accounts: TableChanges;
+  readonly bonds: TableChanges;
+  readonly records: readonly RecordChange[];
+}
+
+export class StateTables implements PositionSource {
+  readonly records: RecordMap = new RecordMap();
+  readonly #accountOptions: TableOptions;
+  readonly #bondOptions: TableOptions;
+  #marks: { readonly accounts: CleanMark; readonly bonds: CleanMark } | undefined;
+  #accounts: AccountTable | undefined;
+  #bonds: BondTable | undefined;
+  #opCount = 0;
+
+  /** Nothing is read before `begin`. */
+  constructor(options: StateTablesOptions) {
+    const { directory, files, kernels, randomBytes } = options;
+    this.#accountOptions = { ...options, directory: `${directory}/accounts` };
+    const source = randomBytes === undefined ? {} : { randomBytes };
+    this.#bondOptions = { files, kernels, ...source, ...BOND_SHARDS, directory: `${directory}/bonds` };
+  }
+
+  get accounts(): AccountTable {
+    assertInvariant(this.#accounts !== undefined, 'the account table is open');
+    return this.#accounts;
+  }
+
+  get bonds(): BondTable {
+    assertInvariant(this.#bonds !== undefined, 'the bond table is open');
+    return this.#bonds;
+  }
+
+  /** Looks for clean marks, before the log is read; makes empty tables at once when there are none. @param anew as if there were none */
+  async begin(anew: boolean): Promise<void> {
+    const accounts = await AccountTable.readMark(this.#accountOptions);
+    const bonds = await BondTable.readMark(this.#bondOptions);
+    if (anew || accounts === undefined || bonds === undefined) await this.create();
+    else this.#marks = { accounts, bonds };
+  }
+
+  /** Makes empty tables, to be built with `rebuild`. */
+  async create(): Promise<void> {
+    this.#marks = undefined;
+    this.close();
+    this.#accounts = await AccountTable.create(this.#accountOptions);
+    this.#bonds = await BondTable.create(this.#bondOptions);
+    this.#opCount = 0;
+  }
+
+  /** True while the tables are built from the log as it is read. */
+  get isBuilding(): boolean {
+    return this.#accounts !== undefined;
+  }
+
+  /** The log has been read. @returns whether the tables are those of its end: else they were built, or are to be. @param opCount ops in it */
+  async takeOver(chain: Uint8Array, opCount: number): Promise<boolean> {
+    this.#opCount = opCount;
+    const marks = this.#marks;
+    if (marks === undefined) return false;
+    if ([marks.accounts, marks.bonds].some((mark) => Buffer.compare(mark.chain, chain) !== 0)) return false;
+    try {
+      this.#accounts = await AccountTable.open(this.#accountOptions, marks.accounts);
+      this.#bonds = await BondTable.open(this.#bondOptions, marks.bonds);
+      return true;
+    } catch (error) {
+      this.close();
+      // An image that is missing, short or damaged: the log has everything.
+      if (error instanceof FilesError && error.code !== 'power-cut') return false;
+      throw error;
+    }
+  }
+
+  /** A batch of the log while it is opened: into the records, and into tables being built. @param firstOp number of its head */
+  replay(batch: Uint8Array, firstOp: number): void {
+    const changes = this.#takeApart(batch);
+    this.#applyRecords(changes, firstOp);
+    if (this.isBuilding) this.#applyTables(changes, firstOp);
+  }
+
+  /** A batch of the log that is read once more, for the tables alone. */
+  rebuild(batch: Uint8Array, firstOp: number): void {
+    this.#applyTables(this.#takeApart(batch), firstOp);
+  }
+
+  #applyTables({ accounts, bonds }: Pick<ParsedChanges, 'accounts' | 'bonds'>, firstOp: number): void {
+    for (const [table, runs] of [
+      [this.accounts, accounts],
+      [this.bonds, bonds],
+    ] as const) {
+      if (runs.runs.length === 0) continue;
+      const changes = table.prepare(runs.batch, runs.runs);
+      table.reserve(changes);
+      table.apply(changes, firstOp);
+    }
+  }
+
+  /** Takes a batch apart, checking every byte of its structure. Throws `BatchError`. */
+  takeApart(batch: Uint8Array): StateChanges {
+    const { accounts, bonds, records } = this.#takeApart(batch);
+    return {
+      accounts: this.accounts.prepare(batch, accounts.runs),
+      bonds: this.bonds.prepare(batch, bonds.runs),
+      records,
+    };
+  }
+
+  #takeApart(batch: Uint8Array): ParsedChanges {
+    const accounts: TableRun[] = [];
+    const bonds: TableRun[] = [];
+    const records: RecordChange[] = [];
+    let op = 1;
+    readOps(batch, {
+      accounts(offset, count) {
+        accounts.push({ offset, count, firstOp: op });
+        op += count;
+      },
+      deleteAccount: (offset) => void accounts.push({ kind: 'delete', offset, count: 1, firstOp: op++ }),
+      putBond: (offset) => void bonds.push({ offset, count: 1, firstOp: op++ }),
+      deleteBond: (offset) => void bonds.push({ kind: 'delete', offset, count: 1, firstOp: op++ }),
+      putRecord: (key, value) => void records.push({ key, value, op: op++ }),
+      deleteRecord: (key) => void records.push({ key, value: undefined, op: op++ }),
+    });
+    return { accounts: { batch, runs: accounts }, bonds: { batch, runs: bonds }, records };
+  }
+
+  /** Makes room. Throws `StorageError` 'table-full'; nothing is reserved then. */
+  reserve({ accounts, bonds }: StateChanges): void {
+    this.accounts.reserve(accounts);
+    try {
+      this.bonds.reserve(bonds);
+    } catch (error) {
+      this.accounts.release(accounts);
+      throw error;
+    }
+  }
+
+  /** Takes a reservation back. */
+  release({ accounts, bonds }: StateChanges): void {
+    this.accounts.release(accounts);
+    this.bonds.release(bonds);
+  }
+
+  /** Applies reserved changes. @param firstOp number of the batch's head @param opCount ops after the batch */
+  apply(changes: StateChanges, firstOp: number, opCount: number): void {
+    this.accounts.apply(changes.accounts, firstOp);
+    this.bonds.apply(changes.bonds, firstOp);
+    this.#applyRecords(changes, firstOp);
+    this.#opCount = opCount;
+  }
+
+  #applyRecords({ records }: Pick<StateChanges, 'records'>, firstOp: number): void {
+    for (const { key, value, op } of records) {
+      if (value === undefined) this.records.delete(key);
+      else this.records.put(key, value, firstOp + op);
+    }
+  }
+
+  accountPositions(addresses: Uint8Array, positions: Float64Array): void {
+    this.accounts.positions(addresses, this.#opCount, positions);
+  }
+
+  bondPositions(addresses: Uint8Array, positions: Float64Array): void {
+    this.bonds.positions(addresses, this.#opCount, positions);
+  }
+
+  recordPosition(key: Uint8Array): number {
+    return this.records.position(key);
+  }
+
+  /** Number of the op that set a key; -1 when there is none. @param key 20 bytes for an account or bond */
+  position(kind: 'account' | 'bond' | 'record', key: Uint8Array): number {
+    if (kind === 'record') return this.recordPosition(key);
+    const position = new Float64Array(1);
+    if (kind === 'account') this.accountPositions(key, position);
+    else this.bondPositions(key, position);
+    return position[0]!;
+  }
+
+  /** The ops that set all there is, in slices, in no order; each slice is borrowed until the next step. */
+  *positions(): Generator<Float64Array> {
+    yield* this.accounts.eachPosition(this.#opCount);
+    yield* this.bonds.eachPosition(this.#opCount);
+    yield this.records.positions();
+  }
+
+  /** Goes on moving what has grown, in the background. */
+  async sweep(): Promise<void> {
+    await this.accounts.sweep();
+    await this.bonds.sweep();
+  }
+
+  /** Leaves both tables with marks of the log's end. Throws `FilesError`; the next open rebuilds then. */
+  async closeClean(chain: Uint8Array): Promise<void> {
+    try {
+      await this.#accounts?.closeClean(chain);
+      await this.#bonds?.closeClean(chain);
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Lets go of the tables without marks. Idempotent. */
+  close(): void {
+    this.#accounts?.close();
+    this.#bonds?.close();
+    this.#accounts = undefined;
+    this.#bonds = undefined;
+  }
+}
+
+/** Where a batch's ops of a table stand. */
+interface ParsedRuns {
+  readonly batch: Uint8Array;
+  readonly runs: readonly TableRun[];
+}
+
+interface ParsedChanges {
+  readonly accounts: ParsedRuns;
+  readonly bonds: ParsedRuns;
+  readonly records: readonly RecordChange[];
+}
