@@ -16,6 +16,7 @@ const NAMES = [
   'table.update',
   'oplog.append',
   'oplog.append.10k',
+  'compaction',
   'accounts.lookup.1M',
   'accounts.update.1M',
   'state.open',

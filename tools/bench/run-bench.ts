@@ -9,6 +9,7 @@ import type { Kernels } from '../../native/index.ts';
 import { chooseKernels, KernelLoadError } from '../../native/load.ts';
 import { accounts1M, accounts10M } from './cases/accounts.ts';
 import { aesDecrypt, aesMany, aesOne } from './cases/aes.ts';
+import { compaction } from './cases/compaction.ts';
 import { ed25519Verify } from './cases/ed25519.ts';
 import { sha256Pairs } from './cases/hashing.ts';
 import { logVerify, stateOpen, stateRebuild } from './cases/open-state.ts';
@@ -32,6 +33,7 @@ export const CASES: readonly BenchCase[] = [
   tableUpdate,
   oplogAppend,
   oplogAppendSmall,
+  compaction,
   ...accounts1M,
   ...accounts10M,
   stateOpen,
