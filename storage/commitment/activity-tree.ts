@@ -11,6 +11,7 @@
  * Invariants
  * - Held are chunks from `firstChunk` on, and nodes from the one that covers it on, or its left sibling. All before are of zero chunks:
  *   constants, one for each level.
+ * - Past the chunks of the version shown the bitmap's memory is zero: taking a batch back restores it, so the next begins on clean chunks.
  * - A batch costs in proportion to the chunks it changes, one kernel call a level; never to the size of the tree.
  */
 import { type Hash, hash, type Kernels } from '../../native/index.ts';
@@ -111,7 +112,6 @@ export class ActivityTree {
     this.#chunkCount = Math.ceil(change.opCount / CHUNK_OPS);
     this.#chunks.growTo(this.#chunkCount);
     const rows = [this.#copyChunks(dirty)];
-    this.#clearFrom(before);
     const wrong = this.#retire(change.retired);
     if (wrong >= 0) {
       this.exchange({ chunkCount: before, rows });
@@ -217,12 +217,6 @@ export class ActivityTree {
     const words = new Int32Array(indexes.length * ITEM_WORDS);
     gather(this.#chunks, indexes, indexes.length, 1, words);
     return { indexes, words };
-  }
-
-  /** New chunks begin as zero, whatever an abandoned branch left in their memory. */
-  #clearFrom(chunk: number): void {
-    const from = chunk - this.#chunks.first;
-    this.#chunks.words.fill(0, from * ITEM_WORDS, (this.#chunkCount - this.#chunks.first) * ITEM_WORDS);
   }
 
   /** Clears the bits of retired ops. @returns the first that was not set, or -1 */

@@ -64,7 +64,7 @@ export class HashColumn {
     this.#bytes.set(items, (at - this.#first) * HASH_SIZE_BYTES);
   }
 
-  /** Makes `end` at least so large; what the new items hold is undefined until they are written. */
+  /** Makes `end` at least so large; memory that was never written is zero. */
   growTo(end: number): void {
     if (end <= this.#end) return;
     const size = (end - this.#first) * ITEM_WORDS;

@@ -90,6 +90,18 @@ describe('paths', () => {
     expect(() => trees.chunkPath(store.state.ops.length)).toThrow(CommitmentError);
   });
 
+  it('lead to the activity root from chunks that are no longer held: they are of zero subtrees', () => {
+    const rig = settled(range(0, 30).map(() => range(0, 400).map((n) => putAccount(n))));
+    expect(rig.store.state.floor).toBeGreaterThan(11_000);
+    expect(hex(rig.trees.tip.root)).toBe(hex(rig.store.state.root));
+    const chunks = packHashes(rig.store.state.chunks.map(naiveLeaf));
+    for (let op = 0; op < rig.store.state.ops.length; op += 128) {
+      const { chunk, path } = rig.trees.chunkPath(op);
+      expect(hex(chunk)).toBe(hex(rig.store.state.chunks[Math.floor(op / 256)]!));
+      expect(hex(path)).toBe(hex(inclusionProof(kernels, chunks, Math.floor(op / 256))));
+    }
+  });
+
   it('of an op in a settled twig read one twig of the log', () => {
     const { store, trees } = settled(LOG);
     store.twigReads = 0;

@@ -351,6 +351,26 @@ describe('branches', () => {
 });
 
 describe('replay', () => {
+  it('from any kept segment on gives the same trees, and they go on', () => {
+    const rig = new Rig();
+    for (let round = 0; round < 16; round++)
+      rig.settle(
+        rig.next(
+          rig.trees.tip,
+          range(0, 400 + round).map((n) => putAccount(n)),
+        ),
+      );
+    for (let kept = 14; kept >= 0; kept -= 2) {
+      rig.drop(kept);
+      rig.reopen();
+      rig.check(rig.trees.tip);
+      rig.checkActive(rig.trees.tip, 10);
+      const child = rig.next(rig.trees.tip, [putAccount(1), deleteAccount(2)]);
+      rig.check(rig.next(child, [putAccount(2), putAccount(3)]));
+    }
+    expect(rig.store.firstOp).toBeGreaterThan(5000);
+  });
+
   const options = (store: NaiveStore): TreesOptions => ({ kernels, chainId: CHAIN_ID, positions: store, twigs: store });
   const twoBatches = (): NaiveStore => {
     const store = new NaiveStore();
