@@ -104,9 +104,9 @@ class Run {
     }
     if (balance === due) overlay.deleteAccount(key);
     else overlay.setBalance(key, balance - due);
-    if (due === 0n) return;
+    // Touched at the first due, so that it counts among the keys written; credited with all of them at the end.
+    if (due > 0n && this.#rent === 0n) overlay.credit(this.#rules.rewardPool, 0n);
     this.#rent += due;
-    overlay.credit(this.#rules.rewardPool, due);
   }
 
   /** An empty account has nothing to come back to. */
@@ -124,10 +124,11 @@ class Run {
     this.#overlay.putRecord(key, value);
   }
 
-  /** Writes down the evictions: once, however many they are. */
+  /** Writes down what the moves came to: each of the two keys once, however many moves there were. */
   end(kernels: MerkleKernels): CompactionOutcome {
     const { moves } = this;
     const [rent, evictions] = [this.#rent, this.#evictions];
+    if (rent > 0n) this.#overlay.credit(this.#rules.rewardPool, rent);
     if (this.#before === null) return { moves, rent, first: readEvictions(this.#overlay).range.size, evictions };
     writeEvictions(kernels, this.#overlay, this.#before, evictions);
     return { moves, rent, first: this.#before.range.size, evictions };
