@@ -3,7 +3,7 @@
  *
  * Invariants
  * - Every op from the start to the end is in exactly one state: not taken yet, taken (somebody is asked for it), or kept.
- * - Nothing is taken `WINDOW_PIECES_MAX` pieces or more beyond the lowest op that is not kept: what comes early is bounded.
+ * - No piece is begun `WINDOW_PIECES_MAX` pieces or more beyond the lowest op that is not kept: what comes early is bounded.
  */
 import { PIECE_OPS } from './piece.ts';
 
@@ -54,15 +54,20 @@ export class PiecePlan {
     return span;
   }
 
-  /** A taken span's answer is kept, as far as `to`; the rest is to be asked for again. */
-  kept(span: OpSpan, to: number): void {
-    if (!this.#taken.delete(span.from)) return;
+  /** The span taken from `from` on is kept as far as `to`; the rest is to be asked for again. */
+  kept({ from }: OpSpan, to: number): void {
+    const span = this.#taken.get(from);
+    if (span === undefined) return;
+    this.#taken.delete(from);
     if (to < span.to) this.#return({ from: to, to: span.to });
   }
 
-  /** Nothing came of a taken span. */
-  giveBack(span: OpSpan): void {
-    if (this.#taken.delete(span.from)) this.#return(span);
+  /** Nothing came of the span taken from `from` on. */
+  giveBack({ from }: OpSpan): void {
+    const span = this.#taken.get(from);
+    if (span === undefined) return;
+    this.#taken.delete(from);
+    this.#return(span);
   }
 
   /** What was kept is gone again. */

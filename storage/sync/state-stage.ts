@@ -74,6 +74,7 @@ export class StateStage {
   #failure: unknown;
   #turn: Promise<void> = Promise.resolve();
   #closed = false;
+  #isFinished = false;
 
   private constructor(options: StateStageOptions, { log, frontier, floor, sizeBytes }: FoundLog, shelf: PieceShelf) {
     const { kernels, checked } = options;
@@ -132,6 +133,11 @@ export class StateStage {
     return this.#plan.isDone;
   }
 
+  /** True once every op is durable in the log, and the log closed. */
+  get isFinished(): boolean {
+    return this.#isFinished;
+  }
+
   /** Bytes of pieces that wait in memory, and of the batch under way. */
   get waitingBytes(): number {
     return this.#shelf.heldBytes + this.#assembler.pendingBytes;
@@ -175,8 +181,10 @@ export class StateStage {
         throw new StorageError('wrong-place', `the last batch ends behind op ${opCount}`);
       if (!sameBytes(this.#frontier.root(this.#options.kernels), opsRoot))
         throw new StorageError('wrong-root', 'the log does not lead to the ops root of the target');
+      await this.#shelf.release(opCount);
     });
     await this.#close();
+    this.#isFinished = true;
   }
 
   /** Lets go of the folder; what waits in memory is written to it first. Idempotent. */

@@ -104,7 +104,7 @@ export class SyncStage {
     target: SyncTarget,
     settle: SettleState = (directory) => this.#rootAfterOpening(directory),
   ): Promise<void> {
-    if (this.#state?.isWhole !== true) throw new StorageError('incomplete', 'the state is not whole');
+    if (this.#state?.isFinished !== true) throw new StorageError('incomplete', 'the state is not finished');
     const root = await settle(`${this.#options.directory}/state`);
     if (!sameBytes(root, target.root))
       throw new StorageError('wrong-root', `the state's root is ${hexOf(root)}, the target's ${hexOf(target.root)}`);

@@ -115,7 +115,7 @@ class Sync {
   }
 
   async run(startedMs: number): Promise<FastSyncResult> {
-    const { dataDirectory, kernels } = this.#options;
+    const { dataDirectory } = this.#options;
     const stage = await this.#openStage();
     try {
       const pool = await this.#connect(stage);
