@@ -1,4 +1,4 @@
-/** Every kernel refuses hostile arguments with a TypeError, on every variant; and so does the addon behind the checks. */
+/** Every kernel but the tables' (hostile-tables.test.ts) refuses hostile arguments with a TypeError, on every variant; and so does the addon behind the checks. */
 import { describe, expect, it } from 'vitest';
 import { openBinding } from '../../native/binding.ts';
 import type { Kernels } from '../../native/kernels.ts';
@@ -7,8 +7,6 @@ import { seededBytes, VARIANTS } from './variants.ts';
 type Call = readonly [name: keyof Kernels, () => unknown[]];
 
 const bytes = (size: number): Uint8Array => seededBytes(size)(size);
-const entries = (count: number): Uint8Array => bytes(32 * count).map((byte, i) => (i % 32 === 28 ? 1 : byte));
-
 /** Valid arguments of every kernel, fresh each time. */
 const CALLS: readonly Call[] = [
   ['sha256', () => [bytes(70)]],
@@ -23,8 +21,6 @@ const CALLS: readonly Call[] = [
   ['aesCbcEncryptMany', () => [bytes(96), bytes(48), bytes(32), new Uint8Array(96)]],
   ['crc32c', () => [bytes(50), 7]],
   ['ripemd160Keys', () => [bytes(64), new Uint8Array(40)]],
-  ['tableFind', () => [new Uint8Array(32 * 16), 4, bytes(16), bytes(40), new Int32Array(2)]],
-  ['tablePut', () => [new Uint8Array(32 * 16), 4, bytes(16), 0, entries(2)]],
 ];
 
 const WRONG_TYPES: readonly unknown[] = [
@@ -121,7 +117,6 @@ describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
       pool.subarray(0, 64),
     ]);
     expectTypeError(kernels, 'ripemd160Keys', [pool.subarray(0, 64), pool.subarray(60, 100)]);
-    expectTypeError(kernels, 'tablePut', [pool.subarray(0, 64), 1, bytes(16), 0, pool.subarray(32, 64)]);
   });
 
   it('refuses counts and flags out of range', () => {
@@ -130,13 +125,6 @@ describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
     expectTypeError(kernels, 'pohVerify', [bytes(64), Uint32Array.of(1), Uint8Array.of(2), bytes(32)]);
     expectTypeError(kernels, 'sha256Leaves', [0, bytes(64), 0, new Uint8Array(0)]);
     expectTypeError(kernels, 'sha256Pairs', [256, bytes(64), new Uint8Array(32)]);
-    expectTypeError(kernels, 'tableFind', [new Uint8Array(32), 26, bytes(16), bytes(20), new Int32Array(1)]);
-  });
-
-  it('refuses mappings that are no size or path of a file', () => {
-    for (const size of [0, -4096, 100, 4097, 2 ** 30 + 4096, Number.NaN])
-      expectTypeError(kernels, 'mapFile', ['x', size, { create: true }]);
-    for (const path of ['', 'a\0b', 7, null]) expectTypeError(kernels, 'mapFile', [path, 4096, { create: false }]);
   });
 
   it('works on shared memory and on views into the middle of a buffer', () => {
@@ -154,9 +142,8 @@ describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
   const addon = VARIANTS.length > 1 ? openBinding([]) : ({} as ReturnType<typeof openBinding>);
   /** What the checks let through in the form the addon takes. */
   const raw: readonly (readonly [string, () => unknown[]])[] = [
-    ...CALLS.filter(([name]) => name in addon && !['sha256', 'tablePut'].includes(name)),
+    ...CALLS.filter(([name]) => name in addon && name !== 'sha256'),
     ['sha256', () => [bytes(70), new Uint8Array(32)]],
-    ['tablePut', () => [new Uint8Array(32 * 16), 4, bytes(16), 0, entries(2), new Uint32Array(1)]],
   ];
 
   it.each(raw)('%s refuses wrong types, sizes and detached buffers by itself', (name, make) => {
@@ -168,20 +155,11 @@ describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
         expectTypeError(addon, name, values);
       }
       // Where any size fits, a detached array is a harmless empty one to the addon; the checks in front refuse it.
-      const anySize = position === 0 ? name === 'sha256' || name === 'crc32c' : name === 'tablePut' && position === 4;
+      const anySize = position === 0 && (name === 'sha256' || name === 'crc32c');
       if (!isTyped(value) || anySize) continue;
       const values = make();
       values[position] = detached(values[position] as Typed);
       expectTypeError(addon, name, values);
-    }
-  });
-
-  it('refuses handles that are not its own', () => {
-    const own = addon.mapFile('/dev/shm', 4096, false);
-    expect(own).toBeLessThan(0);
-    for (const handle of [...WRONG_TYPES, addon]) {
-      expectTypeError(addon, 'syncMapping', [handle]);
-      expectTypeError(addon, 'closeMapping', [handle, new ArrayBuffer(8)]);
     }
   });
 });

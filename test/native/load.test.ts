@@ -67,6 +67,7 @@ function broken(name: keyof RawKernels): RawKernels {
   const spoil = (...values: unknown[]): unknown => {
     const result = original(...values);
     if (typeof result === 'number') return result ^ 1;
+    if (typeof result === 'boolean') return !result;
     const output = result instanceof Uint8Array ? result : values.findLast((value) => ArrayBuffer.isView(value));
     if (output !== undefined)
       new Uint8Array((output as Uint8Array).buffer as ArrayBuffer, (output as Uint8Array).byteOffset)[0]! ^= 1;
@@ -93,7 +94,10 @@ describe('the self-test', () => {
     ['crc32c', 'crc32c'],
     ['ripemd160Keys', 'ripemd160Keys'],
     ['ed25519Verify', 'ed25519Verify'],
-    ['tableFind', 'table'],
+    ['tableRead', 'table'],
+    ['tablePut', 'table'],
+    ['tableDelete', 'table'],
+    ['tableMove', 'table'],
   ] as const)('catches a wrong %s', (name, reported) => {
     expect(failedSelfTest(broken(name), portableRaw().raw)).toBe(reported);
   });

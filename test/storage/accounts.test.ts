@@ -1,74 +1,125 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { AccountTable, type AccountTableOptions } from '../../storage/accounts/account-table.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AccountTable } from '../../storage/accounts/account-table.ts';
+import { type Bond, BondTable } from '../../storage/accounts/bond-table.ts';
+import { resolvePositions, storedPosition } from '../../storage/accounts/log-position.ts';
+import { SlotMemory } from '../../storage/accounts/slot-memory.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { seededRandom } from '../../storage/files/simulated-inode.ts';
-import { encodeBatch } from '../../storage/oplog/batch.ts';
-import { RecordMap } from '../../storage/record-map.ts';
+import { VARIANTS } from '../native/variants.ts';
 import { kernels } from './kernels-fixture.ts';
-import { addressOf } from './state-model.ts';
+import {
+  addressesOf,
+  addressOf,
+  applyBatch,
+  applyTo,
+  batchOf,
+  type Change,
+  expectEqual,
+  type Model,
+  optionsOn,
+  reopen,
+} from './table-model.ts';
 
-const optionsOf = (disk: SimulatedDisk, shardCountLog2 = 2): AccountTableOptions => ({
-  directory: '/accounts',
-  files: disk,
-  kernels,
-  shardCountLog2,
-  shardSlotCountLog2: 7,
-  randomBytes: (size) => new Uint8Array(size).fill(9),
-});
+const POOL = 3000;
+const chain = new Uint8Array(32).fill(5);
 
-/** Puts accounts through the steps that a batch takes. */
-function put(table: AccountTable, accounts: readonly [number, bigint][], firstOp: number): void {
-  const ops = accounts.map(([n, balance]) => ({ kind: 'putAccount' as const, address: addressOf(n), balance }));
-  const changes = table.prepare(encodeBatch({ height: 0, ops }), [{ offset: 16, count: ops.length, firstOp: 0 }]);
-  table.reserve(changes);
-  table.apply(changes, firstOp);
+/** Random changes: mostly puts, some of them of new accounts, deletes in between. */
+function someChanges(random: () => number, count: number): Change[] {
+  return Array.from({ length: count }, (): Change => {
+    const n = Math.floor(random() * POOL);
+    return random() < 0.25 ? { remove: n } : { put: n, balance: BigInt(Math.floor(random() * 2 ** 40)) };
+  });
 }
 
-describe('AccountTable', () => {
-  it('equals a Map through growth, at most half full, with 1, 4 and 256 shards', async () => {
-    for (const shardCountLog2 of [0, 2, 8]) {
+const puts = (from: number, count: number): Change[] =>
+  Array.from({ length: count }, (_, index) => ({ put: from + index, balance: 1n }));
+
+/** The portable twin and the native one. */
+const TWINS = VARIANTS.filter(({ name }) => name === 'portable' || name === 'native');
+
+describe.each(TWINS)('AccountTable on $name', ({ kernels: twin }) => {
+  it.each([0, 2, 8])(
+    'equals a Map through puts, deletes, growth in flight and reopening, with 2^%i shards',
+    async (log2) => {
       const disk = new SimulatedDisk(1);
-      const random = seededRandom(shardCountLog2);
-      const table = await AccountTable.create(optionsOf(disk, shardCountLog2));
-      const wanted = new Map<number, bigint>();
-      for (let round = 0; round < 12; round++) {
-        const accounts = Array.from({ length: 400 }, (): [number, bigint] => [
-          Math.floor(random() * 4000),
-          BigInt(Math.floor(random() * 2 ** 40)),
-        ]);
-        put(table, accounts, round * 400);
-        for (const [n, balance] of accounts) wanted.set(n, balance);
-        expect(sumOf(table.balances())).toBe(sumOf(wanted.values()));
-        expect(table.accountCount).toBe(wanted.size);
-        expect(table.accountCount * 2 * 32).toBeLessThanOrEqual(table.sizeBytes);
+      const options = { ...optionsOn(disk, log2), kernels: twin };
+      const random = seededRandom(log2);
+      let table = await AccountTable.create(options);
+      const model: Model = new Map();
+      // Op numbers pass the modulus of the stored positions on the way.
+      let firstOp = 2 ** 32 - 4000;
+      let moving = 0;
+      for (let round = 0; round < 50; round++) {
+        const changes = someChanges(random, Math.floor(random() * 300));
+        applyBatch(table, changes, firstOp);
+        applyTo(model, changes, firstOp);
+        firstOp += changes.length + 1;
+        if (table.isMoving) moving += 1;
+        if (round % 5 === 0) expectEqual(table, model, POOL + 50, firstOp);
+        if (round % 17 === 16) table = await reopen(table, options);
       }
-      for (let n = 0; n < 4100; n++) expect(table.balance(addressOf(n))).toBe(wanted.get(n) ?? 0n);
-      // All at once, some twice, in memory that is not aligned.
-      const asked = Array.from({ length: 5000 }, () => Math.floor(random() * 4100));
-      const addresses = new Uint8Array(1 + 20 * asked.length).subarray(1);
-      for (const [place, n] of asked.entries()) addresses.set(addressOf(n), 20 * place);
-      const balances = new Uint8Array(8 * asked.length).fill(9);
-      table.lookup(addresses, balances);
-      const found = new DataView(balances.buffer);
-      for (const [place, n] of asked.entries()) expect(found.getBigUint64(8 * place, true)).toBe(wanted.get(n) ?? 0n);
-      expect(() => table.lookup(addresses, balances.subarray(8))).toThrow(/broken invariant/);
+      expectEqual(table, model, POOL + 50, firstOp);
+      if (log2 < 8) expect(moving).toBeGreaterThan(3);
       await table.sweep();
-      const shards = (await disk.list('/accounts')).filter((name) => name.startsWith('shard-'));
-      expect(shards.length).toBe(2 ** shardCountLog2);
+      expect(table.isMoving).toBe(false);
+      expectEqual(table, model, POOL + 50, firstOp);
+      expect(table.balance(addressOf(POOL + 1))).toBe(0n);
+      for (const [n, { balance }] of model) expect(table.balance(addressOf(n))).toBe(balance);
       table.close();
-    }
+    },
+  );
+});
+
+describe('AccountTable', () => {
+  it('takes any mix of batches, several of them reserved together, slices of moving and reopenings', async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.tuple(fc.integer({ min: 0, max: 2 ** 30 }), fc.integer({ min: 0, max: 120 })) },
+      { weight: 2, arbitrary: fc.constantFrom('apply', 'sweep', 'drop', 'reopen') },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer({ min: 0, max: 2 }), async (steps, shardsLog2) => {
+        const disk = new SimulatedDisk(3);
+        const options = optionsOn(disk, shardsLog2);
+        let table = await AccountTable.create(options);
+        const model: Model = new Map();
+        const waiting: (readonly [ReturnType<AccountTable['prepare']>, Change[], number])[] = [];
+        let firstOp = 0;
+        const applyAll = (): void => {
+          for (const [prepared, changes, at] of waiting.splice(0)) {
+            table.apply(prepared, at);
+            applyTo(model, changes, at);
+          }
+        };
+        for (const now of steps) {
+          if (typeof now !== 'string') {
+            const changes = someChanges(seededRandom(now[0]), now[1]);
+            const { batch, runs } = batchOf(changes);
+            const prepared = table.prepare(batch, runs);
+            table.reserve(prepared);
+            waiting.push([prepared, changes, firstOp]);
+            firstOp += changes.length;
+          } else if (now === 'apply') applyAll();
+          else if (now === 'sweep') await table.sweep();
+          else if (now === 'drop') for (const [prepared] of waiting.splice(0)) table.release(prepared);
+          else {
+            applyAll();
+            table = await reopen(table, options);
+          }
+        }
+        applyAll();
+        expectEqual(table, model, POOL, firstOp);
+        table.close();
+      }),
+      { seed: 11, numRuns: 40 },
+    );
   });
 
   it('keeps room for every reserved batch, in whatever order growth comes', async () => {
-    const table = await AccountTable.create(optionsOf(new SimulatedDisk(1), 0));
-    const prepared = Array.from({ length: 20 }, (_, batch) => {
-      const ops = Array.from({ length: 50 }, (_, index) => ({
-        kind: 'putAccount' as const,
-        address: addressOf(batch * 50 + index),
-        balance: 1n,
-      }));
-      const changes = table.prepare(encodeBatch({ height: 0, ops }), [{ offset: 16, count: 50, firstOp: 0 }]);
+    const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
+    const prepared = Array.from({ length: 20 }, (_, index) => {
+      const { batch, runs } = batchOf(puts(index * 50, 50));
+      const changes = table.prepare(batch, runs);
       table.reserve(changes);
       return changes;
     });
@@ -78,44 +129,322 @@ describe('AccountTable', () => {
     table.close();
   });
 
-  it('stores a log position that is never zero', async () => {
-    const disk = new SimulatedDisk(1);
-    const table = await AccountTable.create(optionsOf(disk, 0));
-    // Op numbers around the wrap of the 32-bit position.
-    const positions = [0, 2 ** 32 - 2, 2 ** 32 - 1, 2 ** 32];
-    for (const [n, firstOp] of positions.entries()) put(table, [[n, 5n]], firstOp);
-    expect(table.accountCount).toBe(4);
-    for (const n of positions.keys()) expect(table.balance(addressOf(n))).toBe(5n);
+  it('ends a move in time, whatever the size of the batches, and moves on between them', async () => {
+    for (const size of [1, 7, 64, 500]) {
+      const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
+      for (let from = 0; from < 4000; from += size) {
+        applyBatch(table, puts(from, size), from);
+        // At 64 bytes a slot pair: half full at most, and never four times too large.
+        expect(table.count * 2 * 32).toBeLessThanOrEqual(table.sizeBytes);
+        expect(table.sizeBytes).toBeLessThanOrEqual(Math.max(3 * 4096, ((table.count + size) * 32 * 16 * 3) / 7));
+      }
+      table.close();
+    }
+    const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
+    applyBatch(table, puts(0, 60), 0);
+    expect(table.isMoving).toBe(true);
+    await table.sweep();
+    expect([table.isMoving, table.sizeBytes]).toEqual([false, 256 * 32]);
+    table.close();
+  });
+
+  it('does not grow under a flood of accounts that come and go, nor under updates', async () => {
+    const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 1));
+    let largest = 0;
+    for (let round = 0; round < 400; round++) {
+      const here = puts(round * 20, 20);
+      applyBatch(table, [...here, ...here.map((change) => ({ remove: (change as { put: number }).put }))], round * 40);
+      largest = Math.max(largest, table.sizeBytes);
+    }
+    expect(table.count).toBe(0);
+    expect(largest).toBeLessThanOrEqual(4 * 4096);
+    applyBatch(table, puts(0, 100), 20_000);
+    const before = table.sizeBytes;
+    for (let round = 0; round < 50; round++) applyBatch(table, puts(0, 100), 20_000 + 100 * round);
+    await table.sweep();
+    expect(table.sizeBytes).toBeLessThanOrEqual(before);
+    table.close();
+  });
+
+  it('reads keys where they stand in a batch, and refuses wrong lengths', async () => {
+    const table = await AccountTable.create(optionsOn(new SimulatedDisk(1)));
+    applyBatch(table, puts(0, 100), 1000);
+    const { batch } = batchOf(puts(50, 100));
+    const positions = new Float64Array(100);
+    table.positions(batch.subarray(4), 1100, positions, 32);
+    expect([...positions]).toEqual(Array.from({ length: 100 }, (_, i) => (i < 50 ? 1050 + i : -1)));
+    const balances = new Uint8Array(800);
+    table.lookup(batch.subarray(4), balances, 32);
+    expect(balances.filter((byte) => byte === 1)).toHaveLength(50);
+    expect(() => table.lookup(addressesOf([1, 2]), balances)).toThrow(/broken invariant/);
+    expect(() => table.prepare(batch, [{ offset: 0, count: 101, firstOp: 0 }])).toThrow(/broken invariant/);
+    table.close();
+  });
+
+  it('says when there is no memory or no room, and is then as it was', async () => {
+    const arena = kernels.tableArena();
+    let left = 6;
+    const scarce = {
+      ...kernels,
+      tableArena: () => ({
+        ...arena,
+        allocate: (size: number) => {
+          if (left-- <= 0) throw new RangeError('no memory');
+          return arena.allocate(size);
+        },
+      }),
+    };
+    const table = await AccountTable.create({ ...optionsOn(new SimulatedDisk(1)), kernels: scarce });
+    const model: Model = new Map();
+    let refused = 0;
+    for (let from = 0; from < 2000 && refused === 0; from += 40) {
+      const { batch, runs } = batchOf(puts(from, 40));
+      const prepared = table.prepare(batch, runs);
+      try {
+        table.reserve(prepared);
+        table.apply(prepared, from);
+        applyTo(model, puts(from, 40), from);
+      } catch (error) {
+        expect(String(error)).toMatch(/no memory/);
+        refused += 1;
+      }
+    }
+    expect(refused).toBe(1);
+    expectEqual(table, model, POOL, 4000);
     table.close();
   });
 });
 
-describe('RecordMap', () => {
-  it('equals a sorted list under any mix of puts and deletes', () => {
-    const key = fc.uint8Array({ minLength: 1, maxLength: 3 }).map((bytes) => bytes.map((byte) => byte % 4));
-    fc.assert(
-      fc.property(fc.array(fc.tuple(key, fc.boolean()), { maxLength: 60 }), key, (steps, prefix) => {
-        const map = new RecordMap();
-        const wanted = new Map<string, string>();
-        for (const [name, isPut] of steps) {
-          const hex = Buffer.from(name).toString('hex');
-          if (isPut) map.put(name, name);
-          else map.delete(name);
-          if (isPut) wanted.set(hex, hex);
-          else wanted.delete(hex);
-        }
-        const found = [...map.withPrefix(prefix)].map(([name]) => Buffer.from(name).toString('hex'));
-        const start = Buffer.from(prefix).toString('hex');
-        expect(found).toEqual([...wanted.keys()].filter((name) => name.startsWith(start)).sort());
-        expect(map.size).toBe(wanted.size);
-      }),
-      { seed: 40, numRuns: 200 },
-    );
+describe('SlotMemory', () => {
+  it('keeps at most half of a table in use, of the old one while it moves', () => {
+    const memory = new SlotMemory(kernels, 32, new Uint8Array(16), [7]);
+    const random = seededRandom(5);
+    for (let n = 0; n < 3000; n++) {
+      memory.makeRoom(0, 1);
+      kernels.tablePut(memory.shards, new Uint8Array([...addressOf(n), ...new Uint8Array(8)]), 28, 1, n + 1);
+      memory.settle();
+      if (random() < 0.01) memory.moveSlice();
+      const { live, tombstones } = memory.shape(0);
+      const smaller = memory.shards.olds[0]!.length || memory.shards.tables[0]!.length;
+      expect((live + tombstones) * 2 * 32).toBeLessThanOrEqual(smaller);
+    }
+    // Nobody ever had to wait for the end of a move: it came by itself.
+    expect(memory.shape(0).live).toBe(3000);
+    memory.close();
   });
 });
 
-function sumOf(balances: Iterable<bigint>): bigint {
-  let sum = 0n;
-  for (const balance of balances) sum += balance;
-  return sum;
-}
+describe('log positions', () => {
+  it('come back whole from 32 bits, for every op of the last 2^32 - 2', () => {
+    const window = 2 ** 32 - 2;
+    for (const opCount of [1, 5, window - 1, window, window + 1, 3 * window + 7, 2 ** 45 + 12_345])
+      for (const age of [1, 2, 1000, 2 ** 31, window - 1, window]) {
+        const op = opCount - age;
+        if (op < 0) continue;
+        const stored = storedPosition(op);
+        expect(stored).toBeGreaterThan(0);
+        expect(stored).toBeLessThan(2 ** 32 - 1);
+        const out = new Float64Array(2);
+        resolvePositions(Uint32Array.of(stored, 0), opCount, out);
+        expect([...out]).toEqual([op, -1]);
+      }
+  });
+});
+
+describe('a table on disk', () => {
+  const made = async (disk: SimulatedDisk): Promise<{ table: AccountTable; model: Model; firstOp: number }> => {
+    const table = await AccountTable.create(optionsOn(disk));
+    const model: Model = new Map();
+    const random = seededRandom(8);
+    let firstOp = 0;
+    for (let round = 0; round < 6 || !table.isMoving; round++) {
+      const changes = someChanges(random, 60);
+      applyBatch(table, changes, firstOp);
+      applyTo(model, changes, firstOp);
+      firstOp += changes.length;
+    }
+    return { table, model, firstOp };
+  };
+  const codeOf = async (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => 'fine',
+      (error: { code?: string }) => error.code ?? 'other',
+    );
+
+  it('is taken over once, and is not written again when nothing changed', async () => {
+    const disk = new SimulatedDisk(1);
+    const { table, model, firstOp } = await made(disk);
+    // Growth is in flight when it is closed.
+    expect(table.isMoving).toBe(true);
+    await table.closeClean(chain);
+    const mark = await AccountTable.readMark(optionsOn(disk));
+    const opened = await AccountTable.open(optionsOn(disk), mark!);
+    expect(await AccountTable.readMark(optionsOn(disk))).toBeUndefined();
+    expectEqual(opened, model, POOL, firstOp);
+    const before = disk.operations;
+    await opened.closeClean(chain);
+    expect(disk.operations - before).toBeLessThan(10);
+    const again = await AccountTable.open(optionsOn(disk), (await AccountTable.readMark(optionsOn(disk)))!);
+    expectEqual(again, model, POOL, firstOp);
+    again.close();
+    expect(await AccountTable.readMark(optionsOn(disk))).toBeUndefined();
+  });
+
+  it('is refused when an image is damaged, short, long or missing, or the secret is', async () => {
+    for (const harm of ['flip', 'short', 'long', 'missing', 'secret'] as const) {
+      const disk = new SimulatedDisk(1);
+      const { table } = await made(disk);
+      await table.closeClean(chain);
+      const mark = await AccountTable.readMark(optionsOn(disk));
+      const name = (await disk.list('/accounts')).find((file) => file.startsWith('shard-02'))!;
+      if (harm === 'flip') disk.corrupt(`/accounts/${name}`, 300, 0x10);
+      else if (harm === 'secret') disk.corrupt('/accounts/secret', 3, 1);
+      else if (harm === 'missing') await disk.remove(`/accounts/${name}`);
+      else {
+        const file = await disk.open(`/accounts/${name}`, 'write');
+        await file.truncate((await file.sizeBytes()) + (harm === 'short' ? -512 : 512));
+        await file.close();
+      }
+      const code = await codeOf(AccountTable.open(optionsOn(disk), mark!));
+      expect(code, harm).toBe(harm === 'missing' || harm === 'secret' ? 'not-found' : 'io');
+    }
+  });
+
+  it('refuses a mark of another slot size, of insane figures or of flipped bits', async () => {
+    const disk = new SimulatedDisk(1);
+    const { table } = await made(disk);
+    await table.closeClean(chain);
+    expect(await BondTable.readMark(optionsOn(disk))).toBeUndefined();
+    const size = (await disk.image()).get('/accounts/clean')!.length;
+    for (let at = 0; at < size; at += 3) {
+      const copy = new SimulatedDisk(1);
+      const source = await made(copy);
+      await source.table.closeClean(chain);
+      copy.corrupt('/accounts/clean', at, 0x41);
+      expect(await AccountTable.readMark(optionsOn(copy)), `byte ${at}`).toBeUndefined();
+    }
+  });
+
+  it('survives a fault at every operation of closing and opening: equal, or to be rebuilt', async () => {
+    const kinds = ['cut', 'io', 'no-space'] as const;
+    const outcomes = new Map<string, number>();
+    for (const kind of kinds)
+      for (let at = 0; ; at++) {
+        const disk = new SimulatedDisk(at);
+        const first = await made(disk);
+        // An older image of every shard lies there already.
+        let table = await reopen(first.table, optionsOn(disk));
+        const changes = someChanges(seededRandom(at), 200);
+        applyBatch(table, changes, first.firstOp);
+        applyTo(first.model, changes, first.firstOp);
+        disk.fault = { at: disk.operations + at, kind };
+        const closed = await codeOf(table.closeClean(chain));
+        const reached = disk.operations > disk.fault.at;
+        disk.reboot();
+        const mark = await AccountTable.readMark(optionsOn(disk));
+        if (closed === 'fine') expect(mark).toBeDefined();
+        outcomes.set(`${kind} ${mark === undefined ? 'rebuild' : 'clean'}`, at);
+        if (mark !== undefined) {
+          table = await AccountTable.open(optionsOn(disk), mark);
+          expectEqual(table, first.model, POOL, first.firstOp + 200);
+          table.close();
+        }
+        if (!reached) break;
+      }
+    expect([...outcomes.keys()].sort()).toEqual(kinds.flatMap((kind) => [`${kind} clean`, `${kind} rebuild`]).sort());
+  });
+
+  it('is rebuilt when the power goes at any operation of opening it', async () => {
+    for (let at = 0; ; at++) {
+      const disk = new SimulatedDisk(1000 + at);
+      const { table, model, firstOp } = await made(disk);
+      await table.closeClean(chain);
+      const mark = await AccountTable.readMark(optionsOn(disk));
+      disk.fault = { at: disk.operations + at, kind: 'cut' };
+      const { at: struckAt } = disk.fault;
+      let opened: AccountTable | undefined;
+      try {
+        opened = await AccountTable.open(optionsOn(disk), mark!);
+      } catch {}
+      const reached = disk.operations > struckAt;
+      // Changes after opening never reach a table that a mark still calls clean.
+      if (opened !== undefined) applyBatch(opened, someChanges(seededRandom(at), 100), firstOp);
+      opened?.close();
+      disk.reboot();
+      const after = await AccountTable.readMark(optionsOn(disk));
+      if (after !== undefined) {
+        const again = await AccountTable.open(optionsOn(disk), after);
+        expectEqual(again, model, POOL, firstOp);
+        again.close();
+      }
+      if (opened !== undefined) expect(after).toBeUndefined();
+      if (!reached) break;
+    }
+  });
+
+  it('leaves no mark when the disk is too full for it, and works when there is space again', async () => {
+    const disk = new SimulatedDisk(1);
+    const { table } = await made(disk);
+    disk.capacityBytes = disk.usedBytes() + 5000;
+    expect(await codeOf(table.closeClean(chain))).toBe('no-space');
+    expect(await AccountTable.readMark(optionsOn(disk))).toBeUndefined();
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const again = await made(disk);
+    await again.table.closeClean(chain);
+    expect(await AccountTable.readMark(optionsOn(disk))).toBeDefined();
+  });
+});
+
+describe('BondTable', () => {
+  const bondOf = (n: number): Bond => ({
+    bond: BigInt(n) << 33n,
+    lastVote: BigInt(n) + 2n ** 63n,
+    details: new Uint8Array(24).fill(n),
+  });
+  const options = { ...optionsOn(new SimulatedDisk(1), 0), directory: '/bonds', shardSlotCountLog2: 6 };
+  let table: BondTable;
+  beforeAll(async () => {
+    table = await BondTable.create(options);
+  });
+  afterAll(() => table.close());
+
+  it('equals a Map through puts, deletes, growth and reopening', async () => {
+    const random = seededRandom(6);
+    const model = new Map<number, { bond: Bond; op: number }>();
+    for (let op = 0; op < 3000; op++) {
+      const n = Math.floor(random() * 500);
+      if (random() < 0.3) {
+        table.delete(addressOf(n));
+        model.delete(n);
+      } else {
+        const bond = bondOf(op);
+        table.put(addressOf(n), bond, op);
+        model.set(n, { bond, op });
+      }
+      if (op % 999 !== 998) continue;
+      await table.closeClean(chain);
+      table = await BondTable.open(options, (await BondTable.readMark(options))!);
+      for (let m = 0; m < 510; m++) expect(table.get(addressOf(m))).toEqual(model.get(m)?.bond);
+      const positions = new Float64Array(510);
+      table.positions(addressesOf(Array.from({ length: 510 }, (_, m) => m)), op + 1, positions);
+      expect([...positions]).toEqual(Array.from({ length: 510 }, (_, m) => model.get(m)?.op ?? -1));
+      const all = [...table.all()].map(([address, bond]) => [Buffer.from(address).readUInt32LE(16), bond] as const);
+      expect(new Map(all)).toEqual(new Map([...model].map(([m, { bond }]) => [m, bond])));
+      expect([all.length, table.count]).toEqual([model.size, model.size]);
+    }
+  });
+
+  it('applies runs of a batch as accounts do, and refuses details of another size', () => {
+    const batch = new Uint8Array(3 * 64);
+    for (const index of [0, 1, 2]) batch.set(addressOf(9000 + index), 64 * index + 4);
+    batch[64 + 24] = 7;
+    const changes = table.prepare(batch, [{ offset: 0, count: 3, firstOp: 4 }]);
+    table.reserve(changes);
+    table.apply(changes, 100_000);
+    expect(table.get(addressOf(9001))?.bond).toBe(7n);
+    const positions = new Float64Array(1);
+    table.positions(addressOf(9001), 200_000, positions);
+    expect(positions[0]).toBe(100_005);
+    expect(() => table.put(addressOf(1), { ...bondOf(1), details: new Uint8Array(25) }, 1)).toThrow(/24 bytes/);
+  });
+});
