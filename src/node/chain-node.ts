@@ -32,6 +32,7 @@ import { Peers } from './relay/peers.ts';
 import { watchPeersReady } from './relay/peers-ready.ts';
 import { Submissions } from './relay/submissions.ts';
 import { serveArchive } from './serve/archive-service.ts';
+import { StateService } from './serve/state-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { SignatureChecks } from './signature-checks.ts';
 import { type PohService, startPohThread, startVerifyPool } from './threads/index.ts';
@@ -96,6 +97,7 @@ export class ChainNode implements ChainParts {
   readonly #driver: ConsensusDriver;
   readonly #timers: NodeJS.Timeout[] = [];
   #stopWatching: () => void = () => {};
+  #stateService: StateService | undefined;
   #isStopping = false;
 
   /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
@@ -160,6 +162,7 @@ export class ChainNode implements ChainParts {
   async start(): Promise<void> {
     const { transport, blocks } = this;
     serveArchive(this);
+    this.#stateService = new StateService({ transport, source: this.store.stateSource });
     blocks.serve();
     transport.subscribe(this.#votesTopic, (from, message) => this.intake.gossipedVote(message, from));
     await transport.start();
@@ -188,6 +191,7 @@ export class ChainNode implements ChainParts {
     this.producer?.stop();
     await this.poh?.stop();
     await this.transport.stop();
+    this.#stateService?.close();
     await this.#driver.idle();
     await this.#check.verifier.stop();
     await this.effects.idle();

@@ -15,6 +15,7 @@ import {
   diskFiles,
   HistoryStore,
   PendingBlocks,
+  type StateSource,
   StateStore,
   type TransactionPlace,
 } from '../../../storage/index.ts';
@@ -240,8 +241,9 @@ export class ChainStore {
     return place === undefined || block === undefined ? undefined : { ...place, slot: block.slot };
   }
 
-  batches(fromHeight: number): AsyncGenerator<Uint8Array> {
-    return this.#parts.state.readBatches(fromHeight);
+  /** What fast syncs of others are served from. */
+  get stateSource(): StateSource {
+    return this.#parts.state;
   }
 
   segmentRoot(index: number): Hash {
