@@ -89,7 +89,6 @@ export class StateTables implements PositionSource {
     this.close();
     this.#accounts = await AccountTable.create(this.#accountOptions);
     this.#bonds = await BondTable.create(this.#bondOptions);
-    this.#opCount = 0;
   }
 
   /** True while the tables are built from the log as it is read. */
@@ -230,8 +229,8 @@ export class StateTables implements PositionSource {
 
   /** Goes on moving what has grown, in the background. */
   async sweep(): Promise<void> {
-    await this.accounts.sweep();
-    await this.bonds.sweep();
+    await this.#accounts?.sweep();
+    await this.#bonds?.sweep();
   }
 
   /** Leaves both tables with marks of the log's end. Throws `FilesError`; the next open rebuilds then. */

@@ -195,6 +195,7 @@ export class StateStore implements StateReader, BondReader, StateSource {
     const changes = this.#tables.takeApart(batch);
     const before = this.#queued;
     const after = known ?? before.next(batch);
+    assertInvariant(after.branch.parent === before.branch, 'the commitment builds on the batch before');
     this.#tables.reserve(changes);
     let appending: Appending;
     try {

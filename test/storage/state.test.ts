@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { emptyCommitment } from '../../storage/commitment/commitment.ts';
+import { emptyCommitment } from '../../storage/commitment/trees.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { seededRandom } from '../../storage/files/simulated-inode.ts';
 import { BatchError, encodeBatch } from '../../storage/oplog/batch.ts';
 import { StateStore, type StateStoreOptions } from '../../storage/state.ts';
 import type { StateOp } from '../../storage/state-reader.ts';
 import { kernels } from './kernels-fixture.ts';
-import { addressOf, keyOf, randomOps, StateModel } from './state-model.ts';
+import { addressOf, bondOf, keyOf, randomOps, StateModel } from './state-model.ts';
 
 const chainId = new Uint8Array(32).fill(5);
 let folder = '';
@@ -28,6 +28,7 @@ const simulated = (disk: SimulatedDisk): StateStoreOptions => ({
   chainId,
   files: disk,
   segmentSizeBytes: 4096,
+  retainHeights: 4,
   shardCountLog2: 1,
   shardSlotCountLog2: 7,
   randomBytes: (size) => new Uint8Array(size).fill(3),
@@ -44,31 +45,39 @@ describe('StateStore', () => {
     let store = await StateStore.open(options);
     expect(store.isInitialized).toBe(false);
     expect(() => store.tip).toThrow(/no genesis/);
-    const first = encodeBatch({ height: 0, ops: [{ kind: 'putAccount', address: addressOf(1), balance: 7n }] });
-    const second = encodeBatch({
-      height: 1,
-      ops: [
-        { kind: 'putRecord', key: keyOf(2), value: Uint8Array.of(9) },
-        { kind: 'putAccount', address: addressOf(1), balance: 2n ** 64n - 1n },
-        { kind: 'putRecord', key: keyOf(5), value: Uint8Array.of(8) },
-        { kind: 'deleteRecord', key: keyOf(2) },
-      ],
-    });
+    const empty = emptyCommitment(kernels, chainId);
+    const first = encodeBatch(empty.place, [
+      { kind: 'putAccount', address: addressOf(1), balance: 7n },
+      { kind: 'putRecord', key: keyOf(2), value: Uint8Array.of(9) },
+      { kind: 'putAccount', address: addressOf(3), balance: 3n },
+    ]);
+    const afterFirst = empty.next(first);
+    const second = encodeBatch(afterFirst.place, [
+      { kind: 'putAccount', address: addressOf(1), balance: 2n ** 64n - 1n },
+      { kind: 'putRecord', key: keyOf(5), value: Uint8Array.of(8) },
+      { kind: 'deleteRecord', key: keyOf(2) },
+      { kind: 'deleteAccount', address: addressOf(3) },
+      { kind: 'putBond', address: addressOf(1), ...bondOf(77n) },
+    ]);
     await store.initialize(first);
     await expect(store.initialize(first)).rejects.toMatchObject({ code: 'already-initialized' });
-    await store.append(second, 1);
-    const root = emptyCommitment(kernels).next(first).next(second).root;
+    await store.append(second);
+    const { root } = afterFirst.next(second);
     expect(store.tip).toMatchObject({ height: 1, commitment: { root } });
     await store.close();
     await store.close();
     expect(() => store.balance(addressOf(1))).toThrow(/closed/);
 
     store = await StateStore.open(options);
-    expect(store.openReport).toEqual({ batchCount: 2, opCount: 5, rebuilt: false });
+    expect(store.openReport).toEqual({ batchCount: 2, opCount: 10, rebuilt: false });
     expect(existsSync(`${options.directory}/accounts/clean`)).toBe(false);
     expect(store.tip).toMatchObject({ height: 1, commitment: { root } });
     expect(store.balance(addressOf(1))).toBe(2n ** 64n - 1n);
     expect(store.balance(addressOf(2))).toBe(0n);
+    expect(store.balance(addressOf(3))).toBe(0n);
+    expect(store.accountCount).toBe(1);
+    expect(store.bond(addressOf(1))).toEqual(bondOf(77n));
+    expect(store.bond(addressOf(3))).toBeUndefined();
     expect(store.record(keyOf(2))).toBeUndefined();
     expect([...store.records(Uint8Array.of(2))]).toEqual([[keyOf(5), Uint8Array.of(8)]]);
     expect(await collect(store, 0)).toEqual([first, second]);
@@ -95,11 +104,18 @@ describe('StateStore', () => {
               expect(store.openReport.rebuilt).toBe(false);
             }
             const waiting: Promise<void>[] = [];
+            let before = store.commitment;
             for (let count = 0; count < step; count++) {
-              const ops = randomOps(random, 60, 2000);
-              const batch = model.encode(ops);
+              const ops = model.compacted(before, randomOps(random, 60, 300));
+              const batch = model.encode(before, ops);
               model.commit(ops);
-              waiting.push(store.append(batch, model.height));
+              if (step % 2 === 0) {
+                before = before.next(batch);
+                waiting.push(store.append(batch, before));
+              } else {
+                await store.append(batch);
+                before = store.commitment;
+              }
             }
             await Promise.all(waiting);
             expect(model.difference(store)).toBeUndefined();
@@ -114,22 +130,26 @@ describe('StateStore', () => {
   it('refuses bad batches before they are logged, and goes on', async () => {
     const store = await StateStore.open(onDisk());
     const account: StateOp = { kind: 'putAccount', address: addressOf(1), balance: 1n };
-    await store.initialize(encodeBatch({ height: 0, ops: [account] }));
-    await expect(store.append(encodeBatch({ height: 2, ops: [] }), 2)).rejects.toMatchObject({ code: 'wrong-height' });
-    await expect(store.append(encodeBatch({ height: 1, ops: [] }), 2)).rejects.toMatchObject({ code: 'wrong-height' });
-    const torn = encodeBatch({ height: 1, ops: [account] });
-    torn[16] = 77;
-    await expect(store.append(torn, 1)).rejects.toBeInstanceOf(BatchError);
-    await store.append(encodeBatch({ height: 1, ops: [account] }), 1);
+    const batch = (ops: StateOp[]): Uint8Array => encodeBatch(store.commitment.place, ops);
+    await store.initialize(batch([account]));
+    const { place } = store.commitment;
+    for (const wrong of [{ height: 2 }, { frameOffset: 8 }, { floor: 1 - place.floor }, { previousDigest: chainId }])
+      await expect(store.append(encodeBatch({ ...place, ...wrong }, []))).rejects.toMatchObject({ code: 'place' });
+    await expect(store.append(batch([account, account]))).rejects.toMatchObject({ code: 'repeated-key' });
+    const torn = batch([account]);
+    torn[64] = 77;
+    await expect(store.append(torn)).rejects.toBeInstanceOf(BatchError);
+    await store.append(batch([account]));
     expect(store.tip.height).toBe(1);
+    const late = batch([]);
     await store.close();
-    await expect(store.append(encodeBatch({ height: 2, ops: [] }), 2)).rejects.toMatchObject({ code: 'closed' });
+    await expect(store.append(late)).rejects.toMatchObject({ code: 'closed' });
   });
 
   it('opens for one holder only, and for its own chain only', async () => {
     const options = onDisk();
     const store = await StateStore.open(options);
-    await store.initialize(encodeBatch({ height: 0, ops: [] }));
+    await store.initialize(encodeBatch(store.commitment.place, []));
     await expect(StateStore.open(options)).rejects.toMatchObject({ code: 'locked' });
     await store.close();
     const other = { ...options, chainId: new Uint8Array(32) };
@@ -147,7 +167,7 @@ describe('StateStore', () => {
     let store = await StateStore.open(simulated(disk));
     for (let count = 0; count < 10; count++) {
       const ops = randomOps(random, 200, 1000);
-      await store.append(model.encode(ops), model.height + 1);
+      await store.append(model.encode(store.commitment, ops));
       model.commit(ops);
     }
     await store.close();
@@ -173,10 +193,13 @@ describe('StateStore', () => {
       const random = seededRandom(9);
       const model = new StateModel();
       let store = await StateStore.open(simulated(disk));
+      let before = store.commitment;
       const waiting: Promise<void>[] = [];
-      for (let count = 1; count <= 30; count++) {
-        const ops = randomOps(random, 40, 100);
-        const appended = store.append(model.encode(ops), model.height + 1);
+      for (let count = 1; count <= 60; count++) {
+        const ops = model.compacted(before, randomOps(random, 40, 100));
+        const batch = model.encode(before, ops);
+        before = before.next(batch);
+        const appended = store.append(batch, before);
         model.commit(ops);
         if (together) waiting.push(appended);
         else await appended;
@@ -184,9 +207,12 @@ describe('StateStore', () => {
           await Promise.all(waiting);
           await store.close();
           store = await StateStore.open(simulated(disk));
+          before = store.commitment;
         }
       }
       await Promise.all(waiting);
+      await store.close();
+      expect(store.firstOp).toBeGreaterThan(0);
       const image = [...disk.image()].filter(([path]) => path.includes('/log/segment-'));
       expect(image.length).toBeGreaterThan(2);
       return image.map(([path, bytes]) => `${path} ${Buffer.from(kernels.sha256(bytes)).toString('hex')}`).join('\n');
