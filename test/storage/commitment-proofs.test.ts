@@ -102,6 +102,16 @@ describe('paths', () => {
     }
   });
 
+  it('of kept ops stay when many nodes before them are let go of', () => {
+    const rig = settled(range(0, 30).map(() => range(0, 400).map((n) => putAccount(n))));
+    const leaves = packHashes(rig.store.state.leaves);
+    for (const batch of [10, 24, 26, 28]) {
+      dropTo(rig, batch * 401);
+      for (let op = batch * 401; op < rig.store.state.ops.length; op += 97)
+        expect(hex(rig.trees.opPath(op))).toBe(hex(inclusionProof(kernels, leaves, op)));
+    }
+  });
+
   it('of an op in a settled twig read one twig of the log', () => {
     const { store, trees } = settled(LOG);
     store.twigReads = 0;
