@@ -149,7 +149,7 @@ describe('chain store', () => {
       kernels,
       chainId: world.check.rules.chainId,
     });
-    await state.append(chain[2]!.batch!, 3);
+    await state.append(chain[2]!.batch!);
     await state.close();
     const again = await open(directory);
     expect(again.root.transactionsTotal).toBe(12);
@@ -166,7 +166,7 @@ describe('chain store', () => {
       kernels,
       chainId: world.check.rules.chainId,
     });
-    await state.append(chain[0]!.batch!, 1);
+    await state.append(chain[0]!.batch!);
     await state.close();
     await expect(open(directory)).rejects.toThrow(CorruptionError);
     await expect(open(directory)).rejects.toThrow(CorruptionError);

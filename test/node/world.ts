@@ -61,6 +61,8 @@ export interface WorldOptions {
   readonly slotsPerPeriod?: number;
   readonly periodsPerRotation?: number;
   readonly name?: string;
+  /** Millionths of a unit a byte and block. */
+  readonly rent?: string;
   /** Opens the balance with which each of the four accounts starts. */
   readonly balance?: bigint;
 }
@@ -92,6 +94,7 @@ export function newWorld(options: WorldOptions = {}): World {
       blockTransactionsMax: options.blockTransactionsMax ?? 1000,
     },
     history: { segmentSizeBytes: options.segmentSizeBytes ?? 4096, leafSizeBytes: 1024 },
+    rent: { microunitsPerByteBlock: options.rent ?? '1' },
     replication: {
       sampleBlockSizeBytes: 1024,
       slotsPerPeriod: options.slotsPerPeriod ?? 4,
@@ -130,7 +133,7 @@ export function rootOf({ genesis, check }: World): ChainBlock {
     overlay: null,
     recent: RecentWindow.genesis(check.rules, check.rules.chainId, check.idSecret),
     cursor: HistoryCursor.start(kernels, genesis.history),
-    commitment: emptyCommitment(kernels).next(genesisBatch(kernels, genesis)),
+    commitment: emptyCommitment(kernels, check.rules.chainId).next(genesisBatch(kernels, genesis)),
     batch: null,
     evictions: null,
     transactionsTotal: 0,
