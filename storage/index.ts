@@ -91,6 +91,7 @@ export {
   decodeBatch,
   encodeBatch,
   readBatchHead,
+  writeBatchPlace,
 } from './oplog/batch.ts';
 export { type OpenReport, StateStore, type StateStoreOptions, type StateTip } from './state.ts';
 export {

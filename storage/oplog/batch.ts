@@ -104,6 +104,12 @@ export function encodeBatch(place: BatchPlace, ops: readonly StateOp[]): Uint8Ar
   return bytes;
 }
 
+/** Gives a batch's bytes another place in the log; its ops stay. Throws `BatchError` for a value outside the format's ranges. */
+export function writeBatchPlace(batch: Uint8Array, place: BatchPlace): void {
+  const { opCount } = readBatchHead(batch);
+  writeBatchHead(batch, new DataView(batch.buffer, batch.byteOffset, BATCH_HEAD_SIZE_BYTES), place, opCount);
+}
+
 function writeBatchHead(bytes: Uint8Array, view: DataView, place: BatchPlace, opCount: number): void {
   checkCount('height', place.height);
   checkCount('previous-frame-size', place.previousFrameSizeBytes, 0xffff_ffff);

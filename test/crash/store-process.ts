@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { encodeBatch } from '../../storage/oplog/batch.ts';
+import { decodeBatch } from '../../storage/oplog/batch.ts';
 import { StateStore, type StateStoreOptions } from '../../storage/state.ts';
 import type { StateOp } from '../../storage/state-reader.ts';
 import { kernels } from '../storage/kernels-fixture.ts';
@@ -80,15 +80,19 @@ export async function checkLeft(directory: string, acknowledged: number): Promis
   const tip = store.isInitialized ? store.tip.height : -1;
   expect(tip).toBeGreaterThanOrEqual(acknowledged);
   const balances = new Map<string, bigint>();
-  let height = 0;
-  for await (const batch of store.readBatches(0)) {
+  let height = tip < 0 ? 0 : store.heightOf(store.firstOp);
+  for await (const batch of store.readBatches(height)) {
     const ops = opsOf(height);
-    expect(Buffer.compare(batch, encodeBatch({ height, ops }))).toBe(0);
-    for (const op of ops)
-      if (op.kind === 'putAccount') balances.set(Buffer.from(op.address).toString('hex'), op.balance);
+    const found = decodeBatch(batch);
+    expect(found.height).toBe(height);
+    // Behind them come the moves of compaction, which change no balance.
+    expect(found.ops.slice(0, ops.length)).toEqual(ops);
     height += 1;
   }
   expect(height).toBe(tip + 1);
+  for (let at = 0; at <= tip; at++)
+    for (const op of opsOf(at))
+      if (op.kind === 'putAccount') balances.set(Buffer.from(op.address).toString('hex'), op.balance);
   expect(store.accountCount).toBe(balances.size);
   for (const [address, balance] of balances)
     if (store.balance(new Uint8Array(Buffer.from(address, 'hex'))) !== balance)

@@ -3,7 +3,7 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { address, type Kernels } from '../../../native/index.ts';
-import { encodeBatch, StateStore } from '../../../storage/index.ts';
+import { type BatchPlace, encodeBatch, StateStore, writeBatchPlace } from '../../../storage/index.ts';
 import type { BenchCase, Context, Work } from '../model.ts';
 import { joined, sampleBytes } from '../sample-data.ts';
 import { openStores, type Pair } from '../storage-stores.ts';
@@ -11,19 +11,39 @@ import { openStores, type Pair } from '../storage-stores.ts';
 const TINY_OPS = 100;
 const BATCHES = 8;
 const ACCOUNTS_PER_OP = 4;
+const START: BatchPlace = {
+  height: 0,
+  previousFrameSizeBytes: 0,
+  frameOffset: 0,
+  floor: 0,
+  previousDigest: new Uint8Array(32),
+};
+
+interface Update {
+  readonly address: ReturnType<typeof address>;
+  readonly balance: bigint;
+}
 
 /** Addresses and balances of one batch's ops, out of a pool of accounts. */
-function ops(count: number, seed: number): { address: ReturnType<typeof address>; balance: bigint }[] {
-  const pool = sampleBytes(20 * count * ACCOUNTS_PER_OP, 70);
+function ops(count: number, seed: number, accounts: number = count * ACCOUNTS_PER_OP): Update[] {
+  const pool = sampleBytes(20 * accounts, 70);
   const random = new Uint32Array(sampleBytes(4 * count, seed).buffer);
   return Array.from({ length: count }, (_, i) => {
-    const at = 20 * (random[i]! % (count * ACCOUNTS_PER_OP));
+    const at = 20 * (random[i]! % accounts);
     return { address: address(pool.subarray(at, at + 20)), balance: BigInt(random[i]!) };
   });
 }
 
-const batchOf = (height: number, count: number, seed: number): Uint8Array =>
-  encodeBatch({ height, ops: ops(count, seed).map((op) => ({ kind: 'putAccount', ...op })) });
+/** A batch of updates; no account stands twice. */
+function batchOf(place: BatchPlace, count: number, seed: number): Uint8Array {
+  const updates = new Map(
+    ops(2 * count, seed, count * ACCOUNTS_PER_OP).map((op) => [Buffer.from(op.address).toString('latin1'), op]),
+  );
+  return encodeBatch(
+    place,
+    [...updates.values()].slice(0, count).map((op) => ({ kind: 'putAccount', ...op })),
+  );
+}
 
 async function openStore(context: Context, kernels: Kernels): Promise<StateStore> {
   const directory = await mkdtemp(join(context.directory, 'oplog-'));
@@ -34,9 +54,9 @@ function storeWork(store: StateStore, batches: readonly Uint8Array[], count: num
   let height = 0;
   const call = async (): Promise<void> => {
     const batch = batches[height % BATCHES]!;
-    // The height leads the batch; the bytes are ours again once the append before has resolved.
-    new DataView(batch.buffer, batch.byteOffset).setBigUint64(0, BigInt(height), true);
-    await store.append(batch, height);
+    // The place leads the batch; the bytes are ours again once the append before has resolved.
+    writeBatchPlace(batch, store.commitment.place);
+    await store.append(batch);
     height += 1;
   };
   return { units: count, call };
@@ -62,7 +82,7 @@ function bareWrites(directory: string, batch: Uint8Array, count: number): { work
 
 async function smallResult(context: Context, kernels: Kernels): Promise<Uint8Array> {
   const store = await openStore(context, kernels);
-  for (let height = 0; height < 3; height += 1) await store.append(batchOf(height, 50, 80 + height), height);
+  for (let height = 0; height < 3; height += 1) await store.append(batchOf(store.commitment.place, 50, 80 + height));
   const { root } = store.tip.commitment;
   await store.close();
   return joined(root);
@@ -77,7 +97,7 @@ const append = (name: string, opsPerBatch: number): BenchCase => ({
     const directory = await mkdtemp(join(parent.directory, 'cairn-bench-'));
     const context = { ...parent, directory };
     const count = context.size === 'tiny' ? TINY_OPS : opsPerBatch;
-    const batches = Array.from({ length: BATCHES }, (_, i) => batchOf(0, count, 71 + i));
+    const batches = Array.from({ length: BATCHES }, (_, i) => batchOf(START, count, 71 + i));
     const stores: StateStore[] = [];
     const peers = await openStores(directory, pairsOf(count));
     const bare = bareWrites(directory, batches[0]!, count);
