@@ -55,13 +55,11 @@ type TableKernels = Pick<
   'tableRead' | 'tablePut' | 'tableDelete' | 'tableMissing' | 'tableMove' | 'tableArena'
 >;
 
-/** Sees one key: the table it belongs to, the slot where it is or -1 - the empty slot, the key's place in the call, and in the staged words. */
-type Visit = (words: Int32Array, slot: number, shard: number, index: number, key: number) => void;
-
 /** The kernels over a hasher. */
 export function tableKernels(hasher: SipHasher): TableKernels {
   const { keys, hashes } = hasher;
   const homes = new Int32Array(hashes.length / 2);
+  const slots = new Int32Array(hashes.length / 2);
   const sides: Int32Array[] = [];
   /** Takes what only had to be read. */
   const sink = new Int32Array(1);
@@ -78,7 +76,6 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     hasher.hash(shards.secret, bytes, stride, from, count);
     const { state } = shards;
     const mask = all.length - 1;
-    let sum = 0;
     for (let i = 0; i < count; i++) {
       const index = hashes[2 * i]! & mask;
       const high = hashes[2 * i + 1]!;
@@ -94,8 +91,10 @@ export function tableKernels(hasher: SipHasher): TableKernels {
       }
       sides[i] = words;
       homes[i] = line * LINE_WORDS;
-      sum ^= words[line * LINE_WORDS]!;
     }
+    // A loop of its own: the shorter, the more reads are under way at once.
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= sides[i]![homes[i]!]!;
     sink[0] = sum;
   };
 
@@ -112,71 +111,110 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     throw tableCorrupt();
   };
 
-  const each = (shards: TableShards, bytes: Uint8Array, stride: number, count: number, visit: Visit): void => {
+  /** Finds every key of a chunk: the table it belongs to in `sides`, its slot, or -1 - the empty slot, in `slots`. */
+  const locate = (
+    shards: TableShards,
+    all: Shard[],
+    bytes: Uint8Array,
+    stride: number,
+    from: number,
+    count: number,
+  ): void => {
+    enter(shards, all, bytes, stride, from, count);
+    const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
+    for (let i = 0; i < count; i++) slots[i] = probe(sides[i]!, homes[i]!, slotWords, i * keyWords);
+  };
+
+  const tableRead: TableKernels['tableRead'] = (shards, bytes, stride, at, sizeBytes, out) => {
     const all = shardsOf(shards);
-    const slotWords = shards.slotSizeBytes >>> 2;
+    const [first, width, last] = [at >>> 2, sizeBytes >>> 2, (shards.slotSizeBytes >>> 2) - 1];
+    const aligned = out.byteOffset % 4 === 0;
+    const field = aligned ? wordsOf(out) : new Int32Array(out.length >>> 2);
+    const [count, chunk] = [out.length / sizeBytes, chunkOf(stride)];
+    for (let from = 0; from < count; from += chunk) {
+      const here = Math.min(chunk, count - from);
+      locate(shards, all, bytes, stride, from, here);
+      for (let i = 0, to = from * width; i < here; i++) {
+        const [words, slot] = [sides[i]!, slots[i]!];
+        const there = slot >= 0 && words[slot + last] !== TOMBSTONE;
+        for (let word = 0; word < width; word++) field[to++] = there ? words[slot + first + word]! : 0;
+      }
+    }
+    if (!aligned) out.set(new Uint8Array(field.buffer));
+  };
+
+  /** Writes the records of a chunk, in order, each from word `from` of `source` on. */
+  const write = (
+    shards: TableShards,
+    all: Shard[],
+    source: Int32Array,
+    stride: number,
+    begin: number,
+    count: number,
+    position: number,
+  ): void => {
+    const { state } = shards;
+    const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
+    const last = slotWords - 1;
+    for (let i = 0, key = 0; i < count; i++, key += keyWords) {
+      const words = sides[i]!;
+      // A record before this one may have taken the empty slot.
+      const slot = slots[i]! >= 0 ? slots[i]! : probe(words, -1 - slots[i]!, slotWords, key);
+      const to = slot < 0 ? -1 - slot : slot;
+      if (slot < 0 || words[slot + last] === TOMBSTONE) {
+        const shard = hashes[2 * i]! & (all.length - 1);
+        const base = STATE_WORDS * shard;
+        if (slot >= 0) state[base + TOMBSTONES]! -= 1;
+        else if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > all[shard]!.limit) throw tableFull();
+        state[base + LIVE]! += 1;
+        for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = keys[key + word]!;
+      }
+      const from = (begin + i) * keyWords;
+      for (let word = ADDRESS_WORDS; word < last; word++) words[to + word] = source[from + word]!;
+      words[to + last] = ((position - 1 + begin + i) % POSITION_MAX) + 1;
+    }
+  };
+
+  const tablePut: TableKernels['tablePut'] = (shards, records, stride, count, position) => {
+    const all = shardsOf(shards);
+    // Only keys are staged by the hasher: values are read where they stand.
+    const source = wordsOf(records.byteOffset % 4 === 0 ? records : records.slice());
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      enter(shards, all, bytes, stride, from, here);
-      for (let i = 0, key = 0; i < here; i++, key += stride >>> 2) {
-        const words = sides[i]!;
-        visit(words, probe(words, homes[i]!, slotWords, key), hashes[2 * i]! & (all.length - 1), from + i, key);
+      locate(shards, all, records, stride, from, here);
+      write(shards, all, source, stride, from, here, position);
+    }
+  };
+
+  const tableDelete: TableKernels['tableDelete'] = (shards, bytes, stride, count) => {
+    const all = shardsOf(shards);
+    const last = (shards.slotSizeBytes >>> 2) - 1;
+    const chunk = chunkOf(stride);
+    for (let from = 0; from < count; from += chunk) {
+      const here = Math.min(chunk, count - from);
+      locate(shards, all, bytes, stride, from, here);
+      for (let i = 0; i < here; i++) {
+        const [words, slot] = [sides[i]!, slots[i]!];
+        if (slot < 0 || words[slot + last] === TOMBSTONE) continue;
+        words.fill(0, slot + ADDRESS_WORDS, slot + last);
+        words[slot + last] = TOMBSTONE;
+        const base = STATE_WORDS * (hashes[2 * i]! & (all.length - 1));
+        shards.state[base + LIVE]! -= 1;
+        shards.state[base + TOMBSTONES]! += 1;
       }
     }
   };
 
-  const tableRead: TableKernels['tableRead'] = (shards, bytes, stride, at, sizeBytes, out) => {
-    const [first, count, last] = [at >>> 2, sizeBytes >>> 2, (shards.slotSizeBytes >>> 2) - 1];
-    const aligned = out.byteOffset % 4 === 0;
-    const field = aligned ? wordsOf(out) : new Int32Array(out.length >>> 2);
-    each(shards, bytes, stride, out.length / sizeBytes, (words, slot, _shard, index) => {
-      const there = slot >= 0 && words[slot + last] !== TOMBSTONE;
-      for (let i = 0; i < count; i++) field[index * count + i] = there ? words[slot + first + i]! : 0;
-    });
-    if (!aligned) out.set(new Uint8Array(field.buffer));
-  };
-
-  /** The records a put reads: their values are not staged, as only the keys are. */
-  const tablePut: TableKernels['tablePut'] = (shards, records, stride, count, position) => {
+  const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) => {
     const all = shardsOf(shards);
-    const { state } = shards;
-    const last = (shards.slotSizeBytes >>> 2) - 1;
-    const source = wordsOf(records.byteOffset % 4 === 0 ? records : records.slice());
-    each(shards, records, stride, count, (words, slot, shard, index, key) => {
-      const base = STATE_WORDS * shard;
-      let to = slot;
-      if (slot < 0) {
-        if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > all[shard]!.limit) throw tableFull();
-        to = -1 - slot;
-        for (let i = 0; i < ADDRESS_WORDS; i++) words[to + i] = keys[key + i]!;
-        state[base + LIVE]! += 1;
-      } else if (words[slot + last] === TOMBSTONE) {
-        state[base + LIVE]! += 1;
-        state[base + TOMBSTONES]! -= 1;
-      }
-      const from = (index * stride) >>> 2;
-      for (let i = ADDRESS_WORDS; i < last; i++) words[to + i] = source[from + i]!;
-      words[to + last] = ((position - 1 + index) % POSITION_MAX) + 1;
-    });
+    const chunk = chunkOf(stride);
+    for (let from = 0; from < count; from += chunk) {
+      const here = Math.min(chunk, count - from);
+      locate(shards, all, bytes, stride, from, here);
+      for (let i = 0; i < here; i++) if (slots[i]! < 0) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+    }
   };
-
-  const tableDelete: TableKernels['tableDelete'] = (shards, bytes, stride, count) => {
-    const { state } = shards;
-    const last = (shards.slotSizeBytes >>> 2) - 1;
-    each(shards, bytes, stride, count, (words, slot, shard) => {
-      if (slot < 0 || words[slot + last] === TOMBSTONE) return;
-      words.fill(0, slot + ADDRESS_WORDS, slot + last);
-      words[slot + last] = TOMBSTONE;
-      state[STATE_WORDS * shard + LIVE]! -= 1;
-      state[STATE_WORDS * shard + TOMBSTONES]! += 1;
-    });
-  };
-
-  const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) =>
-    each(shards, bytes, stride, count, (_words, slot, shard) => {
-      if (slot < 0) missing[shard]! += 1;
-    });
 
   /** Puts slots carried out of an old table into the new one, in order. */
   const unload = ({ table, shift }: Shard, { secret, slotSizeBytes }: TableShards, carried: Uint8Array): void => {

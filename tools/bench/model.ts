@@ -33,6 +33,8 @@ export interface Prepared {
   /** What a twin computes on a small fixed input: equal bytes from both, or the bench fails. */
   readonly result: (kernels: Kernels) => Uint8Array | Promise<Uint8Array>;
   readonly close?: () => void | Promise<void>;
+  /** What else is worth knowing, asked for after measuring. */
+  readonly note?: () => string;
 }
 
 export interface BenchCase {
@@ -62,4 +64,6 @@ export interface BenchResult {
   readonly ofLimit: number | null;
   /** Hexadecimal SHA-256 of what both twins computed. */
   readonly resultHash: string;
+  /** What else the case found, in a few words; often empty. */
+  readonly note: string;
 }

@@ -96,6 +96,7 @@ export function reportLines(run: BenchRun, where: Setting): string[] {
     ...lines,
     '',
     ...limits.map(({ name, limitIs }) => `limit of ${name}: ${limitIs}`),
+    ...run.results.filter(({ note }) => note !== '').map(({ name, note }) => `${name}: ${note}`),
     ...(run.nativeMissing === null ? [] : [`native: ${run.nativeMissing}`]),
     ...(run.missingPeers.length === 0
       ? []

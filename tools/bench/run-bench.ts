@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { limitLoops } from '../../native/binding.ts';
 import type { Kernels } from '../../native/index.ts';
 import { chooseKernels, KernelLoadError } from '../../native/load.ts';
-import { accounts1M, accounts10M } from './cases/accounts.ts';
+import { accounts1M, accounts10M, accounts100M } from './cases/accounts.ts';
 import { aesDecrypt, aesMany, aesOne } from './cases/aes.ts';
 import { compaction } from './cases/compaction.ts';
 import { ed25519Verify } from './cases/ed25519.ts';
@@ -36,6 +36,7 @@ export const CASES: readonly BenchCase[] = [
   compaction,
   ...accounts1M,
   ...accounts10M,
+  ...accounts100M,
   stateOpen,
   stateRebuild,
   logVerify,
@@ -145,6 +146,7 @@ async function runCase(each: BenchCase, context: Context, twins: Twins, clock: C
       limit,
       ofLimit: native === null || limit === null ? null : native / limit,
       resultHash,
+      note: prepared.note?.() ?? '',
     };
   } finally {
     await prepared.close?.();
