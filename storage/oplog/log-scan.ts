@@ -20,6 +20,7 @@ import {
   frontierFault,
   type HeaderFault,
   headerFault,
+  opensSegment,
   readSegmentHeader,
   SEGMENT_HEADER_SIZE_BYTES_MAX,
   type SegmentHeader,
@@ -232,6 +233,12 @@ class LogScan implements ScannedLog {
     const number = segmentOfFrame(header.first.frameOffset, segmentSizeBytes);
     if (number !== index)
       return { offset: 56, expected: `a frame offset in segment ${index}`, found: `one in segment ${number}` };
+    if (!opensSegment(header.first, segmentSizeBytes))
+      return {
+        offset: 96,
+        expected: 'a frame before it that lies in an earlier segment',
+        found: `one of ${header.first.previousFrameSizeBytes} bytes`,
+      };
     // A log's very first segment begins with nothing before it; of any other that comes first, only the header tells.
     const first = this.segments.length > 0 ? this.tip : index === 0 ? startOfLog(chainId) : header.first;
     return headerFault(header, chainId, first);

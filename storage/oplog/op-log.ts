@@ -26,7 +26,7 @@ import { LogReader } from './log-reader.ts';
 import type { LogVisitor } from './log-scan.ts';
 import type { LogPositions, OpRange } from './positions.ts';
 import { type RecoveredLog, recoverLog } from './recovery.ts';
-import { encodeSegmentHeader, segmentOfFrame } from './segment.ts';
+import { encodeSegmentHeader, opensSegment, segmentOfFrame } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { identityOf, type LogIdentity, SuperblockFile } from './superblock.ts';
@@ -41,7 +41,7 @@ export interface OpLogOptions extends Partial<LogVisitor> {
   readonly segmentSizeBytes?: number;
   /** How far behind the tip the floor is taken below which segments go; fixed when the log is made. 32 unless given, to 2^32 - 1. */
   readonly retainHeights?: number;
-  /** Where a log that is made begins: at its start unless given. A log that is there already keeps its own. */
+  /** Where a log that is made begins, the first batch of a segment: with batch 0 unless given. A log that is there already keeps its own. */
   readonly start?: LogPosition;
   /** Runs once this process holds the log, before the first batch is read. */
   readonly locked?: () => Promise<void>;
@@ -85,9 +85,9 @@ export class OpLog {
   /** Where the next appended batch goes, queued ones counted; the floor in the head before it. */
   #next: LogPosition;
   #nextFloor: number;
-  /** Bytes of the segment that the last batch went into, queued ones counted; 0 when there is none. */
-  #nextEnd: number;
+  /** The segment that the last batch went into and its bytes, queued ones counted; -1 and 0 when there is none. */
   #nextSegment: number;
+  #nextEnd: number;
   /** The acknowledged end. */
   #tip: LogPosition;
   #queuedBytes = 0;
@@ -106,9 +106,8 @@ export class OpLog {
     this.#tip = tip;
     this.#next = tip;
     this.#nextFloor = positions.floor(tip.height - 1) ?? 0;
-    const last = segments.at(-1);
-    this.#nextSegment = last?.index ?? -1;
-    this.#nextEnd = last?.end ?? 0;
+    this.#nextSegment = segments.at(-1)?.index ?? -1;
+    this.#nextEnd = segments.at(-1)?.end ?? 0;
     const host = {
       tip: () => this.#tip,
       hasStopped: () => this.#failure !== undefined || this.#ended,
@@ -125,16 +124,21 @@ export class OpLog {
   static async open(options: OpLogOptions): Promise<OpLog> {
     const { directory, files, kernels } = options;
     const identity = identityOf(options);
+    const { start = startOfLog(identity.chainId) } = options;
+    if (!opensSegment(start, identity.segmentSizeBytes))
+      throw new StorageError(
+        'wrong-place',
+        `a log cannot begin at frame offset ${start.frameOffset}, inside a segment`,
+      );
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
     let superblock: SuperblockFile | undefined;
     let log: OpLog | undefined;
     try {
       await options.locked?.();
-      const start = options.start ?? startOfLog(identity.chainId);
       superblock = await SuperblockFile.open(files, kernels, directory, identity, start);
-      const { visit = () => {}, visitSegment = () => undefined } = options;
-      const recovered = await recoverLog({ files, kernels, directory, identity, superblock, visit, visitSegment });
+      const visitor = { visit: options.visit ?? (() => {}), visitSegment: options.visitSegment ?? (() => undefined) };
+      const recovered = await recoverLog({ files, kernels, directory, identity, superblock, ...visitor });
       log = new OpLog({ directory, files, kernels, identity, superblock, lock }, recovered);
       await log.#deletion.run();
       if (log.#failure !== undefined) throw log.#failure.cause;
@@ -228,8 +232,8 @@ export class OpLog {
     const header = opens ? encodeSegmentHeader(kernels, identity.chainId, this.#next, frontier) : new Uint8Array(0);
     if (opens) [this.#nextSegment, this.#nextEnd] = [segment, header.length];
     const start = opens ? 0 : this.#nextEnd;
-    const place = { segment, start, headerSizeBytes: header.length, position: this.#next };
-    const group = new AppendGroup(this.#pool, place);
+    const headerSizeBytes = header.length;
+    const group = new AppendGroup(this.#pool, { segment, start, headerSizeBytes, position: this.#next });
     const at = group.reserve(header.length);
     group.buffer.set(header, at);
     this.#groups.push(group);
@@ -283,10 +287,9 @@ export class OpLog {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     const full = error instanceof FilesError && error.code === 'no-space';
-    const why = full ? 'the disk is full' : 'a write, sync or removal failed';
     this.#failure = new StorageError(
       full ? 'disk-full' : 'failed',
-      `${why}; nothing more is written to ${this.#parts.directory} until it is opened again (reads go on)`,
+      `${full ? 'the disk is full' : 'a write, sync or removal failed'}; nothing more is written to ${this.#parts.directory} until it is opened again (reads go on)`,
       { cause: error },
     );
     for (const group of this.#groups.splice(0)) group.fail(this.#failure);

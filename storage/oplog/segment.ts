@@ -52,6 +52,13 @@ export function segmentOfFrame(frameOffset: number, segmentSizeBytes: number): n
   return Math.floor(frameOffset / segmentSizeBytes);
 }
 
+/** True when the batch that stands there is the first of a segment: the frame before it lies in an earlier one, or there is none. */
+export function opensSegment(at: LogPosition, segmentSizeBytes: number): boolean {
+  const before = at.frameOffset - at.previousFrameSizeBytes;
+  if (at.frameOffset === 0) return at.previousFrameSizeBytes === 0;
+  return before >= 0 && segmentOfFrame(before, segmentSizeBytes) < segmentOfFrame(at.frameOffset, segmentSizeBytes);
+}
+
 /** Bytes of the header of a segment whose first op has that number. */
 export function headerSize(opCount: number): number {
   let peaks = 0;

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import type { OpLog } from '../../storage/oplog/op-log.ts';
 import { LogTrace } from './log-trace.ts';
 
-const cuts = Number(process.env.CAIRN_CRASH_LOG_CUTS ?? 1_000);
+const cuts = Number(process.env.CAIRN_CRASH_LOG_CUTS ?? 2_000);
 const firstSeed = Number(process.env.CAIRN_CRASH_SEED ?? 1);
 const LIVES_A_SEED = 4;
 

@@ -366,6 +366,27 @@ describe('OpLog', () => {
     await log.close();
   });
 
+  it('does not begin inside a segment', async () => {
+    const model = new LogModel(chainId, SEGMENT_SIZE_BYTES, 3);
+    const random = seededRandom(1);
+    for (let height = 0; height < 12; height++) model.add(randomLogOps(random, 40), 0);
+    for (const [height, { firstOp, frameOffset, digest }] of model.batches.slice(0, -1).entries()) {
+      const next = model.batches[height + 1]!;
+      const start = {
+        height: height + 1,
+        opCount: next.firstOp,
+        frameOffset: next.frameOffset,
+        previousFrameSizeBytes: next.frameOffset - frameOffset,
+        digest,
+      };
+      const opens = Math.floor(next.frameOffset / SEGMENT_SIZE_BYTES) > Math.floor(frameOffset / SEGMENT_SIZE_BYTES);
+      const log = await OpLog.open(optionsOf(new SimulatedDisk(1), { start })).catch((error: unknown) => error);
+      if (opens) expect(log).toHaveProperty('firstOp', firstOp + model.batches[height]!.leaves.length);
+      else expect(log).toMatchObject({ code: 'wrong-place' });
+      if (log instanceof OpLog) await log.close();
+    }
+  });
+
   it('keeps retained heights and the segment size as it was made', async () => {
     const disk = new SimulatedDisk(1);
     await (await OpLog.open(optionsOf(disk))).close();

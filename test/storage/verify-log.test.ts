@@ -223,6 +223,11 @@ describe('verifyLog', () => {
     expect(await verify(trace.disk)).toMatchObject({ height: trace.acknowledged - 1, clean: false });
     await (await trace.disk.open(path, 'write')).truncate(end - 8);
     expect(await verify(trace.disk)).toMatchObject({ fault: { path, offset: start, acknowledged: false } });
+    // Torn exactly between two frames: what is left looks whole, and only the superblock knows better.
+    const file = await trace.disk.open(path, 'write');
+    await file.truncate(start);
+    expect(await verify(trace.disk)).toMatchObject({ fault: { path, offset: start, acknowledged: false } });
+    await file.write(start, bytes.subarray(start, end - 8));
     expect(await inspectLog({ files: trace.disk, kernels, directory: LOG })).toMatchObject({
       height: trace.acknowledged - 2,
       tornTail: { offset: start },
