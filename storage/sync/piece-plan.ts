@@ -18,6 +18,7 @@ export interface OpSpan {
 
 export class PiecePlan {
   readonly #end: number;
+  readonly #pieceOps: number;
   /** First op that was never taken. */
   #cursor: number;
   /** Taken and given back, ascending. */
@@ -27,8 +28,12 @@ export class PiecePlan {
   /** Kept already when the plan was made, ascending. */
   readonly #had: OpSpan[];
 
-  /** @param from first op missing @param end ops at the target @param had spans within that are kept already, ascending, apart */
-  constructor(from: number, end: number, had: readonly OpSpan[] = []) {
+  /**
+   * @param from first op missing @param end ops at the target @param had spans within that are kept already, ascending
+   * @param pieceOps ops of a piece, `PIECE_OPS` at most
+   */
+  constructor(from: number, end: number, had: readonly OpSpan[] = [], pieceOps: number = PIECE_OPS) {
+    this.#pieceOps = pieceOps;
     this.#cursor = from;
     this.#end = end;
     this.#had = [...had];
@@ -82,8 +87,8 @@ export class PiecePlan {
 
   #fresh(): OpSpan | undefined {
     const from = this.#cursor;
-    if (from >= this.#end || from >= this.lowest + WINDOW_PIECES_MAX * PIECE_OPS) return undefined;
-    const border = (Math.floor(from / PIECE_OPS) + 1) * PIECE_OPS;
+    if (from >= this.#end || from >= this.lowest + WINDOW_PIECES_MAX * this.#pieceOps) return undefined;
+    const border = (Math.floor(from / this.#pieceOps) + 1) * this.#pieceOps;
     const to = Math.min(border, this.#had[0]?.from ?? this.#end, this.#end);
     this.#cursor = to;
     this.#skipKept();

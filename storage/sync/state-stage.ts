@@ -46,6 +46,8 @@ export interface StateStageOptions {
   readonly segmentSizeBytes?: number;
   readonly retainHeights?: number;
   readonly heldSizeBytesMax?: number;
+  /** Ops of a piece: `PIECE_OPS` unless given, which is also the most. */
+  readonly pieceOps?: number;
 }
 
 /** The log as it was found, with the tree of its ops. */
@@ -85,7 +87,7 @@ export class StateStage {
     this.#frontier = frontier;
     this.#appender = new OpsAppender(kernels);
     this.#assembler = new BatchAssembler(kernels, log.tip, floor, opCount);
-    this.#plan = new PiecePlan(log.opCount, opCount, shelf.spans);
+    this.#plan = new PiecePlan(log.opCount, opCount, shelf.spans, options.pieceOps);
     this.#mustLink = log.opCount > log.firstOp;
     this.#sizeBytes = sizeBytes;
     this.resumedOps = this.#plan.lowest - firstOp;

@@ -33,6 +33,8 @@ export interface SyncStageOptions {
   readonly retainHeights?: number;
   /** Most bytes of waiting pieces in memory. */
   readonly heldSizeBytesMax?: number;
+  /** Ops of a piece: `PIECE_OPS` unless given, which is also the most. */
+  readonly pieceOps?: number;
   readonly files?: Files;
 }
 

@@ -58,6 +58,8 @@ export interface FastSyncOptions {
   readonly stateSegmentSizeBytes?: number;
   /** Most bytes of waiting pieces in memory. */
   readonly heldSizeBytesMax?: number;
+  /** Ops asked for at a time: `PIECE_OPS` unless given, which is also the most. */
+  readonly pieceOps?: number;
   /** Told of each step forward. */
   readonly onProgress?: (progress: FastSyncProgress) => void;
 }
@@ -137,7 +139,7 @@ class Sync {
   }
 
   #openStage(): Promise<SyncStage> {
-    const { kernels, dataDirectory, sizeBytesMax, stateSegmentSizeBytes, heldSizeBytesMax } = this.#options;
+    const { kernels, dataDirectory, sizeBytesMax, stateSegmentSizeBytes, heldSizeBytesMax, pieceOps } = this.#options;
     return SyncStage.open({
       directory: `${dataDirectory}.sync`,
       kernels,
@@ -146,6 +148,7 @@ class Sync {
       sizeBytesMax: sizeBytesMax ?? SIZE_BYTES_MAX,
       segmentSizeBytes: stateSegmentSizeBytes ?? SEGMENT_SIZE_BYTES,
       ...(heldSizeBytesMax === undefined ? {} : { heldSizeBytesMax }),
+      ...(pieceOps === undefined ? {} : { pieceOps }),
     });
   }
 
