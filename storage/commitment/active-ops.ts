@@ -3,15 +3,25 @@
  */
 
 import { assertInvariant } from '../errors.ts';
-import { ADDRESS_SIZE_BYTES, OP_HEAD_SIZE_BYTES } from '../oplog/batch.ts';
+import {
+  ADDRESS_SIZE_BYTES,
+  KIND_PUT_ACCOUNT,
+  KIND_PUT_BOND,
+  KIND_PUT_RECORD,
+  OP_HEAD_SIZE_BYTES,
+} from '../oplog/op-layout.ts';
 import type { ActiveOp } from '../state-reader.ts';
 import { CHUNK_OPS } from './activity-tree.ts';
 import type { ActivityVersions } from './activity-versions.ts';
 import type { Branch } from './branch.ts';
 import type { TwigOps, TwigSource } from './sources.ts';
 
-/** What puts are of, by the kind byte of an op (storage/oplog/batch.ts). */
-const ACTIVE_KINDS: Readonly<Record<number, ActiveOp['kind']>> = { 1: 'account', 2: 'record', 5: 'bond' };
+/** What puts are of, by the kind byte of an op. */
+const ACTIVE_KINDS: Readonly<Record<number, ActiveOp['kind']>> = {
+  [KIND_PUT_ACCOUNT]: 'account',
+  [KIND_PUT_RECORD]: 'record',
+  [KIND_PUT_BOND]: 'bond',
+};
 
 /** The key that a put's bytes hold (borrowed), and what it names. Throws on anything but a put: the bitmap says it is one. */
 export function putKey(op: Uint8Array): { kind: ActiveOp['kind']; key: Uint8Array } {

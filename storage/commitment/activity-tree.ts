@@ -215,7 +215,7 @@ export class ActivityTree {
 
   #copyChunks(indexes: Float64Array): ColumnPatch {
     const words = new Int32Array(indexes.length * ITEM_WORDS);
-    gather(this.#chunks, indexes, indexes.length, 1, words);
+    bytesOf(words).set(this.#packed(this.#chunks, indexes, indexes.length, 1));
     return { indexes, words };
   }
 
@@ -273,7 +273,7 @@ export class ActivityTree {
   /** Groups of items side by side: where they lie when they do, else copied. Group i: `size` items from number indexes[i] * size on. */
   #packed(column: HashColumn, indexes: Float64Array, count: number, size: number): Uint8Array {
     const from = indexes[0]!;
-    if (indexes[count - 1]! - from === count - 1) {
+    if (inARow(indexes, count)) {
       const at = (from * size - column.first) * HASH_SIZE_BYTES;
       return column.bytes.subarray(at, at + count * size * HASH_SIZE_BYTES);
     }
@@ -311,6 +311,9 @@ function parentsOf(indexes: Float64Array): Float64Array {
   return parents.subarray(0, count);
 }
 
+/** True when the first `count` numbers are one after another: their items lie side by side. */
+const inARow = (indexes: Float64Array, count: number): boolean => indexes[count - 1]! - indexes[0]! === count - 1;
+
 /** Copies groups of `size` items, group i from number indexes[i] * size on, side by side into `words`. */
 function gather(column: HashColumn, indexes: Float64Array, count: number, size: number, words: Int32Array): void {
   const { words: from, first } = column;
@@ -324,6 +327,13 @@ function gather(column: HashColumn, indexes: Float64Array, count: number, size: 
 /** Exchanges items of a column with those given. */
 function exchangeItems(column: HashColumn, indexes: Float64Array, words: Int32Array): void {
   const { words: held, first } = column;
+  if (inARow(indexes, indexes.length)) {
+    const at = (indexes[0]! - first) * ITEM_WORDS;
+    const before = held.slice(at, at + words.length);
+    held.set(words, at);
+    words.set(before);
+    return;
+  }
   for (let index = 0, other = 0; index < indexes.length; index++) {
     const at = (indexes[index]! - first) * ITEM_WORDS;
     for (let word = 0; word < ITEM_WORDS; word++, other++) {

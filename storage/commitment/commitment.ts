@@ -15,7 +15,7 @@
  */
 import type { Hash, Kernels } from '../../native/index.ts';
 import { sameBytes } from '../../native/index.ts';
-import { BatchError, batchDigest, opOffsets, readBatchHead } from '../oplog/batch.ts';
+import { BatchError, batchDigest, readBatchHead } from '../oplog/batch.ts';
 import { frameSize } from '../oplog/frame.ts';
 import type { ActiveOp, ActivityReader, BatchPlace } from '../state-reader.ts';
 import { activeOps } from './active-ops.ts';
@@ -96,11 +96,11 @@ export class Commitment implements ActivityReader {
    */
   next(batch: Uint8Array, digest?: Hash): Commitment {
     const { kernels, activity, appender, reader, retired } = this.#base;
-    const offsets = opOffsets(batch);
     const { height } = checkPlace(batch, this.place);
     activity.show(this.branch.version);
     const layers = this.branch.keyIndexes(kernels, reader);
     const keys = reader.read(batch);
+    const { offsets } = keys;
     const gone = retired.find(keys, layers);
     const { opCount: firstOp } = this;
     const opCount = firstOp + offsets.length - 1;
