@@ -1,7 +1,7 @@
 /**
  * A table's shards in memory, and how they grow: never more than half full, and never stopping for it.
  *
- * A shard past `GROW_AT` gets a second table, and its slots move there line by line: a few for every slot newly used, more between
+ * A shard past `GROW_AT_64THS` gets a second table, and its slots move there line by line: a few for every slot newly used, more between
  * batches. The kernels find a key in either. A shard full of deleted slots moves into a table of its own size, which leaves them behind.
  *
  * Invariants
@@ -31,12 +31,12 @@ const TABLE_SIZE_LOG2_MAX = 30;
 const LINE_SIZE_BYTES = 64;
 const STATE_WORDS = 4;
 const [LIVE, TOMBSTONES, START, MOVED] = [0, 1, 2, 3];
-/** Used slots of a table when it begins to move, of 16: two less than half would be 6. */
-const GROW_AT_16THS = 7;
-/** Used slots of a table just made, of 16, at most. */
-const MADE_FOR_16THS = 5;
-/** From 7/16 to 8/16 full a 16th of the slots is newly used, so 16 for each end the move in time. */
-const MOVE_SLOTS_PER_ENTRY = 24;
+/** A table begins to move when more than so many 64ths of its slots are used. */
+const GROW_AT_64THS = 31;
+/** Slots of a table just made that are used, in 64ths, at most. */
+const MADE_FOR_64THS = 20;
+/** Slots moved for each newly used one. From 31/64 to half full one slot in 64 is newly used, so 64 for each would just end in time. */
+const MOVE_SLOTS_PER_ENTRY = 96;
 /** Bytes of an old table moved at once between batches: about half a millisecond, 3 ms with the portable twin. */
 export const MOVE_SLICE_BYTES: number = 2 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
@@ -134,7 +134,7 @@ export class SlotMemory {
     if (this.hasRoom(index, count)) return;
     const { slotCountLog2, live } = this.shape(index);
     let log2 = slotCountLog2;
-    while (log2 < this.#sizes.max && (live + count) * 16 > MADE_FOR_16THS * 2 ** log2) log2 += 1;
+    while (log2 < this.#sizes.max && (live + count) * 64 > MADE_FOR_64THS * 2 ** log2) log2 += 1;
     if ((live + count) * 2 > 2 ** log2)
       throw new StorageError('table-full', `table shard ${index} cannot hold more than ${2 ** (log2 - 1)} entries`);
     this.#start(index, log2);
@@ -157,8 +157,8 @@ export class SlotMemory {
   #startWhenFull(index: number): void {
     const { slotCountLog2, live, tombstones } = this.shape(index);
     const slots = 2 ** slotCountLog2;
-    if ((live + tombstones) * 16 <= GROW_AT_16THS * slots) return;
-    const fits = live * 16 <= MADE_FOR_16THS * slots;
+    if ((live + tombstones) * 64 <= GROW_AT_64THS * slots) return;
+    const fits = live * 64 <= MADE_FOR_64THS * slots;
     // The largest table moves only when that gives something.
     if (!fits && slotCountLog2 === this.#sizes.max && tombstones * 16 < slots) return;
     try {

@@ -60,7 +60,7 @@ describe.each(TWINS)('AccountTable on $name', ({ kernels: twin }) => {
         if (round % 17 === 16) table = await reopen(table, options);
       }
       expectEqual(table, model, POOL + 50, firstOp);
-      if (log2 < 8) expect(moving).toBeGreaterThan(3);
+      if (log2 < 8) expect(moving).toBeGreaterThan(0);
       await table.sweep();
       expect(table.isMoving).toBe(false);
       expectEqual(table, model, POOL + 50, firstOp);
@@ -141,7 +141,7 @@ describe('AccountTable', () => {
       table.close();
     }
     const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
-    applyBatch(table, puts(0, 60), 0);
+    applyBatch(table, puts(0, 63), 0);
     expect(table.isMoving).toBe(true);
     await table.sweep();
     expect([table.isMoving, table.sizeBytes]).toEqual([false, 256 * 32]);
@@ -217,18 +217,18 @@ describe('AccountTable', () => {
 
 describe('SlotMemory', () => {
   it('keeps at most half of a table in use, of the old one while it moves', () => {
-    const memory = new SlotMemory(kernels, 32, new Uint8Array(16), [7]);
+    const memory = new SlotMemory(kernels, 32, new Uint8Array(16), [10]);
     const random = seededRandom(5);
     for (let n = 0; n < 3000; n++) {
-      memory.makeRoom(0, 1);
+      // Nobody ever has to wait for the end of a move: it comes in time by itself.
+      expect(memory.hasRoom(0, 1)).toBe(true);
       kernels.tablePut(memory.shards, new Uint8Array([...addressOf(n), ...new Uint8Array(8)]), 28, 1, n + 1);
       memory.settle();
-      if (random() < 0.01) memory.moveSlice();
+      if (random() < 0.001) memory.moveSlice();
       const { live, tombstones } = memory.shape(0);
       const smaller = memory.shards.olds[0]!.length || memory.shards.tables[0]!.length;
       expect((live + tombstones) * 2 * 32).toBeLessThanOrEqual(smaller);
     }
-    // Nobody ever had to wait for the end of a move: it came by itself.
     expect(memory.shape(0).live).toBe(3000);
     memory.close();
   });
