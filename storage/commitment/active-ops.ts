@@ -3,13 +3,7 @@
  */
 
 import { assertInvariant } from '../errors.ts';
-import {
-  ADDRESS_SIZE_BYTES,
-  KIND_PUT_ACCOUNT,
-  KIND_PUT_BOND,
-  KIND_PUT_RECORD,
-  OP_HEAD_SIZE_BYTES,
-} from '../oplog/op-layout.ts';
+import { KIND_PUT_ACCOUNT, KIND_PUT_BOND, KIND_PUT_RECORD, OP_HEAD_SIZE_BYTES } from '../oplog/op-layout.ts';
 import type { ActiveOp } from '../state-reader.ts';
 import { CHUNK_OPS } from './activity-tree.ts';
 import type { ActivityVersions } from './activity-versions.ts';
@@ -23,15 +17,10 @@ const ACTIVE_KINDS: Readonly<Record<number, ActiveOp['kind']>> = {
   [KIND_PUT_BOND]: 'bond',
 };
 
-/** The key that a put's bytes hold (borrowed), and what it names. Throws on anything but a put: the bitmap says it is one. */
-export function putKey(op: Uint8Array): { kind: ActiveOp['kind']; key: Uint8Array } {
-  const kind = ACTIVE_KINDS[op[0]!];
-  assertInvariant(kind !== undefined, `op of kind ${op[0]} is no put`);
-  const size = kind === 'record' ? op[1]! : ADDRESS_SIZE_BYTES;
-  return { kind, key: op.subarray(OP_HEAD_SIZE_BYTES, OP_HEAD_SIZE_BYTES + size) };
-}
-
-/** Walks the active ops of a branch from `floor` on; each twig of the log is read once. */
+/**
+ * Walks the active ops of a branch from `floor` on; each twig of the log is read once. One generator and no closure: a block that writes
+ * much moves as many ops.
+ */
 export function* activeOps(
   activity: ActivityVersions,
   twigs: TwigSource,
@@ -40,23 +29,38 @@ export function* activeOps(
   opCount: number,
 ): Generator<ActiveOp> {
   for (let chunk = Math.floor(floor / CHUNK_OPS); chunk * CHUNK_OPS < opCount; chunk++) {
+    const bits = activity.chunk(branch.version, chunk);
+    const logEnd = branch.logEnd;
     let twig: TwigOps | undefined;
-    for (const bit of setBits(activity.chunk(branch.version, chunk))) {
-      const op = chunk * CHUNK_OPS + bit;
-      const holder = branch.holding(op);
-      if (holder !== undefined) yield { op, height: holder.height, ...putKey(holder.op(op)) };
-      else {
-        twig ??= twigs.readTwig(chunk);
-        const index = op - twig.firstOp;
-        const bytes = twig.bytes.subarray(twig.offsets[index]!, twig.offsets[index + 1]!);
-        yield { op, height: twigs.heightOf(op), ...putKey(bytes) };
+    for (let byte = 0; byte < bits.length; byte++)
+      for (let rest = bits[byte]!; rest !== 0; rest &= rest - 1) {
+        const op = chunk * CHUNK_OPS + byte * 8 + 31 - Math.clz32(rest & -rest);
+        if (op < logEnd) {
+          twig ??= twigs.readTwig(chunk);
+          yield loggedOp(twigs, twig, op);
+        } else yield unsettledOp(branch.holding(op), op);
       }
-    }
   }
 }
 
-/** Numbers of the bits set in a chunk, ascending. */
-function* setBits(chunk: Uint8Array): Generator<number> {
-  for (let byte = 0; byte < chunk.length; byte++)
-    for (let rest = chunk[byte]!; rest !== 0; rest &= rest - 1) yield byte * 8 + 31 - Math.clz32(rest & -rest);
+function loggedOp(twigs: TwigSource, twig: TwigOps, op: number): ActiveOp {
+  const start = twig.offsets[op - twig.firstOp]!;
+  return { op, kind: kindOf(twig.bytes[start]!), key: keyAt(twig.bytes, start), height: twigs.heightOf(op) };
+}
+
+function unsettledOp(branch: Branch, op: number): ActiveOp {
+  const bytes = branch.op(op);
+  return { op, kind: kindOf(bytes[0]!), key: keyAt(bytes, 0), height: branch.height };
+}
+
+/** What a put of this kind is of. The bitmap says that it is one. */
+function kindOf(kind: number): ActiveOp['kind'] {
+  const active = ACTIVE_KINDS[kind];
+  assertInvariant(active !== undefined, `op of kind ${kind} is no put`);
+  return active;
+}
+
+/** The key of the op that begins at `start`; borrowed. */
+function keyAt(bytes: Uint8Array, start: number): Uint8Array {
+  return bytes.subarray(start + OP_HEAD_SIZE_BYTES, start + OP_HEAD_SIZE_BYTES + bytes[start + 1]!);
 }

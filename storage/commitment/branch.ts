@@ -71,11 +71,19 @@ export class Branch {
     return indexes.reverse();
   }
 
-  /** The unsettled branch at or below this one that holds an op; undefined when it is in the durable log. */
-  holding(op: number): Branch | undefined {
+  /** Number of the first op that is not in the durable log, as this branch sees it. */
+  get logEnd(): number {
     let at: Branch = this;
-    while (at.#batch !== undefined && op < at.firstOp) at = at.#batch.parent;
-    return at.#batch === undefined ? undefined : at;
+    let end = this.firstOp;
+    for (; at.#batch !== undefined; at = at.#batch.parent) end = at.firstOp;
+    return at === this ? this.frontier.size : end;
+  }
+
+  /** The unsettled branch at or below this one that holds an op at or after `logEnd`. */
+  holding(op: number): Branch {
+    let at: Branch = this;
+    while (op < at.firstOp) at = at.#unsettled().parent;
+    return at;
   }
 
   /** The batch is durable: lets go of everything but the place. */
