@@ -2,7 +2,7 @@
  * The process that the crash tests kill, starve of disk and fail the syncs of: appends batches to a state store as fast as it can, up to 8 waiting
  * at once, and prints each height once it is acknowledged. Runs compiled code (`npm run build` first).
  *
- * Arguments: directory, how many batches before it closes and opens the store again (0: never). The batches are those of `opsOf` in store-process.ts.
+ * Arguments: directory, how many batches before it closes and opens the store again (0: never), and `grow` for a log whose segments are never deleted. The batches are those of `opsOf` in store-process.ts.
  * When the store stops taking batches it prints `stopped CODE reads N`: the reason, and how many acknowledged batches it still reads; then ends with
  * exit code 3. When it cannot be opened: `cannot open CODE`, exit code 4.
  */
@@ -40,6 +40,7 @@ function batchAfter(before) {
 }
 
 const [directory, reopenEvery] = [process.argv[2], Number(process.argv[3] ?? 0)];
+const isPinned = process.argv[4] === 'grow';
 
 async function open() {
   try {
@@ -63,6 +64,7 @@ async function session() {
   for (let height = 0; height < next; height++)
     for (const { address, balance } of opsOf(height)) balances.set(nameOf(address), balance);
   let after = store.commitment;
+  if (isPinned && store.isInitialized) store.pin(store.firstOp);
   const last = reopenEvery === 0 ? Number.POSITIVE_INFINITY : next + reopenEvery;
   let stop;
   writeSync(1, 'open\n');
@@ -73,6 +75,7 @@ async function session() {
         const batch = batchAfter(after);
         after = after.next(batch);
         await store.append(batch, after);
+        if (isPinned && height === 0) store.pin(0);
       } catch (error) {
         stop ??= store.failure ?? error;
         return;

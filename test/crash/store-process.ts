@@ -46,9 +46,16 @@ export interface StoreProcess {
   readonly ended: Promise<number | null>;
 }
 
-/** Starts one on a directory. @param prefix a command that runs it, such as strace with its options */
-export function startStore(directory: string, reopenEvery = 0, prefix: readonly string[] = []): StoreProcess {
-  const [command, ...args] = [...prefix, process.execPath, childPath, directory, String(reopenEvery)];
+/**
+ * Starts one on a directory. @param prefix a command that runs it, such as strace with its options @param log `grow`: never compacted
+ */
+export function startStore(
+  directory: string,
+  reopenEvery = 0,
+  prefix: readonly string[] = [],
+  log: 'compacted' | 'grow' = 'compacted',
+): StoreProcess {
+  const [command, ...args] = [...prefix, process.execPath, childPath, directory, String(reopenEvery), log];
   const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   let check = (): void => {};
