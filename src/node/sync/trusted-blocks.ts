@@ -16,14 +16,11 @@ import { PeerFault, type PeerName, type Transport, TransportError } from '../../
 import { blockBodyFault } from '../chain/block-body.ts';
 import { encodeMessage, FETCH_BLOCKS_MAX, FETCH_SIZE_BYTES_MAX, PROTOCOL } from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
+import { Pace } from './pace.ts';
 import type { PeerPool, SyncPeer } from './peer-pool.ts';
 
 /** Most bytes of recent blocks taken: the window's slots at their largest would be more than any sane chain holds. */
 const BLOCKS_SIZE_BYTES_MAX: number = 8 * 1024 * 1024 * 1024;
-
-/** Blocks that come more slowly than this, after a while, are too slow. The rate below which pieces are, too (fetch-state.ts). */
-const FLOOR_BYTES_PER_SECOND: number = 50 * 1024;
-const GRACE_MS = 5_000;
 
 export interface TrustedPoint {
   readonly height: number;
@@ -86,15 +83,14 @@ class Stretch {
   /** Takes what one peer has of the next blocks. Throws `PeerFault`, `TransportError`; what was right until then stays. */
   async fetchFrom(peer: SyncPeer): Promise<true> {
     const from = this.descending.at(-1)?.height ?? this.#options.trust.height + 1;
-    const startedMs = this.#options.timers.now();
-    let [came, cameBytes] = [0, 0];
+    const pace = new Pace(this.#options.timers);
+    let came = 0;
     try {
-      for await (const block of blocksBackwards(this.#options, peer.name, from - 1)) {
+      const blocks = blocksBackwards(this.#options, peer.name, from - 1);
+      for await (const block of pace.watch(blocks, ({ bytes }) => bytes.length)) {
         await this.#take(peer.name, block);
         came += 1;
-        cameBytes += block.bytes.length;
         if (this.isFarEnough) return true;
-        requireFloorRate(cameBytes, this.#options.timers.now() - startedMs);
       }
     } catch (error) {
       // Which of the two is wrong, the peer or the trusted hash, shows only when another peer has that block.
@@ -102,7 +98,6 @@ class Stretch {
       else throw error;
     }
     if (came === 0) throw new TransportError('refused', `the peer has no block of height ${from - 1}`);
-    requireFloorRate(cameBytes, this.#options.timers.now() - startedMs);
     return true;
   }
 
@@ -182,12 +177,6 @@ function firstInWindow(options: BackfillOptions, ascending: readonly BlockHeader
 /** Transactions of later blocks can refer to the ends of slots from this one on. */
 function oldestSlot({ recencyWindowSlots }: BackfillOptions, trusted: BlockHeader): number {
   return trusted.slot - recencyWindowSlots;
-}
-
-/** A peer below the floor rate is of no use, however politely it trickles. */
-function requireFloorRate(bytes: number, elapsedMs: number): void {
-  if (elapsedMs > GRACE_MS && bytes < (FLOOR_BYTES_PER_SECOND * elapsedMs) / 1000)
-    throw new TransportError('timeout', `${bytes} bytes of blocks in ${Math.round(elapsedMs)} ms`);
 }
 
 /** Why a block is not the wanted one, whole, as its leader signed it; null when it is. */
