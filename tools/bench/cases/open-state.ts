@@ -37,7 +37,7 @@ async function open(kernels: Kernels, directory: string, rebuild: boolean): Prom
 }
 
 async function verify(kernels: Kernels, directory: string): Promise<Uint8Array> {
-  const found = await verifyLog({ files: diskFiles(kernels), kernels, directory: `${directory}/log` });
+  const found = await verifyLog({ files: diskFiles(), kernels, directory: `${directory}/log` });
   if ('fault' in found) throw new RangeError(`a log just written is damaged at ${found.fault.offset}`);
   return found.root;
 }
