@@ -17,7 +17,8 @@ import { hexOf, StorageError } from '../errors.ts';
 import { diskFiles } from '../files/disk-files.ts';
 import { type Files, makeDurableDirectory } from '../files/files.ts';
 import type { HistoryShape } from '../history/cursor.ts';
-import { type HistoryStart, HistoryStore } from '../history/history-store.ts';
+import type { HistoryStart } from '../history/history-model.ts';
+import { HistoryStore } from '../history/history-store.ts';
 import { BATCH_SIZE_BYTES_MAX, checkBatch } from '../oplog/batch.ts';
 import { OpLog } from '../oplog/op-log.ts';
 

@@ -111,7 +111,7 @@ async function designatedBlock(
     else high = middle - 1;
   }
   if (low === 0) return pointOf(genesisBlockHeader(kernels, genesis));
-  const bytes = await history.readBlock(low);
+  const bytes = low < history.startHeight ? undefined : await history.readBlock(low);
   if (bytes === undefined) throw unusable(`block ${low}, which the proof refers to, is not in this history`);
   return pointOf(decodeBlock(kernels, bytes).header);
 }

@@ -15,6 +15,7 @@ import {
   diskFiles,
   HistoryStore,
   PendingBlocks,
+  PrunedError,
   StateStore,
   type TransactionPlace,
 } from '../../../storage/index.ts';
@@ -198,9 +199,9 @@ export class ChainStore {
     return votes.length === 0 ? undefined : encodeCertificate({ header, votes });
   }
 
-  /** A final block's bytes. Throws `CorruptionError` when the disk gives back others. */
+  /** A final block's bytes; undefined when it is not kept here. Throws `CorruptionError` when the disk gives back others. */
   finalBlock(height: number): Promise<Uint8Array | undefined> {
-    return this.#parts.history.readBlock(height);
+    return keptOnly(this.#parts.history.readBlock(height));
   }
 
   heightOfHash(hash: Uint8Array): number | undefined {
@@ -246,7 +247,8 @@ export class ChainStore {
   /** A completed segment's bytes, as on disk, and its root; undefined when it is not kept here. */
   async segment(index: number): Promise<{ bytes: Uint8Array; root: Uint8Array } | undefined> {
     const reader = this.#parts.history.segment(index);
-    return reader === undefined ? undefined : { bytes: await reader.read(0, reader.sizeBytes), root: reader.root };
+    const bytes = reader === undefined ? undefined : await keptOnly(reader.read(0, reader.sizeBytes));
+    return reader === undefined || bytes === undefined ? undefined : { bytes, root: reader.root };
   }
 
   async close(): Promise<void> {
@@ -320,6 +322,14 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
     await Promise.all(opened.map((part) => part.close()));
     throw error;
   }
+}
+
+/** What was pruned is like what never was: those who ask are told from where on there is something (`startHeight`). */
+function keptOnly(reading: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
+  return reading.catch((error: unknown) => {
+    if (error instanceof PrunedError) return undefined;
+    throw error;
+  });
 }
 
 function splitVotes(bytes: Uint8Array): Vote[] {
