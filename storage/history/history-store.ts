@@ -196,7 +196,7 @@ export class HistoryStore {
   async #pruneStep(startHeight: number, options: PruneOptions): Promise<PruneStep> {
     const parts = { kernels: this.#kernels, stream: this.#stream, index: this.#index };
     const before = this.#firstSegment;
-    const step = await preparePruneStep(parts, this.#facts, startHeight, options.transactionIds);
+    const step = await preparePruneStep(parts, this.#facts, startHeight, options);
     await options.onDrop?.(step.blocks.map(({ hash }) => hash));
     try {
       await this.#index.drop(step.facts, step.blocks);

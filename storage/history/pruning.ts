@@ -9,7 +9,7 @@
  *   before it counts; only then are the files of segments wholly before the start removed. So whatever instant a crash picks, the index names no
  *   byte that is gone: at most files stand there that it does not name, and opening removes those. (The other way round a crash would leave
  *   blocks that the index promises and the disk does not have.)
- * - A step takes out whole blocks, at most `ROWS_PER_STEP` rows unless one block alone has more. Appends go on between steps.
+ * - A step takes out whole blocks, until it has `rowsPerStep` rows. Appends go on between steps.
  * - Every kept block from `keepFromHeight` on can be the first of another node's history: the block with the first byte of the segment it begins in
  *   is kept too.
  * - The start always lies in the first segment held; while a prune is under way in a complete one, which needs no `startCrc`.
@@ -21,8 +21,8 @@ import { readFramed } from './framed-block.ts';
 import type { BlockPlace, DroppedBlock, HistoryFacts, HistoryIndex } from './history-index.ts';
 import type { StreamFiles } from './stream-files.ts';
 
-/** Rows of the index that one transaction takes out: two a block and one a transaction. */
-export const ROWS_PER_STEP = 4_096;
+/** Rows of the index that one lmdb transaction takes out: two a block and one a transaction. About 5 ms of writing. */
+const ROWS_PER_STEP = 4_096;
 
 export interface PruneOptions {
   /** Bodies from this height on are kept, and the last block whatever is asked. */
@@ -33,6 +33,8 @@ export interface PruneOptions {
   readonly transactionIds: (block: Uint8Array) => readonly Uint8Array[];
   /** Told the hashes of blocks just before they go; after a crash perhaps once more. */
   readonly onDrop?: (hashes: readonly Hash[]) => Promise<void>;
+  /** Rows of the index to take out before a step ends; 4096 unless given. */
+  readonly rowsPerStep?: number;
 }
 
 export interface PruneResult {
@@ -119,12 +121,12 @@ export async function preparePruneStep(
   parts: PruneParts,
   facts: HistoryFacts,
   newStart: number,
-  transactionIds: PruneOptions['transactionIds'],
+  { transactionIds, rowsPerStep = ROWS_PER_STEP }: Pick<PruneOptions, 'transactionIds' | 'rowsPerStep'>,
 ): Promise<PruneStep> {
   const { index } = parts;
   const blocks: DroppedBlock[] = [];
   let [height, rows, damagedCount] = [facts.startHeight, 0, 0];
-  for (; height < newStart && rows < ROWS_PER_STEP; height++) {
+  for (; height < newStart && rows < rowsPerStep; height++) {
     const place = index.block(height)!;
     const ids = await idsOf(parts, place, transactionIds);
     if (ids === undefined) damagedCount++;

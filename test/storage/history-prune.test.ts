@@ -1,16 +1,16 @@
 /** Pruning of history against a plain model, and its edges. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diskFiles } from '../../storage/files/disk-files.ts';
 import type { Files } from '../../storage/files/files.ts';
-import { HistoryIndex } from '../../storage/history/history-index.ts';
 import type { HistoryOptions } from '../../storage/history/history-model.ts';
 import { HistoryStore } from '../../storage/history/history-store.ts';
-import { type PruneOptions, ROWS_PER_STEP } from '../../storage/history/pruning.ts';
+import type { PruneOptions } from '../../storage/history/pruning.ts';
 import { inspectHistory } from '../../storage/inspect/history-summary.ts';
+import { checkFiles, checkIndex, checkSame } from './history-checks.ts';
 import { HistoryModel, sampleIds } from './history-model.ts';
 import { kernels } from './kernels-fixture.ts';
 
@@ -36,41 +36,12 @@ async function fill(store: HistoryStore, model: HistoryModel, sizes: readonly (r
     model.append(block);
   }
 }
+async function checkFolder({ directory }: HistoryOptions, model: HistoryModel): Promise<void> {
+  await checkIndex(directory, model);
+  await checkFiles(diskFiles(kernels), directory, model);
+}
 const evenSizes = (count: number, sizeBytes = 300): [number, number][] =>
   Array.from({ length: count }, () => [sizeBytes, 2]);
-
-async function checkSame(store: HistoryStore, model: HistoryModel): Promise<void> {
-  expect(store.startHeight).toBe(model.startHeight);
-  expect(store.tip?.height ?? 0).toBe(model.tip);
-  expect(store.cursor.segmentsRoot).toEqual(model.cursorBefore(model.tip + 1).segmentsRoot);
-  for (const { height, hash, bytes, transactions } of model.blocks) {
-    const isHeld = height >= model.startHeight;
-    if (isHeld) expect(await store.readBlock(height)).toEqual(bytes);
-    else
-      await expect(store.readBlock(height)).rejects.toMatchObject({
-        code: 'pruned',
-        keptFromHeight: model.startHeight,
-      });
-    expect(store.heightOf(hash)).toBe(isHeld ? height : undefined);
-    for (const { id, index } of transactions)
-      expect(store.transaction(id)).toEqual(isHeld ? { height, entry: 3, index } : undefined);
-  }
-}
-
-/** What the folder of a closed history holds: exactly what the model says, no row and no file more. */
-async function checkFolder({ directory }: HistoryOptions, model: HistoryModel): Promise<void> {
-  const index = new HistoryIndex(`${directory}/index`);
-  const kept = model.blocks.slice(model.startHeight - 1);
-  const transactions = kept.reduce((sum, block) => sum + block.transactions.length, 0);
-  expect(index.counts).toEqual({ blocks: kept.length, transactions });
-  await index.close();
-  const names = await readdir(`${directory}/stream`);
-  const segments = names.map((name) => Number(name.slice(8))).sort((a, b) => a - b);
-  if (model.tip === 0) return;
-  const first = model.segmentOf(model.startHeight);
-  const last = Math.ceil(model.length / shape.segmentSizeBytes);
-  expect(segments).toEqual(Array.from({ length: last - first }, (_, at) => first + at));
-}
 
 type Op =
   | { readonly kind: 'append'; readonly sizeBytes: number; readonly transactions: number }
@@ -209,26 +180,24 @@ describe('HistoryStore.prune', () => {
     const options = fresh();
     const model = new HistoryModel(shape);
     let store = await HistoryStore.open(options);
-    const perBlock = 400;
-    await fill(
-      store,
-      model,
-      Array.from({ length: 30 }, () => [8, perBlock] as [number, number]),
-    );
+    await fill(store, model, evenSizes(30));
+    const rowsPerStep = 10;
     const steps: number[] = [];
     const pruning = store.prune({
       ...pruneTo(30),
+      rowsPerStep,
       onDrop: async (hashes) => {
         steps.push(hashes.length);
         if (steps.length === 2) void store.close();
       },
     });
     const { droppedBlocks } = await pruning;
-    expect(droppedBlocks).toBe(2 * steps[0]!);
-    expect(steps).toEqual(Array.from({ length: 2 }, () => Math.ceil(ROWS_PER_STEP / (perBlock + 2))));
+    // Two rows a block and two transactions in each: the third block fills a step.
+    expect(steps).toEqual([3, 3]);
+    expect(droppedBlocks).toBe(6);
     await store.close();
     store = await HistoryStore.open(options);
-    expect(store.startHeight).toBe(1 + 2 * steps[0]!);
+    expect(store.startHeight).toBe(7);
     model.startHeight = store.startHeight;
     await checkSame(store, model);
     await store.prune(pruneTo(30));
