@@ -87,7 +87,7 @@ export class HistoryStore {
 
   /** First byte of the stream held: a segment border. */
   get startOffset(): number {
-    return this.#firstSegment * this.#shape.segmentSizeBytes;
+    return this.firstSegment * this.#shape.segmentSizeBytes;
   }
 
   /** Bytes of the stream taken away by pruning since the history was made. */
@@ -95,7 +95,8 @@ export class HistoryStore {
     return this.#facts.prunedBytes ?? 0;
   }
 
-  get #firstSegment(): number {
+  /** The segment in which the first block held begins. */
+  get firstSegment(): number {
     return segmentOf(this.#facts, this.#facts.startOffset);
   }
 
@@ -181,7 +182,7 @@ export class HistoryStore {
     this.#requireWritable();
     const tip = this.#tip;
     if (tip === undefined) return { droppedBlocks: 0, damagedBlocks: 0, droppedSegments: 0, waitingSegments: 0 };
-    const firstSegment = this.#firstSegment;
+    const firstSegment = this.firstSegment;
     const { startHeight, waitingSegments } = planPrune(this.#index, this.#facts, tip, options);
     let [droppedBlocks, damagedBlocks] = [0, 0];
     while (this.startHeight < startHeight && this.#closing === undefined) {
@@ -189,19 +190,19 @@ export class HistoryStore {
       droppedBlocks += blocks.length;
       damagedBlocks += damagedCount;
     }
-    return { droppedBlocks, damagedBlocks, droppedSegments: this.#firstSegment - firstSegment, waitingSegments };
+    return { droppedBlocks, damagedBlocks, droppedSegments: this.firstSegment - firstSegment, waitingSegments };
   }
 
   /** Index first, then files: see pruning.ts. */
   async #pruneStep(startHeight: number, options: PruneOptions): Promise<PruneStep> {
     const parts = { kernels: this.#kernels, stream: this.#stream, index: this.#index };
-    const before = this.#firstSegment;
+    const before = this.firstSegment;
     const step = await preparePruneStep(parts, this.#facts, startHeight, options);
     await options.onDrop?.(step.blocks.map(({ hash }) => hash));
     try {
       await this.#index.drop(step.facts, step.blocks);
       this.#facts = step.facts;
-      if (this.#firstSegment > before) await this.#stream.removeBefore(this.#firstSegment);
+      if (this.firstSegment > before) await this.#stream.removeBefore(this.firstSegment);
     } catch (error) {
       throw this.#stop(error);
     }

@@ -31,6 +31,7 @@ import {
   type Vote,
 } from '../../codec/index.ts';
 import type { Genesis } from '../../ledger/index.ts';
+import { KeptHistory } from '../history/kept-history.ts';
 import type { Logger } from '../log.ts';
 import { encodeVotes } from '../relay/block-source.ts';
 import { blockBodyFault } from './block-body.ts';
@@ -73,6 +74,8 @@ export interface ChainParts {
 }
 
 export class ChainStore {
+  /** What of the final chain is still kept here. */
+  readonly kept: KeptHistory;
   readonly #kernels: CheckDeps['kernels'];
   readonly #parts: ChainParts;
   #ownVotes: Vote[] = [];
@@ -80,6 +83,7 @@ export class ChainStore {
   private constructor(kernels: CheckDeps['kernels'], parts: ChainParts) {
     this.#kernels = kernels;
     this.#parts = parts;
+    this.kept = new KeptHistory(kernels, parts);
   }
 
   /** Opens or makes a node's directory. Throws `CorruptionError`, `StorageError`, `FilesError`. */
