@@ -9,6 +9,8 @@ export type ReplicatorErrorCode =
   | 'segment-root'
   | 'key-proof'
   | 'range'
+  | 'scratch'
+  | 'thread'
   | 'replica-missing'
   | 'replica-exists'
   | 'store-closed';

@@ -10,6 +10,7 @@
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
 import { geometryProblem, type SegmentGeometry, sampleBlockProblem } from './geometry.ts';
+import { type LayerCount, layerCount, requireLayers } from './layers.ts';
 import type { ReplicationSchedule } from './schedule.ts';
 
 /** A block that designates: the final block with the greatest slot up to the period's or rotation's first. */
@@ -27,6 +28,8 @@ export interface ProofContext {
   readonly chainId: Uint8Array;
   readonly geometry: SegmentGeometry;
   readonly sampleBlockSizeBytes: number;
+  /** How often replicas are encrypted; once when absent. */
+  readonly layers?: LayerCount;
   readonly schedule: ReplicationSchedule;
   /** Designates the rotation's hash. */
   readonly rotationBlock: DesignatedBlock;
@@ -72,7 +75,6 @@ const MAGIC = new TextEncoder().encode('CAIRNPRF');
 const CHECKSUM_TAG = new TextEncoder().encode('cairn/proof-file/1');
 const VERSION = 1;
 const MODE_STREAM = 1;
-const LAYERS = 1;
 
 const AT = {
   version: 8,
@@ -126,7 +128,7 @@ export function encodeProofFile(kernels: Kernels, proof: StorageProof): Uint8Arr
   bytes.set(MAGIC);
   view.setUint16(AT.version, VERSION, true);
   view.setUint8(AT.mode, MODE_STREAM);
-  view.setUint8(AT.layers, LAYERS);
+  view.setUint8(AT.layers, proof.layers ?? 1);
   view.setUint32(AT.segment, proof.segment, true);
   view.setUint32(AT.rotation, proof.rotation, true);
   view.setUint32(AT.period, proof.period, true);
@@ -161,6 +163,7 @@ export function decodeProofFile(kernels: Kernels, bytes: Uint8Array): StoragePro
       leafSizeBytes: view.getUint32(AT.leafSize, true),
     },
     sampleBlockSizeBytes: view.getUint32(AT.sampleBlockSize, true),
+    layers: requireLayers(view.getUint8(AT.layers)),
     schedule: {
       slotsPerPeriod: view.getUint32(AT.slotsPerPeriod, true),
       periodsPerRotation: view.getUint32(AT.periodsPerRotation, true),
@@ -188,8 +191,8 @@ function refuseEnvelope(kernels: Kernels, bytes: Uint8Array): void {
   const version = view.getUint16(AT.version, true);
   if (version !== VERSION) throw new ProofFileError('version', `version must be ${VERSION}, got ${version}`);
   const [mode, layers] = [view.getUint8(AT.mode), view.getUint8(AT.layers)];
-  if (mode !== MODE_STREAM || layers !== LAYERS)
-    throw new ProofFileError('mode', `mode must be 1 (stream) with 1 layer, got mode ${mode} with ${layers}`);
+  if (mode !== MODE_STREAM || layerCount(layers) === undefined)
+    throw new ProofFileError('mode', `mode must be 1 (stream) with 1, 2 or 4 layers, got mode ${mode} with ${layers}`);
   if (!sameBytes(checksum(kernels, bytes.subarray(0, BODY_SIZE_BYTES)), bytes.subarray(BODY_SIZE_BYTES)))
     throw new ProofFileError('checksum', 'the checksum does not fit the content: the file is damaged');
 }
