@@ -158,6 +158,19 @@ napi_value ed25519_verify(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// SHA-512(R || A || message) of each signature, 64 bytes each.
+napi_value ed25519_challenges(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 5);
+  const auto keys = args.bytes(0), signatures = args.bytes(1), messages = args.bytes(2);
+  const auto offsets = args.words(3);
+  const auto out = args.bytes(4);
+  const size_t n = out.length / 64;
+  args.require(out.length % 64 == 0 && keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length));
+  if (!args.ok()) return args.refuse("ed25519Challenges");
+  kernels(args).ed25519.challenges(keys.data, signatures.data, messages.data, offsets.data, n, out.data);
+  return nullptr;
+}
+
 constexpr uint32_t SLOT_COUNT_LOG2_MAX = 25;
 
 // 0: done, 1: half full, 2: no empty slot.
@@ -240,7 +253,10 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
     set_function(env, result, "aesCbcDecrypt", aes_cbc_decrypt, d);
     set_function(env, result, "aesCbcEncryptMany", aes_cbc_encrypt_many, d);
   }
-  if (d->ed25519.path) set_function(env, result, "ed25519Verify", ed25519_verify, d);
+  if (d->ed25519.path) {
+    set_function(env, result, "ed25519Verify", ed25519_verify, d);
+    set_function(env, result, "ed25519Challenges", ed25519_challenges, d);
+  }
   if (d->crc32c.path) set_function(env, result, "crc32c", crc32c, d);
   set_function(env, result, "ripemd160Keys", ripemd160_keys, d);
   set_function(env, result, "tableFind", table_find, d);

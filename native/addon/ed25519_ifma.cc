@@ -21,6 +21,7 @@ namespace {
 #include "lanes.h"
 #include "ed25519_field.h"
 #include "ed25519_point.h"
+#include "sha512_rounds.h"
 #include "sha512_lanes.h"
 
 struct Constants {
@@ -48,12 +49,17 @@ struct Factors {
   LaneTable multiples;  // of -A
 };
 
-void set_scalars(const Item (&items)[8], Factors &factors) {
-  using namespace ed25519_scalar;
+// SHA-512(R || A || M), as little-endian words.
+void hash_challenges(const Item (&items)[8], uint64_t (&hashes)[8][8]) {
   ChallengeMessage messages[8];
-  uint64_t hashes[8][8];
   for (int l = 0; l < 8; l++) messages[l] = {items[l].signature, items[l].key, items[l].message, items[l].message_size};
   sha512_challenges(messages, hashes);
+}
+
+void set_scalars(const Item (&items)[8], Factors &factors) {
+  using namespace ed25519_scalar;
+  uint64_t hashes[8][8];
+  hash_challenges(items, hashes);
   for (int l = 0; l < 8; l++) {
     const Words4 k = add_to_each_word(reduce(hashes[l]), digit_signs<K_BITS>());
     const Words4 s = add_to_each_word(load(items[l].signature + 32), digit_signs<S_BITS>());
@@ -188,11 +194,26 @@ void verify(const uint8_t *keys, const uint8_t *signatures, const uint8_t *messa
   flush();
 }
 
+// Lanes beyond the last signature repeat it.
+void challenges(const uint8_t *keys, const uint8_t *signatures, const uint8_t *messages, const uint32_t *offsets, size_t n, uint8_t *out) {
+  for (size_t first = 0; first < n; first += 8) {
+    const size_t count = n - first < 8 ? n - first : 8;
+    Item items[8];
+    for (size_t l = 0; l < 8; l++) {
+      const size_t i = first + (l < count ? l : count - 1);
+      items[l] = {keys + 32 * i, signatures + 64 * i, messages + offsets[i], offsets[i + 1] - offsets[i]};
+    }
+    uint64_t hashes[8][8];
+    hash_challenges(items, hashes);
+    memcpy(out + 64 * first, hashes, 64 * count);
+  }
+}
+
 }  // namespace
 
 CAIRN_TARGET_END
 
-Ed25519Kernel ed25519_ifma() { return {"c++ avx-512 ifma", verify}; }
+Ed25519Kernel ed25519_ifma() { return {"c++ avx-512 ifma", verify, challenges}; }
 #else
 Ed25519Kernel ed25519_ifma() { return {}; }
 #endif
