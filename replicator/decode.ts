@@ -25,6 +25,9 @@ export interface ReplicaDecoder {
   readonly matrix: BlockMatrix;
 }
 
+/** What decides which blocks depend on which. */
+export type DecoderShape = Pick<ReplicaDecoder, 'matrix' | 'ciphers'>;
+
 /** The decoder of a replica of `replicaSizeBytes` in `layers` passes. */
 export function replicaDecoder(
   kernels: Kernels,
@@ -47,7 +50,7 @@ function dependencies(positions: Float64Array): Float64Array {
 }
 
 /** Which blocks of each pass's output these original blocks depend on, the first pass's first; -1 where an IV stands instead. */
-function dependencyLayers({ matrix, ciphers }: ReplicaDecoder, blocks: Float64Array): Float64Array[] {
+function dependencyLayers({ matrix, ciphers }: DecoderShape, blocks: Float64Array): Float64Array[] {
   const layers = [dependencies(blocks)];
   for (let layer = 1; layer < ciphers.length; layer += 1)
     layers.push(dependencies(layers[layer - 1]!.map((block) => transposedIndex(matrix, Math.max(0, block)))));
@@ -55,7 +58,7 @@ function dependencyLayers({ matrix, ciphers }: ReplicaDecoder, blocks: Float64Ar
 }
 
 /** All replica blocks that these original blocks depend on, 2^L each; -1 where the IV stands instead. */
-export function neededBlocks(decoder: ReplicaDecoder, blocks: Float64Array): Float64Array {
+export function neededBlocks(decoder: DecoderShape, blocks: Float64Array): Float64Array {
   return dependencyLayers(decoder, blocks).at(-1)!;
 }
 

@@ -11,6 +11,7 @@ export type ReplicatorErrorCode =
   | 'range'
   | 'scratch'
   | 'thread'
+  | 'no-subtrees'
   | 'replica-missing'
   | 'replica-exists'
   | 'store-closed';

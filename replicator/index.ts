@@ -18,6 +18,35 @@ export {
   type SampleSubject,
 } from './key.ts';
 export { type LayerCount, layerCiphers, layerCount } from './layers.ts';
+export { type OpenProofRefusal, type OpenTrust, type OpenVerdict, verifyOpenFile } from './open-check.ts';
+export {
+  decodeOpenFile,
+  encodeOpenFile,
+  OPEN_FILE_SIZE_BYTES_MAX,
+  type OpenContext,
+  type OpenStorageProof,
+  proofFileMode,
+} from './open-file.ts';
+export {
+  DEFAULT_CHECK_COUNT,
+  DEFAULT_SAMPLE_COUNT,
+  drawsFor,
+  type OpenParameters,
+  openParametersProblem,
+  passLog2,
+} from './open-plan.ts';
+export {
+  checkOpening,
+  makeOpening,
+  type OpenClaim,
+  type OpeningRefusal,
+  type OpeningTarget,
+  type OpenRefusal,
+  type OpenShape,
+  type OpenSource,
+  verifyOpen,
+} from './open-proof.ts';
+export { memorySource } from './open-source.ts';
 export { type ProofRefusal, type ProofVerdict, verifyProofFile } from './proof-check.ts';
 export {
   type DesignatedBlock,

@@ -36,7 +36,8 @@ const MESSAGES: Readonly<Record<ProofRefusal, string>> = {
   'samples-root': 'the samples root is not that of the replica this identity must hold',
 };
 
-const sameBlock = (a: DesignatedBlock, b: DesignatedBlock): boolean =>
+/** Whether two designate the same hash from the same block. */
+export const sameBlock = (a: DesignatedBlock, b: DesignatedBlock): boolean =>
   a.height === b.height && sameBytes(a.blockHash, b.blockHash) && sameBytes(a.pohHash, b.pohHash);
 
 function sameParameters(a: ProofContext, b: ProofContext): boolean {

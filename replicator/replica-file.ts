@@ -13,8 +13,9 @@ import { decodeRange, type ReplicaDecoder, replicaDecoder } from './decode.ts';
 import { decodeReplica } from './decode-stream.ts';
 import { leafHashesSizeBytes } from './encode.ts';
 import { type CorruptionCode, CorruptReplicaError, ReplicatorError } from './errors.ts';
-import { type SegmentGeometry, wholeSubtrees } from './geometry.ts';
+import { type SegmentGeometry, SUBTREE_LEAF_COUNT, wholeSubtrees } from './geometry.ts';
 import { deriveCipher, type ReplicaCipher } from './key.ts';
+import type { OpenSource } from './open-proof.ts';
 import { samplesRoot } from './prove.ts';
 import { decodeReplicaHeader, REPLICA_HEADER_SIZE_BYTES, type ReplicaHeader } from './replica-header.ts';
 import type { Scratch } from './scratch.ts';
@@ -152,6 +153,46 @@ export class Replica {
       sampleBlockSizeBytes: request.sampleBlockSizeBytes,
     };
     return samplesRoot(this.#kernels, this.reader, { layout, periodHash: request.periodHash, seed: request.seed });
+  }
+
+  /**
+   * What proofs of mode `open` are made from. Reads both tables of subtrees' roots (2 bytes in 1,000 of the replica at 1 KiB leaves); each
+   * opened leaf then costs a read of its subtree. Throws `ReplicatorError` 'no-subtrees' for a file from before there were any.
+   */
+  async openSource(): Promise<OpenSource> {
+    const { leafSizeBytes, segmentSizeBytes } = this.header.geometry;
+    if (!this.header.hasSubtrees)
+      throw new ReplicatorError('no-subtrees', `${this.#file.path} has no subtrees' roots; encode the replica again`);
+    const leafCount = segmentSizeBytes / leafSizeBytes;
+    const table = async (offset: number): Promise<Uint8Array> => {
+      const nodes = new Uint8Array(this.#layout.replicaSubtrees - this.#layout.segmentSubtrees);
+      await this.#readAt(offset, nodes);
+      return nodes;
+    };
+    const leavesIn = (subtree: number): number =>
+      Math.min(SUBTREE_LEAF_COUNT, leafCount - subtree * SUBTREE_LEAF_COUNT);
+    const hashesAt = async (subtree: number): Promise<Uint8Array> => {
+      const hashes = new Uint8Array(leavesIn(subtree) * HASH_SIZE_BYTES);
+      await this.#readAt(this.#layout.leafHashes + subtree * SUBTREE_LEAF_COUNT * HASH_SIZE_BYTES, hashes);
+      return hashes;
+    };
+    const replicaHashes = async (subtree: number): Promise<Uint8Array> => {
+      const leaves = new Uint8Array(leavesIn(subtree) * leafSizeBytes);
+      await this.reader.read(subtree * SUBTREE_LEAF_COUNT * leafSizeBytes, leaves);
+      return this.#hashLeaves(leaves);
+    };
+    const rawLeaf = async (leaf: number): Promise<Uint8Array> => {
+      const bytes = new Uint8Array(leafSizeBytes);
+      await this.reader.read(leaf * leafSizeBytes, bytes);
+      return bytes;
+    };
+    return {
+      cipher: this.cipher,
+      replicaTree: { leafCount, subtrees: await table(this.#layout.replicaSubtrees), subtreeLeaves: replicaHashes },
+      segmentTree: { leafCount, subtrees: await table(this.#layout.segmentSubtrees), subtreeLeaves: hashesAt },
+      replicaLeaf: rawLeaf,
+      segmentLeaf: (leaf) => this.read(leaf * leafSizeBytes, leafSizeBytes),
+    };
   }
 
   /** Reads everything once: leaves, segment root, replica root, subtrees. Throws `CorruptReplicaError`. */
