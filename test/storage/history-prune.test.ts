@@ -223,24 +223,28 @@ describe('HistoryStore.prune', () => {
     const options = fresh();
     const real = diskFiles(kernels);
     let failing = false;
-    const files: Files = {
-      ...bound(real),
-      remove: (path) => (failing ? Promise.reject(new Error('EIO')) : real.remove(path)),
+    const removed: string[] = [];
+    const remove = (path: string): Promise<void> => {
+      removed.push(path.slice(-8));
+      return failing && removed.length > 2 ? Promise.reject(new Error('EIO')) : real.remove(path);
     };
+    const files: Files = { ...bound(real), remove };
     const model = new HistoryModel(shape);
     let store = await HistoryStore.open({ ...options, files });
     await fill(store, model, evenSizes(20));
     failing = true;
+    removed.length = 0;
     await expect(store.prune(pruneTo(15))).rejects.toMatchObject({ code: 'failed' });
     await expect(store.append(model.next(300, 1))).rejects.toMatchObject({ code: 'failed' });
     await expect(store.prune(pruneTo(15))).rejects.toMatchObject({ code: 'failed' });
     model.prune(pruneTo(15));
     await checkSame(store, model);
     await store.close();
-    // The files that were to go stand there still: an inspection counts them, the next opening takes them away.
+    // The oldest went first. The others that were to go stand there still: an inspection counts them, the next opening takes them away.
+    expect(removed).toEqual(['00000000', '00000001', '00000002']);
     const summary = await inspectHistory({ files: real, kernels, directory: options.directory, recompute: true });
     expect(summary).toMatchObject({
-      leftoverBytes: store.prunedBytes,
+      leftoverBytes: store.prunedBytes - 2 * shape.segmentSizeBytes,
       unindexedBytes: 0,
       prunedBytes: store.prunedBytes,
     });
