@@ -100,7 +100,7 @@ napi_value sha256_ragged(napi_env env, napi_callback_info info) {
   const auto offsets = args.words(2);
   const auto out = args.bytes(3);
   const size_t n = out.length / 32;
-  args.require(prefix <= 255 && out.length % 32 == 0 && ascending(offsets, n, data.length));
+  args.require(prefix <= 255 && out.length % 32 == 0 && ascending(offsets, n, data.length) && apart(out, offsets));
   if (!args.ok()) return args.refuse("sha256Ragged");
   kernels(args).sha256.many((uint8_t)prefix, data.data, Ranges{offsets.data, 0, 0}, n, out.data);
   return nullptr;
@@ -152,7 +152,7 @@ napi_value ed25519_verify(napi_env env, napi_callback_info info) {
   const auto offsets = args.words(3);
   const auto verdicts = args.bytes(4);
   const size_t n = verdicts.length;
-  args.require(keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length));
+  args.require(keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length) && apart(verdicts, offsets));
   if (!args.ok()) return args.refuse("ed25519Verify");
   kernels(args).ed25519.verify(keys.data, signatures.data, messages.data, offsets.data, n, verdicts.data);
   return nullptr;
@@ -166,6 +166,7 @@ napi_value ed25519_challenges(napi_env env, napi_callback_info info) {
   const auto out = args.bytes(4);
   const size_t n = out.length / 64;
   args.require(out.length % 64 == 0 && keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length));
+  args.require(apart(out, offsets));
   if (!args.ok()) return args.refuse("ed25519Challenges");
   kernels(args).ed25519.challenges(keys.data, signatures.data, messages.data, offsets.data, n, out.data);
   return nullptr;
