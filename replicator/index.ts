@@ -73,6 +73,10 @@ export {
   rotationStartPeriod,
 } from './schedule.ts';
 export { memoryScratch, type Scratch } from './scratch.ts';
+export type { AttackRow, AttackVerdict, SoundnessParameters, SoundnessReport } from './soundness/parameters.ts';
+export { curves, curvesCsv, curvesSvg } from './soundness/plot.ts';
+export { soundnessReport } from './soundness/report.ts';
+export { sizeText, soundnessLines } from './soundness/text.ts';
 export {
   type DamagedReplica,
   type EncodeSourceRequest,

@@ -15,6 +15,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
+import { soundnessCommand } from './commands/soundness.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
@@ -39,6 +40,7 @@ export function createProgram(): Command {
     program.addCommand(command);
   program.addCommand(syncCommand());
   program.addCommand(benchCommand());
+  program.addCommand(soundnessCommand());
   for (const command of [verifyCommand(), inspectCommand(), rebuildCommand()]) program.addCommand(command);
   return program;
 }
