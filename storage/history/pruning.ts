@@ -12,7 +12,8 @@
  * - A step takes out whole blocks, until it has `rowsPerStep` rows. Appends go on between steps.
  * - Every kept block from `keepFromHeight` on can be the first of another node's history: the block with the first byte of the segment it begins in
  *   is kept too.
- * - The start always lies in the first segment held; while a prune is under way in a complete one, which needs no `startCrc`.
+ * - The start lies in the first segment held, and that one is complete, or the start is on its border: so no bytes before it are ever looked at, and
+ *   `startCrc` is that of none.
  */
 import type { Hash, Kernels } from '../../native/index.ts';
 import { CorruptionError } from '../errors.ts';
@@ -133,7 +134,7 @@ export async function preparePruneStep(
     blocks.push({ height, hash: place.hash, transactionIds: ids ?? [] });
     rows += 2 + (ids?.length ?? 0);
   }
-  return { facts: await factsFrom(parts, facts, index.block(height)!, height === newStart), blocks, damagedCount };
+  return { facts: factsFrom(facts, index.block(height)!), blocks, damagedCount };
 }
 
 /** A block's transactions, or undefined when its bytes are damaged. */
@@ -151,17 +152,8 @@ async function idsOf(
 }
 
 /** The facts of a history that begins with the block at `place`. */
-async function factsFrom(
-  { kernels, stream }: PruneParts,
-  facts: HistoryFacts,
-  place: BlockPlace,
-  isLast: boolean,
-): Promise<HistoryFacts> {
-  const { height: startHeight, offset: startOffset } = place;
-  const segment = segmentOf(facts, startOffset);
-  const border = segment * facts.segmentSizeBytes;
-  // Only a start in the segment being filled is ever checked; the last step's may be there, and then few bytes lie before it.
-  const startCrc = isLast ? kernels.crc32c(await stream.read(border, startOffset - border)) : 0;
-  const droppedBytes = border - segmentOf(facts, facts.startOffset) * facts.segmentSizeBytes;
-  return { ...facts, startHeight, startOffset, startCrc, prunedBytes: (facts.prunedBytes ?? 0) + droppedBytes };
+function factsFrom(facts: HistoryFacts, { height: startHeight, offset: startOffset }: BlockPlace): HistoryFacts {
+  const droppedSegments = segmentOf(facts, startOffset) - segmentOf(facts, facts.startOffset);
+  const prunedBytes = (facts.prunedBytes ?? 0) + droppedSegments * facts.segmentSizeBytes;
+  return { ...facts, startHeight, startOffset, startCrc: 0, prunedBytes };
 }

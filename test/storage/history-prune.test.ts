@@ -176,6 +176,32 @@ describe('HistoryStore.prune', () => {
     await store.close();
   });
 
+  it('tells a reader that a prune has overtaken that the block is pruned, not that a file is missing', async () => {
+    const real = diskFiles(kernels);
+    let held: Promise<void> | undefined;
+    const open: Files['open'] = async (path, mode) => {
+      const wait = held;
+      held = undefined;
+      await wait;
+      return real.open(path, mode);
+    };
+    const model = new HistoryModel(shape);
+    const store = await HistoryStore.open({ ...fresh(), files: { ...bound(real), open } });
+    await fill(store, model, evenSizes(20));
+    const segment = store.segment(1)!;
+    for (const read of [() => store.readBlock(6), () => segment.read(0, 9)]) {
+      let release = (): void => {};
+      held = new Promise((resolve) => {
+        release = resolve;
+      });
+      const reading = read();
+      await store.prune(pruneTo(15));
+      release();
+      await expect(reading).rejects.toMatchObject({ code: 'pruned', keptFromHeight: store.startHeight });
+    }
+    await store.close();
+  });
+
   it('works in steps of bounded size, and a close between two leaves a sound history', async () => {
     const options = fresh();
     const model = new HistoryModel(shape);
