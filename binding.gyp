@@ -19,6 +19,7 @@
         "native/limits/limits.cc",
         "native/limits/sha256_loops.cc",
         "native/limits/aes_loops.cc",
+        "native/limits/sha512_loop.cc",
         "native/limits/ed25519_loop.cc",
         "native/limits/memory_loops.cc"
       ],

@@ -49,6 +49,17 @@ export interface NativeFunctions {
     offsets: Uint32Array,
     verdicts: Bytes,
   ) => void;
+  /**
+   * SHA-512(R || A || message) of n signatures, 64 bytes each, eight at a time: the first part of `ed25519Verify`, by itself for tests and the
+   * bench. No kernel of `Kernels`: nothing but verification needs SHA-512 in batches.
+   */
+  readonly ed25519Challenges?: (
+    publicKeys: Bytes,
+    signatures: Bytes,
+    messages: Bytes,
+    offsets: Uint32Array,
+    digests: Bytes,
+  ) => void;
   ripemd160Keys(keys: Bytes, out: Bytes): void;
   /** The table kernels: 0, TABLE_FULL or TABLE_CORRUPT. */
   tableRead(...call: [...TableArguments, ...KeyArguments, at: number, sizeBytes: number, out: Bytes]): number;

@@ -21,11 +21,11 @@ function fail(what: string, wanted: string, found: unknown): never {
   throw new TypeError(`${what} must be ${wanted}, got ${String(found)}`);
 }
 
-function isDetached(view: ArrayBufferView): boolean {
-  // A view on a detached buffer reports length 0; asking the buffer for a new view is the portable way to tell on Node 20.
-  if (view.byteLength !== 0) return false;
+/** Whether the buffer is gone, or has shrunk from under the view. Either reports length 0; only the methods of an array tell it from an empty one. */
+function isDetached(view: Uint8Array | Uint32Array): boolean {
+  if (view.length !== 0) return false;
   try {
-    new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
+    view.indexOf(0);
     return false;
   } catch {
     return true;
@@ -54,9 +54,15 @@ function integer(value: number, min: number, max: number, what: string): void {
   if (!Number.isInteger(value) || value < min || value > max) fail(what, `an integer within ${min} .. ${max}`, value);
 }
 
+/** Numbers that are checked once and then trusted must not lie where another thread can change them meanwhile. */
+function unshared(value: ArrayBufferView, what: string): void {
+  if (value.buffer instanceof SharedArrayBuffer) fail(what, 'in memory of this thread alone', 'shared memory');
+}
+
 /** Checks n + 1 ascending offsets into `data` and returns n. */
 function ranges(offsets: Uint32Array, dataBytes: number): number {
   if (!(offsets instanceof Uint32Array)) fail('offsets', 'a Uint32Array', typeof offsets);
+  unshared(offsets, 'offsets');
   if (offsets.length === 0) fail('offsets', 'at least one element long (n + 1 of them)', 0);
   let previous = 0;
   for (let i = 0; i < offsets.length; i++) {
@@ -70,10 +76,12 @@ function ranges(offsets: Uint32Array, dataBytes: number): number {
 
 function checkPoh(hashes: Uint8Array, steps: Uint32Array, hasMixin: Uint8Array, mixins: Uint8Array): void {
   if (!(steps instanceof Uint32Array)) fail('steps', 'a Uint32Array', typeof steps);
+  unshared(steps, 'steps');
   const n = steps.length;
   sized(hashes, (n + 1) * 32, 'hashes');
   sized(hasMixin, n, 'hasMixin');
   sized(mixins, n * 32, 'mixins');
+  unshared(hasMixin, 'hasMixin');
   for (let i = 0; i < n; i++) {
     if (steps[i]! < 1 || steps[i]! > COUNT_MAX) fail(`steps[${i}]`, `within 1 .. ${COUNT_MAX}`, steps[i]);
     if (hasMixin[i]! > 1) fail(`hasMixin[${i}]`, '0 or 1', hasMixin[i]);
@@ -86,7 +94,9 @@ function checkCbc(key: Uint8Array, chain: Uint8Array, input: Uint8Array, output:
   items(input, 16, 'input');
   sized(output, input.length, 'output');
   if (partlyOverlap(input, output)) fail('output', 'the input itself or apart from it', 'a partial overlap');
-  if (overlap(chain, output)) fail('chain', 'apart from the output', 'an overlap');
+  for (const other of [key, input, output])
+    if (overlap(chain, other)) fail('chain', 'apart from the others', 'an overlap');
+  if (overlap(key, output)) fail('output', 'apart from the key', 'an overlap');
 }
 
 function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
@@ -236,6 +246,7 @@ function checkedCiphers(raw: RawKernels): Ciphers {
       items(input, 16, 'input');
       sized(outputs, n * input.length, 'outputs');
       for (const other of [keys, chains, input]) apart(outputs, other, 'outputs');
+      for (const other of [keys, input]) apart(chains, other, 'chains');
       raw.aesCbcEncryptMany(keys, chains, input, outputs);
     },
   };

@@ -1,8 +1,9 @@
 /**
  * The native twin: the compiled addon behind the common argument checks, with the portable kernels where it has no path.
  *
- * Invariants: used only after its self-test passed; a thread that cannot have it learns why. Tables' memory is marked so that it cannot
- * be transferred to another thread, where releasing could not reach it.
+ * Invariants: a path is used only after its self-test passed; one that fails is refused and the portable kernel serves, or the portable twin
+ * altogether when SHA-256 is wrong, on which everything stands. A thread that cannot have a path learns why. Tables' memory is marked so that
+ * it cannot be transferred to another thread, where releasing could not reach it.
  */
 import { markAsUntransferable } from 'node:worker_threads';
 import { type CpuFeature, type NativeFunctions, openBinding, TABLE_FULL, type TableArguments } from './binding.ts';
@@ -82,10 +83,26 @@ function arenaOver(native: NativeFunctions): TableArena {
   };
 }
 
-/** The addon's functions in the shape of a twin; portable ones where it has none. */
-function rawOver(native: NativeFunctions, portable: RawKernels, ed25519Forced: boolean): RawKernels {
+/** Groups of kernels whose native path is not used, and the reason of each. */
+type Refused = ReadonlyMap<string, string>;
+
+/** The addon's functions in the shape of a twin; portable ones where it has none, and for the refused groups. */
+function rawOver(native: NativeFunctions, portable: RawKernels, refused: Refused): RawKernels {
+  const all = rawOfAll(native, portable);
+  const only = <K extends keyof RawKernels>(group: string, names: readonly K[]): Partial<RawKernels> =>
+    refused.has(group) ? Object.fromEntries(names.map((name) => [name, portable[name]])) : {};
   return {
-    ...portable,
+    ...all,
+    ...only('aes-cbc', ['aesCbcEncrypt', 'aesCbcDecrypt', 'aesCbcEncryptMany']),
+    ...only('crc32c', ['crc32c']),
+    ...only('ripemd160', ['ripemd160Keys']),
+    ...only('ed25519', ['ed25519Verify']),
+    ...only('table', ['tableRead', 'tablePut', 'tableDelete', 'tableMissing', 'tableMove', 'tableArena']),
+  };
+}
+
+function rawOfAll(native: NativeFunctions, portable: RawKernels): RawKernels {
+  return {
     sha256: (data) => {
       const out = new Uint8Array(32);
       native.sha256(data, out);
@@ -96,7 +113,7 @@ function rawOver(native: NativeFunctions, portable: RawKernels, ed25519Forced: b
     sha256Pairs: native.sha256Pairs,
     sha256Leaves: native.sha256Leaves,
     sha256Ragged: native.sha256Ragged,
-    ed25519Verify: (ed25519Forced ? undefined : native.ed25519Verify) ?? portable.ed25519Verify,
+    ed25519Verify: native.ed25519Verify ?? portable.ed25519Verify,
     aesCbcEncrypt: native.aesCbcEncrypt ?? portable.aesCbcEncrypt,
     aesCbcDecrypt: native.aesCbcDecrypt ?? portable.aesCbcDecrypt,
     aesCbcEncryptMany: native.aesCbcEncryptMany ?? portable.aesCbcEncryptMany,
@@ -110,11 +127,12 @@ function rawOver(native: NativeFunctions, portable: RawKernels, ed25519Forced: b
 function mergedPaths(
   portable: readonly KernelPath[],
   native: NativeFunctions['paths'],
-  ed25519Forced: boolean,
+  refused: Refused,
 ): KernelPath[] {
   return portable.map((line) => {
+    const reason = refused.get(line.kernel);
+    if (reason !== undefined) return { ...line, reason };
     const path = native[line.kernel];
-    if (line.kernel === 'ed25519' && ed25519Forced) return line;
     if (path === undefined) return { ...line, reason: `no native path for this CPU or build; ${line.reason}` };
     return { kernel: line.kernel, path, reason: 'compiled, passed its self-test' };
   });
@@ -128,13 +146,31 @@ export function nativeKernels({ ed25519, without = [] }: NativeOptions): NativeR
   } catch (error) {
     return { kernels: null, reason: `the C++ kernels cannot be loaded: ${firstLine(error)}` };
   }
-  // With a native Ed25519 the fallback only answers the self-test, so the backend that costs nothing to load will do.
-  const portable = fallbackRaw(ed25519 ?? (native.ed25519Verify === undefined ? undefined : 'node'));
-  const raw = rawOver(native, portable.raw, ed25519 !== undefined);
-  const failed = failedSelfTest(raw, portable.raw);
-  if (failed !== null) return { kernels: null, reason: `the C++ kernels failed their self-test: ${failed}` };
-  const kernels = checkedKernels('native', mergedPaths(portable.paths, native.paths, ed25519 !== undefined), raw);
-  return { kernels, reason: 'the C++ kernels are compiled and passed their self-test' };
+  const refused = new Map<string, string>();
+  if (ed25519 !== undefined) refused.set('ed25519', `forced by CAIRN_ED25519=${ed25519}`);
+  const failures: string[] = [];
+  for (;;) {
+    const usesNative = native.ed25519Verify !== undefined && !refused.has('ed25519');
+    // With a native Ed25519 the fallback only answers the self-test, so the backend that costs nothing to load will do.
+    const portable = fallbackRaw(ed25519 ?? (usesNative ? 'node' : undefined));
+    const raw = rawOver(native, portable.raw, refused);
+    const failed = failedSelfTest(raw, portable.raw);
+    if (failed === null) {
+      const kernels = checkedKernels('native', mergedPaths(portable.paths, native.paths, refused), raw);
+      return { kernels, reason: reasonFor(failures) };
+    }
+    const { group, kernel } = failed;
+    // Wrong although it was refused: then the portable one is wrong, and nothing of ours can be trusted here.
+    if (group === 'sha256' || refused.has(group))
+      return { kernels: null, reason: `the C++ kernels failed their self-test: ${kernel}` };
+    refused.set(group, `the C++ path failed its self-test (${kernel})`);
+    failures.push(group);
+  }
+}
+
+function reasonFor(failures: readonly string[]): string {
+  if (failures.length === 0) return 'the C++ kernels are compiled and passed their self-test';
+  return `the C++ kernels are compiled; refused after a failed self-test: ${failures.join(', ')}`;
 }
 
 const firstLine = (error: unknown): string =>

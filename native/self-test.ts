@@ -93,26 +93,32 @@ function tableIsRight(kernels: RawKernels, portable: RawKernels): boolean {
   return agree(8192 + 4096 + 480 + 17, kernels, portable, run);
 }
 
-/** Name of the first kernel whose answer is wrong, or null when all are right. */
-export function failedSelfTest(kernels: RawKernels, portable: RawKernels): string | null {
+/** A kernel that gave a wrong answer, and the line of `KernelPath` it belongs to. */
+export interface FailedSelfTest {
+  readonly kernel: string;
+  readonly group: string;
+}
+
+/** The first kernel whose answer is wrong, or null when all are right. */
+export function failedSelfTest(kernels: RawKernels, portable: RawKernels): FailedSelfTest | null {
   const data = sampleBytes(7000, 1);
   const ascending = Uint8Array.from({ length: 32 }, (_, i) => i);
   const ragged = Uint32Array.of(0, 0, 1, 55, 56, 118, 119, 183, 1000, 1000, 4100, 7000);
-  const checks: readonly (readonly [string, () => boolean])[] = [
+  const checks: readonly (readonly [kernel: string, passes: () => boolean, group?: string])[] = [
     ['sha256Chain', () => chainIsRight(kernels)],
     ['sha256', () => agree(32, kernels, portable, (k, out) => out.set(k.sha256(data)))],
     ['pohVerify', () => pohIsRight(kernels, portable)],
     ['sha256Pairs', () => agree(32 * 7, kernels, portable, (k, out) => k.sha256Pairs(1, data.subarray(0, 448), out))],
     ['sha256Leaves', () => agree(32 * 7, kernels, portable, (k, out) => k.sha256Leaves(0, data, 1024, out))],
     ['sha256Ragged', () => agree(32 * 11, kernels, portable, (k, out) => k.sha256Ragged(0, data, ragged, out))],
-    ['aesCbc', () => cbcIsRight(kernels)],
-    ['aesCbcEncryptMany', () => manyIsRight(kernels, portable, data)],
-    ['crc32c', () => kernels.crc32c(ascending, 0) === CRC32C_ANSWER && sameCrc(kernels, portable, data)],
-    ['ripemd160Keys', () => ripemdIsRight(kernels, portable, data)],
-    ['ed25519Verify', () => ed25519IsRight(kernels)],
-    ['table', () => tableIsRight(kernels, portable)],
+    ['aesCbc', () => cbcIsRight(kernels), 'aes-cbc'],
+    ['aesCbcEncryptMany', () => manyIsRight(kernels, portable, data), 'aes-cbc'],
+    ['crc32c', () => kernels.crc32c(ascending, 0) === CRC32C_ANSWER && sameCrc(kernels, portable, data), 'crc32c'],
+    ['ripemd160Keys', () => ripemdIsRight(kernels, portable, data), 'ripemd160'],
+    ['ed25519Verify', () => ed25519IsRight(kernels), 'ed25519'],
+    ['table', () => tableIsRight(kernels, portable), 'table'],
   ];
-  for (const [name, passes] of checks) if (!passes()) return name;
+  for (const [kernel, passes, group = 'sha256'] of checks) if (!passes()) return { kernel, group };
   return null;
 }
 

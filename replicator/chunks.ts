@@ -44,6 +44,55 @@ function pieces(source: ByteSource): Iterable<Uint8Array> | AsyncIterable<Uint8A
   return source instanceof Uint8Array ? [source] : source;
 }
 
+/** Takes a source of exactly `totalSizeBytes` in whatever pieces the taker wants. */
+export class PieceReader {
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #totalSizeBytes: number;
+  #piece: Uint8Array = new Uint8Array(0);
+  #received = 0;
+
+  constructor(source: ByteSource, totalSizeBytes: number) {
+    this.#pieces = asAsync(source);
+    this.#totalSizeBytes = totalSizeBytes;
+  }
+
+  /** Fills `target` with the next bytes. Throws `ReplicatorError` 'source-short'. */
+  async fill(target: Uint8Array): Promise<void> {
+    for (let filled = 0; filled < target.length; ) {
+      if (this.#piece.length === 0 && !(await this.#next()))
+        throw new ReplicatorError(
+          'source-short',
+          `source must hold ${this.#totalSizeBytes} bytes, got ${this.#received}`,
+        );
+      const taken = Math.min(this.#piece.length, target.length - filled);
+      target.set(this.#piece.subarray(0, taken), filled);
+      this.#piece = this.#piece.subarray(taken);
+      filled += taken;
+    }
+  }
+
+  /** Throws `ReplicatorError` 'source-long' when anything is left. */
+  async end(): Promise<void> {
+    while (this.#piece.length === 0) if (!(await this.#next())) return;
+    throw new ReplicatorError(
+      'source-long',
+      `source must hold ${this.#totalSizeBytes} bytes, got at least ${this.#received}`,
+    );
+  }
+
+  async #next(): Promise<boolean> {
+    const { done, value } = await this.#pieces.next();
+    if (done === true) return false;
+    this.#piece = value;
+    this.#received += value.length;
+    return true;
+  }
+}
+
+async function* asAsync(source: ByteSource): AsyncGenerator<Uint8Array> {
+  yield* pieces(source);
+}
+
 /**
  * Yields exactly `totalSizeBytes` as chunks of `chunkSizeBytes` (the last may be shorter), each borrowed until the next is asked for.
  * Throws `ReplicatorError` 'source-short' or 'source-long' when the source holds another number of bytes.

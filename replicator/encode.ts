@@ -1,19 +1,34 @@
 /**
- * Encoding (mode `stream`, one layer): AES-256-CBC over a segment from its first byte to its last, with the roots of what goes in and
- * of what comes out computed in the same pass. Memory: three chunks, whatever the segment's size; while one chunk is being written,
- * the next is read and encrypted.
+ * Encoding: AES-256-CBC over a segment from its first byte to its last, in one pass or, with layers, in several with a transposition
+ * between them; the roots of what goes in and of what comes out are computed meanwhile. Memory: eight chunks and, with layers, the
+ * transposition's share, whatever the segment's size.
  *
- * Source: NIST SP 800-38A section 6.2 (CBC), without padding: segments are multiples of 1024 bytes.
+ * An encoding can be interrupted at its checkpoints and go on from there (`EncodeState`), in its last pass.
+ *
+ * Source: NIST SP 800-38A section 6.2 (CBC), without padding: segments are multiples of 1024 bytes. Layers: docs/format/proofs.md.
  */
 import type { Hash, Kernels } from '../native/index.ts';
-import { HASH_SIZE_BYTES } from '../storage/index.ts';
-import { type ByteSource, exactChunks } from './chunks.ts';
-import { RootBuilder } from './commit.ts';
-import { geometryProblem, refuseProblem, type SegmentGeometry } from './geometry.ts';
+import { Frontier, HASH_SIZE_BYTES } from '../storage/index.ts';
+import type { ByteSource } from './chunks.ts';
+import { cipherPass, type PassPiece } from './cipher-pass.ts';
+import {
+  CIPHER_BLOCK_SIZE_BYTES,
+  geometryProblem,
+  refuseProblem,
+  type SegmentGeometry,
+  wholeSubtrees,
+} from './geometry.ts';
 import type { ReplicaCipher } from './key.ts';
+import { type BlockMatrix, blockMatrix, type LayerCount, layerCiphers } from './layers.ts';
+import { memoryScratch, type Scratch } from './scratch.ts';
+import { SubtreeFrontier } from './subtrees.ts';
+import { inlineThreads, type ReplicaThreads } from './threads/threads.ts';
+import { scratchSizeBytes, Transposition } from './transposition.ts';
 
 /** Default size of the pieces an encoder works in. */
-export const ENCODE_CHUNK_SIZE_BYTES: number = 256 * 1024;
+export const ENCODE_CHUNK_SIZE_BYTES: number = 1024 * 1024;
+/** Default share of memory for the transposition between layers. */
+export const LAYER_MEMORY_SIZE_BYTES: number = 16 * 1024 * 1024;
 
 /** Where an encoder puts a replica. Calls come in order of offset, one at a time; the arrays are borrowed until the call resolves. */
 export interface EncodeSink {
@@ -21,6 +36,8 @@ export interface EncodeSink {
   writeReplica(offset: number, bytes: Uint8Array): Promise<void>;
   /** Packed hashes of the *segment's* leaves (32 bytes each), from leaf `firstLeaf` on. */
   writeLeafHashes(firstLeaf: number, hashes: Uint8Array): Promise<void>;
+  /** Packed roots of subtrees of 16 leaves of either tree, from subtree `first` on. */
+  writeSubtrees?(tree: 'segment' | 'replica', first: number, nodes: Uint8Array): Promise<void>;
 }
 
 /** What one pass over a segment yields. */
@@ -31,51 +48,160 @@ export interface EncodeRoots {
   readonly replicaRoot: Hash;
 }
 
+/** Where an encoding stands in its last pass: all that is needed to go on. */
+export interface EncodeState {
+  /** Bytes of the replica that were written. */
+  readonly offset: number;
+  /** The last cipher block written, or the last pass's IV at offset 0. 16 bytes */
+  readonly chain: Uint8Array;
+  /** Over subtree roots; whole when there is more than one layer. */
+  readonly segment: Frontier;
+  readonly replica: Frontier;
+}
+
 export interface EncodeOptions {
   readonly cipher: ReplicaCipher;
   readonly geometry: SegmentGeometry;
-  /** Called after each chunk with the bytes encoded so far. */
+  /** 1 when absent. */
+  readonly layers?: LayerCount;
+  /** Called after each chunk with the bytes encoded so far, over all passes together divided by their number. */
   readonly onProgress?: (encodedSizeBytes: number) => void;
-  /** Size of the pieces, rounded down to whole leaves; 256 KiB by default. */
+  /** Size of the pieces, rounded up to whole subtrees of leaves; 1 MiB by default. */
   readonly chunkSizeBytes?: number;
+  /** Where hashing is done; on the caller's thread when absent. */
+  readonly threads?: ReplicaThreads;
+  /** Gives the scratch between passes: `index` 0 .. layers - 2, each `sizeBytes` at most. In memory when absent. */
+  readonly scratch?: (index: number, sizeBytes: number) => Promise<Scratch>;
+  /** Memory of a transposition, half of what it takes; 16 MiB by default. */
+  readonly layerMemorySizeBytes?: number;
+  /** An earlier encoding's state: go on from there. The source then gives the segment from `offset` on; with layers it is not read. */
+  readonly resume?: EncodeState;
+  /** Told about every `checkpointSizeBytes` written in the last pass; what is told was handed to the sink before. */
+  readonly onCheckpoint?: (state: EncodeState) => Promise<void>;
+  readonly checkpointSizeBytes?: number;
 }
 
-/** The running state of one encoding: chain value and two trees. No I/O. */
-export class SegmentEncoder {
+/** One encoding under way. */
+class Encoding {
   readonly #kernels: Kernels;
-  readonly #key: Uint8Array;
-  readonly #chain: Uint8Array;
-  readonly #segment: RootBuilder;
-  readonly #replica: RootBuilder;
+  readonly #threads: ReplicaThreads;
+  readonly #options: EncodeOptions;
+  readonly #sink: EncodeSink;
+  readonly #segment: SubtreeFrontier;
+  readonly #replica: SubtreeFrontier;
+  readonly #layers: LayerCount;
+  readonly #matrix: BlockMatrix;
+  #checkpointed: number;
 
-  constructor(kernels: Kernels, cipher: ReplicaCipher, leafSizeBytes: number) {
+  constructor(kernels: Kernels, sink: EncodeSink, options: EncodeOptions) {
     this.#kernels = kernels;
-    this.#key = cipher.key;
-    this.#chain = cipher.iv.slice();
-    this.#segment = new RootBuilder(kernels, leafSizeBytes);
-    this.#replica = new RootBuilder(kernels, leafSizeBytes);
+    this.#threads = options.threads ?? inlineThreads(kernels);
+    this.#options = options;
+    this.#sink = sink;
+    this.#segment = new SubtreeFrontier(kernels, options.resume?.segment ?? Frontier.empty);
+    this.#replica = new SubtreeFrontier(kernels, options.resume?.replica ?? Frontier.empty);
+    this.#layers = options.layers ?? 1;
+    this.#matrix = blockMatrix(options.geometry.segmentSizeBytes / CIPHER_BLOCK_SIZE_BYTES, this.#layers);
+    this.#checkpointed = options.resume?.offset ?? 0;
   }
 
-  /**
-   * Encodes the next whole leaves of the segment. @param output as long as `input`, and not the same array
-   * @returns the packed hashes of the input's leaves
-   */
-  encode(input: Uint8Array, output: Uint8Array): Uint8Array {
-    const leafHashes = this.#segment.append(input);
-    this.#kernels.aesCbcEncrypt(this.#key, this.#chain, input, output);
-    this.#replica.append(output);
-    return leafHashes;
-  }
-
-  /** The roots over everything encoded so far. */
-  roots(): EncodeRoots {
+  async run(source: ByteSource): Promise<EncodeRoots> {
+    const ciphers = layerCiphers(this.#options.cipher, this.#layers);
+    let input = source;
+    for (let index = 0; index < this.#layers - 1; index += 1) {
+      const transposition = await this.#transposition(index);
+      if (this.#options.resume === undefined) await transposition.fill(this.#innerPass(input, ciphers[index]!, index));
+      const isLast = index === this.#layers - 2;
+      input = transposition.drain(isLast ? (this.#options.resume?.offset ?? 0) : 0);
+      if (this.#options.resume !== undefined && !isLast) input = [];
+    }
+    await this.#lastPass(input, ciphers[this.#layers - 1]!);
     return { segmentRoot: this.#segment.root(), replicaRoot: this.#replica.root() };
   }
-}
 
-/** `wanted` bytes rounded down to whole leaves, at least one. */
-export function wholeLeaves(wanted: number, leafSizeBytes: number): number {
-  return Math.max(1, Math.floor(wanted / leafSizeBytes)) * leafSizeBytes;
+  async #transposition(index: number): Promise<Transposition> {
+    const memorySizeBytes = this.#options.layerMemorySizeBytes ?? LAYER_MEMORY_SIZE_BYTES;
+    const sizeBytes = scratchSizeBytes(this.#matrix, memorySizeBytes);
+    const scratch = await (this.#options.scratch?.(index, sizeBytes) ?? memoryScratch(sizeBytes));
+    return new Transposition(this.#matrix, scratch, memorySizeBytes, 'rows');
+  }
+
+  #pass(source: ByteSource, cipher: ReplicaCipher, first: boolean, last: boolean): AsyncGenerator<PassPiece> {
+    const { geometry, resume } = this.#options;
+    const { segmentSizeBytes, leafSizeBytes } = geometry;
+    return cipherPass(this.#kernels, this.#threads, {
+      source,
+      cipher,
+      chunkSizeBytes: wholeSubtrees(this.#options.chunkSizeBytes ?? ENCODE_CHUNK_SIZE_BYTES, leafSizeBytes),
+      leafSizeBytes,
+      sizeBytes: segmentSizeBytes,
+      startOffset: resume?.offset ?? 0,
+      chain: resume?.chain ?? cipher.iv,
+      wantInputHashes: first,
+      wantOutputHashes: last,
+    });
+  }
+
+  /** A pass whose output goes to the next one; the first also hashes the segment. */
+  async *#innerPass(source: ByteSource, cipher: ReplicaCipher, index: number): AsyncGenerator<Uint8Array> {
+    for await (const piece of this.#pass(source, cipher, index === 0, false)) {
+      await this.#takeSegmentLeaves(piece);
+      yield piece.output;
+      this.#progress(index, piece);
+    }
+  }
+
+  /** The pass whose output is the replica: while one chunk is written, the next is encrypted. */
+  async #lastPass(source: ByteSource, cipher: ReplicaCipher): Promise<void> {
+    let writing: Promise<void> = Promise.resolve();
+    try {
+      for await (const piece of this.#pass(source, cipher, this.#layers === 1, true)) {
+        await writing;
+        writing = this.#write(piece);
+        // The loop's own `await` reports the failure; until then it must not count as unhandled.
+        writing.catch(() => undefined);
+        this.#progress(this.#layers - 1, piece);
+      }
+    } finally {
+      await writing;
+    }
+  }
+
+  async #write(piece: PassPiece): Promise<void> {
+    const { offset, output, outputLeaves } = piece;
+    await this.#sink.writeReplica(offset, output);
+    await this.#takeSegmentLeaves(piece);
+    const first = this.#replica.frontier.size;
+    this.#replica.append(outputLeaves!.nodes);
+    await this.#sink.writeSubtrees?.('replica', first, outputLeaves!.nodes);
+    await this.#checkpoint(offset + output.length, output);
+  }
+
+  async #takeSegmentLeaves({ offset, inputLeaves }: PassPiece): Promise<void> {
+    if (inputLeaves === undefined) return;
+    await this.#sink.writeLeafHashes(offset / this.#options.geometry.leafSizeBytes, inputLeaves.hashes);
+    const first = this.#segment.frontier.size;
+    this.#segment.append(inputLeaves.nodes);
+    await this.#sink.writeSubtrees?.('segment', first, inputLeaves.nodes);
+  }
+
+  async #checkpoint(offset: number, output: Uint8Array): Promise<void> {
+    const { onCheckpoint, checkpointSizeBytes, geometry } = this.#options;
+    const due = offset - this.#checkpointed >= (checkpointSizeBytes ?? Number.POSITIVE_INFINITY);
+    if (onCheckpoint === undefined || !due || offset === geometry.segmentSizeBytes) return;
+    this.#checkpointed = offset;
+    await onCheckpoint({
+      offset,
+      chain: output.slice(-CIPHER_BLOCK_SIZE_BYTES),
+      segment: this.#segment.frontier,
+      replica: this.#replica.frontier,
+    });
+  }
+
+  #progress(index: number, { offset, output }: PassPiece): void {
+    const done = index * this.#options.geometry.segmentSizeBytes + offset + output.length;
+    this.#options.onProgress?.(Math.floor(done / this.#layers));
+  }
 }
 
 /**
@@ -88,35 +214,8 @@ export async function encodeSegment(
   sink: EncodeSink,
   options: EncodeOptions,
 ): Promise<EncodeRoots> {
-  const { cipher, geometry } = options;
-  refuseProblem(geometryProblem(geometry));
-  const { segmentSizeBytes, leafSizeBytes } = geometry;
-  const chunkSizeBytes = wholeLeaves(options.chunkSizeBytes ?? ENCODE_CHUNK_SIZE_BYTES, leafSizeBytes);
-  const encoder = new SegmentEncoder(kernels, cipher, leafSizeBytes);
-  const outputs = [new Uint8Array(chunkSizeBytes), new Uint8Array(chunkSizeBytes)] as const;
-  let encoded = 0;
-  let turn = 0;
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (offset: number, output: Uint8Array, leafHashes: Uint8Array): Promise<void> => {
-    await sink.writeReplica(offset, output);
-    await sink.writeLeafHashes(offset / leafSizeBytes, leafHashes);
-  };
-  try {
-    for await (const chunk of exactChunks(source, segmentSizeBytes, chunkSizeBytes)) {
-      const output = outputs[turn === 0 ? 0 : 1].subarray(0, chunk.length);
-      turn = 1 - turn;
-      const leafHashes = encoder.encode(chunk, output);
-      await writing;
-      writing = write(encoded, output, leafHashes);
-      // The loop's own `await` reports the failure; until then it must not count as unhandled.
-      writing.catch(() => undefined);
-      encoded += chunk.length;
-      options.onProgress?.(encoded);
-    }
-  } finally {
-    await writing;
-  }
-  return encoder.roots();
+  refuseProblem(geometryProblem(options.geometry));
+  return new Encoding(kernels, sink, options).run(source);
 }
 
 /** Number of bytes the segment's packed leaf hashes take. */

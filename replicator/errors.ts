@@ -9,6 +9,9 @@ export type ReplicatorErrorCode =
   | 'segment-root'
   | 'key-proof'
   | 'range'
+  | 'scratch'
+  | 'thread'
+  | 'no-subtrees'
   | 'replica-missing'
   | 'replica-exists'
   | 'store-closed';

@@ -52,3 +52,16 @@ export function sampleBlockProblem(sampleBlockSizeBytes: number, replicaSizeByte
 export function refuseProblem(problem: string | undefined): void {
   if (problem !== undefined) throw new ReplicatorError('parameters', problem);
 }
+
+/** Leaves whose common hash a replica's file keeps. */
+export const SUBTREE_LEAF_COUNT = 16;
+
+/** `wanted` bytes rounded down to whole leaves, at least one. */
+export function wholeLeaves(wanted: number, leafSizeBytes: number): number {
+  return Math.max(1, Math.floor(wanted / leafSizeBytes)) * leafSizeBytes;
+}
+
+/** `wanted` bytes rounded down to whole subtrees of leaves, at least one. */
+export function wholeSubtrees(wanted: number, leafSizeBytes: number): number {
+  return wholeLeaves(wanted, leafSizeBytes * SUBTREE_LEAF_COUNT);
+}

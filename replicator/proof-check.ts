@@ -36,7 +36,8 @@ const MESSAGES: Readonly<Record<ProofRefusal, string>> = {
   'samples-root': 'the samples root is not that of the replica this identity must hold',
 };
 
-const sameBlock = (a: DesignatedBlock, b: DesignatedBlock): boolean =>
+/** Whether two designate the same hash from the same block. */
+export const sameBlock = (a: DesignatedBlock, b: DesignatedBlock): boolean =>
   a.height === b.height && sameBytes(a.blockHash, b.blockHash) && sameBytes(a.pohHash, b.pohHash);
 
 function sameParameters(a: ProofContext, b: ProofContext): boolean {
@@ -44,6 +45,7 @@ function sameParameters(a: ProofContext, b: ProofContext): boolean {
     a.geometry.segmentSizeBytes === b.geometry.segmentSizeBytes &&
     a.geometry.leafSizeBytes === b.geometry.leafSizeBytes &&
     a.sampleBlockSizeBytes === b.sampleBlockSizeBytes &&
+    (a.layers ?? 1) === (b.layers ?? 1) &&
     a.schedule.slotsPerPeriod === b.schedule.slotsPerPeriod &&
     a.schedule.periodsPerRotation === b.schedule.periodsPerRotation
   );
@@ -75,7 +77,7 @@ export async function verifyProofFile(
   const refuse = (reason: ProofRefusal): ProofVerdict => ({ valid: false, reason, message: MESSAGES[reason] });
   const contradicted = contradiction(proof, trusted);
   if (contradicted !== undefined) return refuse(contradicted);
-  const { geometry, sampleBlockSizeBytes, segmentRoot } = trusted;
+  const { geometry, sampleBlockSizeBytes, segmentRoot, layers = 1 } = trusted;
   const { period, sampleProof, samplesRoot, keyProof, replicaRoot, identity, rotation } = proof;
   const periodClaim = { period, periodHash: trusted.periodBlock.pohHash, sampleProof, samplesRoot };
   const rotationHash = trusted.rotationBlock.pohHash;
@@ -88,7 +90,7 @@ export async function verifyProofFile(
     replicaRoot,
     proofs: [periodClaim],
   };
-  const request = { segment, geometry, sampleBlockSizeBytes, segmentRoot, claims: [claim] };
+  const request = { segment, geometry, sampleBlockSizeBytes, layers, segmentRoot, claims: [claim] };
   const [verdict] = await verifyStream(kernels, request);
   return verdict!.valid ? { valid: true } : refuse(verdict!.reason);
 }

@@ -10,6 +10,8 @@
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
 import { geometryProblem, type SegmentGeometry, sampleBlockProblem } from './geometry.ts';
+import { type LayerCount, layerCount, requireLayers } from './layers.ts';
+import { getBlock, PROOF_MAGIC, putBlock } from './proof-parts.ts';
 import type { ReplicationSchedule } from './schedule.ts';
 
 /** A block that designates: the final block with the greatest slot up to the period's or rotation's first. */
@@ -27,6 +29,8 @@ export interface ProofContext {
   readonly chainId: Uint8Array;
   readonly geometry: SegmentGeometry;
   readonly sampleBlockSizeBytes: number;
+  /** How often replicas are encrypted; once when absent. */
+  readonly layers?: LayerCount;
   readonly schedule: ReplicationSchedule;
   /** Designates the rotation's hash. */
   readonly rotationBlock: DesignatedBlock;
@@ -68,11 +72,9 @@ export class ProofFileError extends Error {
 
 export const PROOF_FILE_SIZE_BYTES = 544;
 const BODY_SIZE_BYTES = 512;
-const MAGIC = new TextEncoder().encode('CAIRNPRF');
 const CHECKSUM_TAG = new TextEncoder().encode('cairn/proof-file/1');
 const VERSION = 1;
 const MODE_STREAM = 1;
-const LAYERS = 1;
 
 const AT = {
   version: 8,
@@ -104,29 +106,15 @@ function checksum(kernels: Kernels, body: Uint8Array): Uint8Array {
   return kernels.sha256(tagged);
 }
 
-function putBlock(bytes: Uint8Array, view: DataView, at: number, block: DesignatedBlock): void {
-  view.setBigUint64(at, BigInt(block.height), true);
-  bytes.set(block.blockHash, at + 8);
-  bytes.set(block.pohHash, at + 40);
-}
-
-function getBlock(bytes: Uint8Array, view: DataView, at: number): DesignatedBlock {
-  return {
-    height: Number(view.getBigUint64(at, true)),
-    blockHash: bytes.slice(at + 8, at + 40),
-    pohHash: bytes.slice(at + 40, at + 72),
-  };
-}
-
 /** Encodes a proof into 544 new bytes. Throws `ProofFileError` 'field' for a proof no decoder would take. */
 export function encodeProofFile(kernels: Kernels, proof: StorageProof): Uint8Array {
   refuseField(fieldProblem(proof));
   const bytes = new Uint8Array(PROOF_FILE_SIZE_BYTES);
   const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC);
+  bytes.set(PROOF_MAGIC);
   view.setUint16(AT.version, VERSION, true);
   view.setUint8(AT.mode, MODE_STREAM);
-  view.setUint8(AT.layers, LAYERS);
+  view.setUint8(AT.layers, proof.layers ?? 1);
   view.setUint32(AT.segment, proof.segment, true);
   view.setUint32(AT.rotation, proof.rotation, true);
   view.setUint32(AT.period, proof.period, true);
@@ -161,6 +149,7 @@ export function decodeProofFile(kernels: Kernels, bytes: Uint8Array): StoragePro
       leafSizeBytes: view.getUint32(AT.leafSize, true),
     },
     sampleBlockSizeBytes: view.getUint32(AT.sampleBlockSize, true),
+    layers: requireLayers(view.getUint8(AT.layers)),
     schedule: {
       slotsPerPeriod: view.getUint32(AT.slotsPerPeriod, true),
       periodsPerRotation: view.getUint32(AT.periodsPerRotation, true),
@@ -182,14 +171,14 @@ export function decodeProofFile(kernels: Kernels, bytes: Uint8Array): StoragePro
 function refuseEnvelope(kernels: Kernels, bytes: Uint8Array): void {
   if (bytes.length !== PROOF_FILE_SIZE_BYTES)
     throw new ProofFileError('length', `a proof file has ${PROOF_FILE_SIZE_BYTES} bytes, got ${bytes.length}`);
-  if (!sameBytes(bytes.subarray(0, MAGIC.length), MAGIC))
+  if (!sameBytes(bytes.subarray(0, PROOF_MAGIC.length), PROOF_MAGIC))
     throw new ProofFileError('magic', 'not a proof file: it must start with CAIRNPRF');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint16(AT.version, true);
   if (version !== VERSION) throw new ProofFileError('version', `version must be ${VERSION}, got ${version}`);
   const [mode, layers] = [view.getUint8(AT.mode), view.getUint8(AT.layers)];
-  if (mode !== MODE_STREAM || layers !== LAYERS)
-    throw new ProofFileError('mode', `mode must be 1 (stream) with 1 layer, got mode ${mode} with ${layers}`);
+  if (mode !== MODE_STREAM || layerCount(layers) === undefined)
+    throw new ProofFileError('mode', `mode must be 1 (stream) with 1, 2 or 4 layers, got mode ${mode} with ${layers}`);
   if (!sameBytes(checksum(kernels, bytes.subarray(0, BODY_SIZE_BYTES)), bytes.subarray(BODY_SIZE_BYTES)))
     throw new ProofFileError('checksum', 'the checksum does not fit the content: the file is damaged');
 }

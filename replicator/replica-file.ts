@@ -9,26 +9,54 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { type Hash, type Kernels, sameBytes } from '../native/index.ts';
 import { HASH_SIZE_BYTES, LEAF_PREFIX, type StoredFile } from '../storage/index.ts';
 import type { ByteReader } from './chunks.ts';
-import { RootBuilder } from './commit.ts';
-import { decodeRange } from './decode.ts';
-import { leafHashesSizeBytes, wholeLeaves } from './encode.ts';
+import { decodeRange, type ReplicaDecoder, replicaDecoder } from './decode.ts';
+import { decodeReplica } from './decode-stream.ts';
+import { leafHashesSizeBytes } from './encode.ts';
 import { type CorruptionCode, CorruptReplicaError, ReplicatorError } from './errors.ts';
+import { type SegmentGeometry, SUBTREE_LEAF_COUNT, wholeSubtrees } from './geometry.ts';
 import { deriveCipher, type ReplicaCipher } from './key.ts';
+import type { OpenSource } from './open-proof.ts';
 import { samplesRoot } from './prove.ts';
 import { decodeReplicaHeader, REPLICA_HEADER_SIZE_BYTES, type ReplicaHeader } from './replica-header.ts';
+import type { Scratch } from './scratch.ts';
+import { SubtreeFrontier, subtreeCount } from './subtrees.ts';
+import { inlineThreads, type ReplicaThreads } from './threads/threads.ts';
 
 /** Most bytes one `read` gives. */
 export const REPLICA_READ_SIZE_BYTES_MAX: number = 16 * 1024 * 1024;
-const CHUNK_SIZE_BYTES: number = 256 * 1024;
+const CHUNK_SIZE_BYTES: number = 1024 * 1024;
 
 /** How to read decoded bytes. `unchecked` gives them as they come, wrong or not: for the devnet's fault injection only. */
 export interface PlaintextOptions {
   readonly unchecked?: boolean;
+  /** Where to decrypt and hash; on the caller's thread when absent. */
+  readonly threads?: ReplicaThreads;
+  /** Scratch for replicas of several layers; in memory when absent. */
+  readonly scratch?: (index: number, sizeBytes: number) => Promise<Scratch>;
 }
 
-/** Exact size of a replica's file. */
-export function replicaFileSizeBytes({ geometry }: Pick<ReplicaHeader, 'geometry'>): number {
-  return REPLICA_HEADER_SIZE_BYTES + geometry.segmentSizeBytes + leafHashesSizeBytes(geometry);
+/** Where the parts of a replica's file lie, in bytes from its start. */
+export interface ReplicaFileLayout {
+  readonly replica: number;
+  readonly leafHashes: number;
+  readonly segmentSubtrees: number;
+  readonly replicaSubtrees: number;
+  readonly end: number;
+}
+
+export function replicaFileLayout(geometry: SegmentGeometry, hasSubtrees: boolean): ReplicaFileLayout {
+  const { segmentSizeBytes, leafSizeBytes } = geometry;
+  const subtreesSizeBytes = hasSubtrees ? subtreeCount(segmentSizeBytes / leafSizeBytes) * HASH_SIZE_BYTES : 0;
+  const leafHashes = REPLICA_HEADER_SIZE_BYTES + segmentSizeBytes;
+  const segmentSubtrees = leafHashes + leafHashesSizeBytes(geometry);
+  const replicaSubtrees = segmentSubtrees + subtreesSizeBytes;
+  return {
+    replica: REPLICA_HEADER_SIZE_BYTES,
+    leafHashes,
+    segmentSubtrees,
+    replicaSubtrees,
+    end: replicaSubtrees + subtreesSizeBytes,
+  };
 }
 
 export class Replica {
@@ -39,13 +67,17 @@ export class Replica {
   readonly reader: ByteReader;
   readonly #kernels: Kernels;
   readonly #file: StoredFile;
+  readonly #layout: ReplicaFileLayout;
+  readonly #decoder: ReplicaDecoder;
 
   private constructor(kernels: Kernels, file: StoredFile, header: ReplicaHeader, cipher: ReplicaCipher) {
     this.#kernels = kernels;
     this.#file = file;
     this.header = header;
     this.cipher = cipher;
-    this.reader = { read: (offset, target) => this.#readAt(REPLICA_HEADER_SIZE_BYTES + offset, target) };
+    this.#layout = replicaFileLayout(header.geometry, header.hasSubtrees);
+    this.#decoder = replicaDecoder(kernels, cipher, header.geometry.segmentSizeBytes, header.layers);
+    this.reader = { read: (offset, target) => this.#readAt(this.#layout.replica + offset, target) };
   }
 
   /**
@@ -57,7 +89,7 @@ export class Replica {
       const head = new Uint8Array(REPLICA_HEADER_SIZE_BYTES);
       const headSizeBytes = await file.read(0, head);
       const header = decodeReplicaHeader(kernels, head.subarray(0, headSizeBytes), file.path);
-      const expected = replicaFileSizeBytes(header);
+      const expected = replicaFileLayout(header.geometry, header.hasSubtrees).end;
       const found = await file.sizeBytes();
       if (found !== expected) throw corrupt(file, 'replica-truncated', found, `${expected} bytes`, `${found} bytes`);
       const cipher = deriveCipher(header, header.keyProof);
@@ -88,25 +120,30 @@ export class Replica {
       );
     const from = Math.floor(offset / leafSizeBytes) * leafSizeBytes;
     const to = Math.min(Math.ceil((offset + sizeBytes) / leafSizeBytes) * leafSizeBytes, segmentSizeBytes);
-    const leaves = await this.#decode(from, to - from);
+    const leaves = await decodeRange(this.#decoder, this.reader, from, to - from);
     await this.#checkLeaves(from / leafSizeBytes, this.#hashLeaves(leaves));
     return leaves.slice(offset - from, offset - from + sizeBytes);
   }
 
   /**
-   * The whole original segment, in order, in chunks of at most 256 KiB or one leaf: every chunk's leaves are checked before it is given,
-   * and the segment root after the last. Throws `CorruptReplicaError`.
+   * The whole original segment, in order, in chunks of about 1 MiB, borrowed until the next: every chunk's leaves are checked before it is
+   * given, and the segment root after the last. Throws `CorruptReplicaError`.
    */
   async *plaintext(options: PlaintextOptions = {}): AsyncGenerator<Uint8Array> {
-    const { segmentSizeBytes, leafSizeBytes } = this.header.geometry;
-    const chunkSizeBytes = wholeLeaves(CHUNK_SIZE_BYTES, leafSizeBytes);
-    const tree = new RootBuilder(this.#kernels, leafSizeBytes);
-    for (let offset = 0; offset < segmentSizeBytes; offset += chunkSizeBytes) {
-      const chunk = await this.#decode(offset, Math.min(chunkSizeBytes, segmentSizeBytes - offset));
-      if (options.unchecked !== true) await this.#checkLeaves(offset / leafSizeBytes, tree.append(chunk));
-      yield chunk;
+    const { geometry, layers, segmentRoot } = this.header;
+    const tree = new SubtreeFrontier(this.#kernels);
+    const { unchecked, ...how } = options;
+    for await (const { offset, bytes, leaves } of decodeReplica(this.#kernels, this.reader, {
+      cipher: this.cipher,
+      geometry,
+      layers,
+      ...how,
+    })) {
+      if (unchecked !== true) await this.#checkLeaves(offset / geometry.leafSizeBytes, leaves.hashes);
+      tree.append(leaves.nodes);
+      yield bytes;
     }
-    if (options.unchecked !== true) this.#checkRoot('segment-root', tree.root(), this.header.segmentRoot);
+    if (unchecked !== true) this.#checkRoot('segment-root', tree.root(), segmentRoot);
   }
 
   /** This replica's samples root for a period. Proves what lies on disk, right or wrong. */
@@ -118,18 +155,67 @@ export class Replica {
     return samplesRoot(this.#kernels, this.reader, { layout, periodHash: request.periodHash, seed: request.seed });
   }
 
-  /** Reads everything once: leaves, segment root, replica root. Throws `CorruptReplicaError` at the first that is wrong. */
-  async verify(): Promise<void> {
-    for await (const _chunk of this.plaintext());
+  /**
+   * What proofs of mode `open` are made from. Reads both tables of subtrees' roots (2 bytes in 1,000 of the replica at 1 KiB leaves); each
+   * opened leaf then costs a read of its subtree. Throws `ReplicatorError` 'no-subtrees' for a file from before there were any.
+   */
+  async openSource(): Promise<OpenSource> {
+    const { leafSizeBytes, segmentSizeBytes } = this.header.geometry;
+    if (!this.header.hasSubtrees)
+      throw new ReplicatorError('no-subtrees', `${this.#file.path} has no subtrees' roots; encode the replica again`);
+    const leafCount = segmentSizeBytes / leafSizeBytes;
+    const table = async (offset: number): Promise<Uint8Array> => {
+      const nodes = new Uint8Array(this.#layout.replicaSubtrees - this.#layout.segmentSubtrees);
+      await this.#readAt(offset, nodes);
+      return nodes;
+    };
+    const leavesIn = (subtree: number): number =>
+      Math.min(SUBTREE_LEAF_COUNT, leafCount - subtree * SUBTREE_LEAF_COUNT);
+    const hashesAt = async (subtree: number): Promise<Uint8Array> => {
+      const hashes = new Uint8Array(leavesIn(subtree) * HASH_SIZE_BYTES);
+      await this.#readAt(this.#layout.leafHashes + subtree * SUBTREE_LEAF_COUNT * HASH_SIZE_BYTES, hashes);
+      return hashes;
+    };
+    const replicaHashes = async (subtree: number): Promise<Uint8Array> => {
+      const leaves = new Uint8Array(leavesIn(subtree) * leafSizeBytes);
+      await this.reader.read(subtree * SUBTREE_LEAF_COUNT * leafSizeBytes, leaves);
+      return this.#hashLeaves(leaves);
+    };
+    const rawLeaf = async (leaf: number): Promise<Uint8Array> => {
+      const bytes = new Uint8Array(leafSizeBytes);
+      await this.reader.read(leaf * leafSizeBytes, bytes);
+      return bytes;
+    };
+    return {
+      cipher: this.cipher,
+      replicaTree: { leafCount, subtrees: await table(this.#layout.replicaSubtrees), subtreeLeaves: replicaHashes },
+      segmentTree: { leafCount, subtrees: await table(this.#layout.segmentSubtrees), subtreeLeaves: hashesAt },
+      replicaLeaf: rawLeaf,
+      segmentLeaf: (leaf) => this.read(leaf * leafSizeBytes, leafSizeBytes),
+    };
+  }
+
+  /** Reads everything once: leaves, segment root, replica root, subtrees. Throws `CorruptReplicaError`. */
+  async verify(threads: ReplicaThreads = inlineThreads(this.#kernels)): Promise<void> {
+    const segment = new Uint8Array(this.#layout.replicaSubtrees - this.#layout.segmentSubtrees);
     const { segmentSizeBytes, leafSizeBytes } = this.header.geometry;
-    const chunkSizeBytes = wholeLeaves(CHUNK_SIZE_BYTES, leafSizeBytes);
-    const tree = new RootBuilder(this.#kernels, leafSizeBytes);
+    const chunkSizeBytes = wholeSubtrees(CHUNK_SIZE_BYTES, leafSizeBytes);
+    for await (const _chunk of this.plaintext({ threads }));
+    const tree = new SubtreeFrontier(this.#kernels);
     for (let offset = 0; offset < segmentSizeBytes; offset += chunkSizeBytes) {
-      const chunk = new Uint8Array(Math.min(chunkSizeBytes, segmentSizeBytes - offset));
-      await this.reader.read(offset, chunk);
-      tree.append(chunk);
+      const data = threads.allocate(Math.min(chunkSizeBytes, segmentSizeBytes - offset));
+      await this.reader.read(offset, data);
+      const { nodes } = await threads.run({ kind: 'leaves', data, leafSizeBytes });
+      const first = tree.frontier.size;
+      tree.append(nodes);
+      if (this.header.hasSubtrees) await this.#checkSubtrees(this.#layout.replicaSubtrees, first, nodes);
     }
     this.#checkRoot('replica-root', tree.root(), this.header.replicaRoot);
+    if (!this.header.hasSubtrees) return;
+    await this.#readAt(this.#layout.segmentSubtrees, segment);
+    const segmentTree = new SubtreeFrontier(this.#kernels);
+    segmentTree.append(segment);
+    this.#checkRoot('segment-root', segmentTree.root(), this.header.segmentRoot);
   }
 
   /** Closes the file. Reads under way fail. */
@@ -137,9 +223,12 @@ export class Replica {
     return this.#file.close();
   }
 
-  #decode(offset: number, sizeBytes: number): Promise<Uint8Array> {
-    const { segmentSizeBytes } = this.header.geometry;
-    return decodeRange(this.#kernels, this.cipher, this.reader, segmentSizeBytes, offset, sizeBytes);
+  async #checkSubtrees(tableOffset: number, first: number, nodes: Uint8Array): Promise<void> {
+    const recorded = new Uint8Array(nodes.length);
+    const offset = tableOffset + first * HASH_SIZE_BYTES;
+    await this.#readAt(offset, recorded);
+    if (!sameBytes(nodes, recorded))
+      throw corrupt(this.#file, 'replica-root', offset, "the leaves' subtrees", 'others');
   }
 
   #hashLeaves(leaves: Uint8Array): Uint8Array {
@@ -150,10 +239,9 @@ export class Replica {
   }
 
   async #checkLeaves(firstLeaf: number, hashes: Uint8Array): Promise<void> {
-    const { segmentSizeBytes, leafSizeBytes } = this.header.geometry;
+    const { leafSizeBytes } = this.header.geometry;
     const recorded = new Uint8Array(hashes.length);
-    const tableOffset = REPLICA_HEADER_SIZE_BYTES + segmentSizeBytes;
-    await this.#readAt(tableOffset + firstLeaf * HASH_SIZE_BYTES, recorded);
+    await this.#readAt(this.#layout.leafHashes + firstLeaf * HASH_SIZE_BYTES, recorded);
     if (sameBytes(hashes, recorded)) return;
     const wrong = Math.floor(hashes.findIndex((byte, index) => byte !== recorded[index]) / HASH_SIZE_BYTES);
     const at = (bytes: Uint8Array): string =>

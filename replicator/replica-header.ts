@@ -5,8 +5,8 @@
  * |---|---|---|
  * | 0 | 8 | magic "CAIRNREP" |
  * | 8 | 2 | version u16 = 1 |
- * | 10 | 1 | mode u8 = 1 (stream) |
- * | 11 | 1 | layers u8 = 1 |
+ * | 10 | 1 | mode u8 = 1 |
+ * | 11 | 1 | layers u8 = 1, 2 or 4 |
  * | 12 | 4 | segment u32 |
  * | 16 | 4 | rotation u32 |
  * | 20 | 4 | leaf size u32 |
@@ -16,18 +16,24 @@
  * | 96 | 80 | key proof |
  * | 176 | 32 | segment root |
  * | 208 | 32 | replica root |
- * | 240 | 268 | zero |
+ * | 240 | 1 | subtrees u8 = 1; 0 in files written before there were any |
+ * | 241 | 267 | zero |
  * | 508 | 4 | CRC-32C of bytes 0 .. 507 |
  *
- * Then the replica (segment size), then the segment's leaf hashes, 32 bytes each. Nothing follows.
+ * Then the replica (segment size), then the segment's leaf hashes, 32 bytes each, then, with subtrees, the roots of all subtrees of 16 leaves
+ * of the segment's tree and of the replica's, 32 bytes each. Nothing follows.
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
 import { type CorruptionCode, CorruptReplicaError } from './errors.ts';
 import { geometryProblem, type SegmentGeometry } from './geometry.ts';
 import type { ReplicaSubject } from './key.ts';
+import { type LayerCount, layerCount } from './layers.ts';
 
 export interface ReplicaHeader extends ReplicaSubject {
   readonly geometry: SegmentGeometry;
+  readonly layers: LayerCount;
+  /** Whether the file holds the subtrees' roots, which proofs of mode `open` are made from. */
+  readonly hasSubtrees: boolean;
   /** 80 bytes */
   readonly keyProof: Uint8Array;
   /** RFC 9162 root of the segment this is a replica of: the one in the chain's headers. 32 bytes */
@@ -39,8 +45,7 @@ export interface ReplicaHeader extends ReplicaSubject {
 export const REPLICA_HEADER_SIZE_BYTES = 512;
 const MAGIC = new TextEncoder().encode('CAIRNREP');
 const VERSION = 1;
-const MODE_STREAM = 1;
-const LAYERS = 1;
+const MODE = 1;
 
 const AT = {
   version: 8,
@@ -55,7 +60,8 @@ const AT = {
   keyProof: 96,
   segmentRoot: 176,
   replicaRoot: 208,
-  reserved: 240,
+  subtrees: 240,
+  reserved: 241,
   crc: 508,
 } as const;
 
@@ -65,8 +71,8 @@ export function encodeReplicaHeader(kernels: Kernels, header: ReplicaHeader): Ui
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   view.setUint16(AT.version, VERSION, true);
-  view.setUint8(AT.mode, MODE_STREAM);
-  view.setUint8(AT.layers, LAYERS);
+  view.setUint8(AT.mode, MODE);
+  view.setUint8(AT.layers, header.layers);
   view.setUint32(AT.segment, header.segment, true);
   view.setUint32(AT.rotation, header.rotation, true);
   view.setUint32(AT.leafSize, header.geometry.leafSizeBytes, true);
@@ -76,6 +82,7 @@ export function encodeReplicaHeader(kernels: Kernels, header: ReplicaHeader): Ui
   bytes.set(header.keyProof, AT.keyProof);
   bytes.set(header.segmentRoot, AT.segmentRoot);
   bytes.set(header.replicaRoot, AT.replicaRoot);
+  view.setUint8(AT.subtrees, header.hasSubtrees ? 1 : 0);
   view.setUint32(AT.crc, kernels.crc32c(bytes.subarray(0, AT.crc)), true);
   return bytes;
 }
@@ -102,9 +109,11 @@ export function decodeReplicaHeader(kernels: Kernels, bytes: Uint8Array, path: s
   const crc = kernels.crc32c(bytes.subarray(0, AT.crc));
   const foundCrc = view.getUint32(AT.crc, true);
   if (crc !== foundCrc) throw corrupt(path, 'replica-header', AT.crc, crc, foundCrc);
-  const modeAndLayers = view.getUint16(AT.mode, true);
-  if (modeAndLayers !== MODE_STREAM + (LAYERS << 8))
-    throw corrupt(path, 'replica-header', AT.mode, MODE_STREAM + (LAYERS << 8), modeAndLayers);
+  const mode = view.getUint8(AT.mode);
+  if (mode !== MODE) throw corrupt(path, 'replica-header', AT.mode, MODE, mode);
+  const layers = layerCount(view.getUint8(AT.layers));
+  if (layers === undefined)
+    throw corrupt(path, 'replica-header', AT.layers, '1, 2 or 4 layers', view.getUint8(AT.layers));
   const geometry = {
     segmentSizeBytes: Number(view.getBigUint64(AT.segmentSize, true)),
     leafSizeBytes: view.getUint32(AT.leafSize, true),
@@ -115,13 +124,15 @@ export function decodeReplicaHeader(kernels: Kernels, bytes: Uint8Array, path: s
     segment: view.getUint32(AT.segment, true),
     rotation: view.getUint32(AT.rotation, true),
     geometry,
+    layers,
+    hasSubtrees: view.getUint8(AT.subtrees) === 1,
     identity: bytes.slice(AT.identity, AT.rotationHash),
     rotationHash: bytes.slice(AT.rotationHash, AT.keyProof),
     keyProof: bytes.slice(AT.keyProof, AT.segmentRoot),
     segmentRoot: bytes.slice(AT.segmentRoot, AT.replicaRoot),
-    replicaRoot: bytes.slice(AT.replicaRoot, AT.reserved),
+    replicaRoot: bytes.slice(AT.replicaRoot, AT.subtrees),
   };
   if (!sameBytes(encodeReplicaHeader(kernels, header), bytes))
-    throw corrupt(path, 'replica-header', AT.reserved, 'zeros', 'other bytes');
+    throw corrupt(path, 'replica-header', AT.subtrees, '0 or 1, then zeros', 'other bytes');
   return header;
 }

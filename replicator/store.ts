@@ -3,20 +3,31 @@
  *
  * Invariants
  * - A replica is written under a temporary name, synced, and renamed; its head is written last. So a file under a replica's name is whole,
- *   whatever byte the process died at; leftovers under temporary names are removed when the store opens, and encoded again.
+ *   whatever byte the process died at. Leftovers with a checkpoint stay for `encode` to go on with; others are removed when the store opens.
  * - A replica is kept only if the bytes that went in have the segment root they should have.
  * - One process a directory (a lock file sees to that), and one encoding of a replica at a time (the caller sees to that).
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
 import { makeDurableDirectory } from '../storage/files/files.ts';
 import { type FileLock, type Files, FilesError, type StoredFile } from '../storage/index.ts';
-import type { ByteSource } from './chunks.ts';
-import { type EncodeSink, encodeSegment } from './encode.ts';
+import { ENCODE_CHUNK_SIZE_BYTES } from './encode.ts';
 import { CorruptReplicaError, ReplicatorError } from './errors.ts';
 import type { SegmentGeometry } from './geometry.ts';
-import { deriveCipher, type ReplicaCipher } from './key.ts';
+import { deriveCipher } from './key.ts';
+import type { LayerCount } from './layers.ts';
 import { Replica } from './replica-file.ts';
-import { encodeReplicaHeader, REPLICA_HEADER_SIZE_BYTES, type ReplicaHeader } from './replica-header.ts';
+import { REPLICA_HEADER_SIZE_BYTES, type ReplicaHeader } from './replica-header.ts';
+import {
+  CHECKPOINT_SIZE_BYTES,
+  PARTIAL_SUFFIX,
+  PROGRESS_SUFFIX,
+  ReplicaWriter,
+  removeUnfinished,
+  type SegmentSource,
+  unfinishedPaths,
+} from './replica-writer.ts';
+import { fileScratch, type Scratch } from './scratch.ts';
+import { inlineThreads, type ReplicaThreads } from './threads/threads.ts';
 
 export interface ReplicaStoreOptions {
   readonly kernels: Kernels;
@@ -26,6 +37,14 @@ export interface ReplicaStoreOptions {
   /** The identity all replicas here belong to: 32 bytes. */
   readonly identity: Uint8Array;
   readonly geometry: SegmentGeometry;
+  /** How often segments are encrypted; once when absent. */
+  readonly layers?: LayerCount;
+  /** Where hashing and decoding are done; on the caller's thread when absent. The caller stops them. */
+  readonly threads?: ReplicaThreads;
+  /** Bytes between two checkpoints of an encoding; 64 MiB when absent. */
+  readonly checkpointSizeBytes?: number;
+  /** Size of an encoding's pieces; 1 MiB when absent. */
+  readonly chunkSizeBytes?: number;
 }
 
 /** Names one replica. */
@@ -42,8 +61,8 @@ export interface EncodeRequest extends ReplicaId {
 }
 
 export interface EncodeSourceRequest extends EncodeRequest {
-  /** The segment. */
-  readonly source: ByteSource;
+  /** The segment; a function can be asked for the rest of it when an earlier encoding is gone on with. */
+  readonly source: SegmentSource;
   /** The segment's root from the chain's headers, 32 bytes. */
   readonly segmentRoot: Uint8Array;
 }
@@ -68,7 +87,6 @@ export interface ReplicaListing {
 }
 
 const NAME = /^segment-(\d{10})\.rotation-(\d{10})\.replica$/;
-const PARTIAL_SUFFIX = '.partial';
 const LOCK_NAME = 'lock';
 
 function nameOf({ segment, rotation }: ReplicaId): string {
@@ -76,22 +94,42 @@ function nameOf({ segment, rotation }: ReplicaId): string {
   return `segment-${digits(segment)}.rotation-${digits(rotation)}.replica`;
 }
 
-/** A sink that writes body and leaf table of a replica's file, each at its place. */
-function fileSink(file: StoredFile, { segmentSizeBytes }: SegmentGeometry): EncodeSink {
-  const tableOffset = REPLICA_HEADER_SIZE_BYTES + segmentSizeBytes;
-  return {
-    writeReplica: (offset, bytes) => file.write(REPLICA_HEADER_SIZE_BYTES + offset, bytes),
-    writeLeafHashes: (firstLeaf, hashes) => file.write(tableOffset + firstLeaf * 32, hashes),
-  };
+/** Files between the passes of a decoding; a kill leaves them for the next open to remove. */
+class ScratchFiles {
+  readonly #files: Files;
+  readonly #prefix: string;
+  readonly #open: StoredFile[] = [];
+
+  constructor(files: Files, prefix: string) {
+    this.#files = files;
+    this.#prefix = prefix;
+  }
+
+  async open(index: number): Promise<Scratch> {
+    const path = `${this.#prefix}-${index}${PARTIAL_SUFFIX}`;
+    await this.#files.remove(path);
+    const file = await this.#files.open(path, 'create');
+    this.#open.push(file);
+    return fileScratch(file);
+  }
+
+  async remove(): Promise<void> {
+    for (const file of this.#open) {
+      await file.close();
+      await this.#files.remove(file.path);
+    }
+  }
 }
 
 export class ReplicaStore {
   readonly #options: ReplicaStoreOptions;
   readonly #lock: FileLock;
+  readonly #threads: ReplicaThreads;
 
   private constructor(options: ReplicaStoreOptions, lock: FileLock) {
     this.#options = options;
     this.#lock = lock;
+    this.#threads = options.threads ?? inlineThreads(options.kernels);
   }
 
   /** Opens a directory, removing what earlier encodings left unfinished. Throws `FilesError` 'locked' when another process has it open. */
@@ -100,14 +138,27 @@ export class ReplicaStore {
     await makeDurableDirectory(files, directory);
     const store = new ReplicaStore(options, await files.lock(`${directory}/${LOCK_NAME}`));
     try {
-      const leftovers = (await files.list(directory)).filter((name) => name.endsWith(PARTIAL_SUFFIX));
-      for (const name of leftovers) await files.remove(`${directory}/${name}`);
-      if (leftovers.length > 0) await files.syncDirectory(directory);
+      await store.#removeLeftovers();
       return store;
     } catch (error) {
       await store.close();
       throw error;
     }
+  }
+
+  /** Removes what unfinished encodings left, but for those with a checkpoint. */
+  async #removeLeftovers(): Promise<void> {
+    const { files, directory } = this.#options;
+    const names = await files.list(directory);
+    const kept = names
+      .filter((name) => name.endsWith(PROGRESS_SUFFIX))
+      .map((name) => name.slice(0, -PROGRESS_SUFFIX.length))
+      .filter((name) => NAME.test(name) && names.includes(`${name}${PARTIAL_SUFFIX}`))
+      .flatMap((name) => unfinishedPaths(name));
+    const isLeftover = (name: string): boolean => /\.(partial|progress|progress\.new)$/.test(name);
+    const leftovers = names.filter((name) => isLeftover(name) && !kept.includes(name));
+    for (const name of leftovers) await files.remove(`${directory}/${name}`);
+    if (leftovers.length > 0) await files.syncDirectory(directory);
   }
 
   /** Gives the directory free. Close what `get` opened first. */
@@ -165,10 +216,12 @@ export class ReplicaStore {
   async reencode(request: ReencodeRequest): Promise<ReplicaHeader> {
     const unchecked = request.unchecked === true;
     const old = await this.get({ segment: request.segment, rotation: request.fromRotation });
+    const scratch = new ScratchFiles(this.#options.files, `${this.#pathOf(request)}.decode`);
     try {
-      const source = old.plaintext({ unchecked });
+      const source = old.plaintext({ unchecked, threads: this.#threads, scratch: (index) => scratch.open(index) });
       return await this.#encode({ ...request, source, segmentRoot: old.header.segmentRoot }, unchecked);
     } finally {
+      await scratch.remove();
       await old.close();
     }
   }
@@ -210,47 +263,39 @@ export class ReplicaStore {
   }
 
   async #encode(request: EncodeSourceRequest, unchecked: boolean): Promise<ReplicaHeader> {
-    const { files, identity, directory } = this.#options;
+    const { kernels, files, identity, geometry, layers, checkpointSizeBytes, chunkSizeBytes } = this.#options;
     const cipher = deriveCipher({ ...request, identity }, request.keyProof);
     if (cipher === false)
       throw new ReplicatorError(
         'key-proof',
         `keyProof is not this identity's for segment ${request.segment}, rotation ${request.rotation}`,
       );
-    const path = this.#pathOf(request);
-    const partial = `${path}${PARTIAL_SUFFIX}`;
-    await files.remove(partial);
-    const file = await files.open(partial, 'create');
-    try {
-      const header = await this.#write(file, request, cipher, unchecked);
-      await file.close();
-      await files.rename(partial, path);
-      await files.syncDirectory(directory);
-      return header;
-    } catch (error) {
-      // Best effort: what cannot be removed now is removed at the next open. The first error is the one to report.
-      await file.close().catch(() => undefined);
-      await files.remove(partial).catch(() => undefined);
-      throw error;
-    }
+    const { segment, rotation, rotationHash, keyProof, segmentRoot, source, onProgress } = request;
+    await this.#removeOtherRotations(request);
+    const root = new Uint8Array(32) as ReplicaHeader['replicaRoot'];
+    const shape = { geometry, layers: layers ?? 1, hasSubtrees: true } as const;
+    const writer = new ReplicaWriter({
+      kernels,
+      files,
+      path: this.#pathOf(request),
+      header: { identity, segment, rotation, rotationHash, ...shape, keyProof, segmentRoot, replicaRoot: root },
+      cipher,
+      source,
+      unchecked,
+      threads: this.#threads,
+      checkpointSizeBytes: checkpointSizeBytes ?? CHECKPOINT_SIZE_BYTES,
+      chunkSizeBytes: chunkSizeBytes ?? ENCODE_CHUNK_SIZE_BYTES,
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
+    return writer.write();
   }
 
-  async #write(
-    file: StoredFile,
-    request: EncodeSourceRequest,
-    cipher: ReplicaCipher,
-    unchecked: boolean,
-  ): Promise<ReplicaHeader> {
-    const { kernels, identity, geometry } = this.#options;
-    const { segment, rotation, rotationHash, keyProof, segmentRoot, onProgress } = request;
-    const options = onProgress === undefined ? { cipher, geometry } : { cipher, geometry, onProgress };
-    const roots = await encodeSegment(kernels, request.source, fileSink(file, geometry), options);
-    if (!unchecked && !sameBytes(roots.segmentRoot, segmentRoot))
-      throw new ReplicatorError('segment-root', `the bytes of segment ${segment} do not have its root; fetch it again`);
-    const { replicaRoot } = roots;
-    const header = { identity, segment, rotation, rotationHash, geometry, keyProof, segmentRoot, replicaRoot };
-    await file.write(0, encodeReplicaHeader(kernels, header));
-    await file.sync();
-    return header;
+  /** Unfinished encodings of the same segment under another key are of no more use. */
+  async #removeOtherRotations({ segment, rotation }: ReplicaId): Promise<void> {
+    const { files, directory } = this.#options;
+    const prefix = nameOf({ segment, rotation: 0 }).slice(0, 'segment-0000000000'.length);
+    for (const name of await files.list(directory))
+      if (name.endsWith(PARTIAL_SUFFIX) && name.startsWith(prefix) && !name.startsWith(nameOf({ segment, rotation })))
+        await removeUnfinished(files, `${directory}/${name.replace(/\.replica\..*$/, '.replica')}`);
   }
 }

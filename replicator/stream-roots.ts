@@ -6,11 +6,19 @@
  * Why many at once: a CBC chain waits for itself, so one chain leaves the cipher unit mostly idle (`aesCbcEncryptMany`).
  */
 import type { Hash, Kernels } from '../native/index.ts';
-import { type ByteSource, exactChunks } from './chunks.ts';
+import { transposeBlocks, wordsOf } from './block-copy.ts';
+import { type ByteSource, exactChunks, PieceReader } from './chunks.ts';
 import { RootBuilder, SamplesRootBuilder } from './commit.ts';
-import { wholeLeaves } from './encode.ts';
-import { geometryProblem, refuseProblem, type SegmentGeometry, sampleBlockProblem } from './geometry.ts';
+import {
+  CIPHER_BLOCK_SIZE_BYTES,
+  geometryProblem,
+  refuseProblem,
+  type SegmentGeometry,
+  sampleBlockProblem,
+  wholeLeaves,
+} from './geometry.ts';
 import type { ReplicaCipher } from './key.ts';
+import { blockMatrix, columnStart, type LayerCount, layerCiphers } from './layers.ts';
 import { drawSlice, type SampleLayout, SLICE_SIZE_BYTES, type SliceRun, sampleBlock, sampleCount } from './sample.ts';
 
 /** Outputs in all. Only sampled, they stay within a core's second cache (measured with 32 identities: 22 GB/s against 11). */
@@ -38,6 +46,8 @@ export interface StreamRequest {
   readonly segment: ByteSource;
   readonly geometry: SegmentGeometry;
   readonly sampleBlockSizeBytes: number;
+  /** How often replicas are encrypted; once when absent. More layers cost two segments of memory, and one identity at a time. */
+  readonly layers?: LayerCount;
   readonly identities: readonly StreamIdentity[];
   /** Whether to hash the plaintext as well. */
   readonly wantSegmentRoot: boolean;
@@ -153,7 +163,25 @@ export async function streamRoots(kernels: Kernels, request: StreamRequest): Pro
     }),
   );
   const segmentTree = request.wantSegmentRoot ? new RootBuilder(kernels, leafSizeBytes) : undefined;
-  const chunkSizeBytes = chunkSize(lanes, leafSizeBytes);
+  if ((request.layers ?? 1) === 1) await onePass(kernels, request, lanes, segmentTree);
+  else await layeredPasses(kernels, request, lanes, segmentTree);
+  const roots = lanes.map(laneRoots);
+  return segmentTree === undefined ? { identities: roots } : { segmentRoot: segmentTree.root(), identities: roots };
+}
+
+function absorb(lane: Lane, offset: number, output: Uint8Array): void {
+  lane.replica?.append(output);
+  for (const collector of lane.collectors) collector.absorb(offset, output);
+}
+
+/** One layer: all identities' chains side by side, in one reading of the segment. */
+async function onePass(
+  kernels: Kernels,
+  { segment, geometry, identities }: StreamRequest,
+  lanes: readonly Lane[],
+  segmentTree: RootBuilder | undefined,
+): Promise<void> {
+  const chunkSizeBytes = chunkSize(lanes, geometry.leafSizeBytes);
   const keys = pack(
     identities.map(({ cipher }) => cipher.key),
     32,
@@ -164,16 +192,59 @@ export async function streamRoots(kernels: Kernels, request: StreamRequest): Pro
   );
   const outputs = new Uint8Array(lanes.length * chunkSizeBytes);
   let offset = 0;
-  for await (const chunk of exactChunks(request.segment, segmentSizeBytes, chunkSizeBytes)) {
+  for await (const chunk of exactChunks(segment, geometry.segmentSizeBytes, chunkSizeBytes)) {
     segmentTree?.append(chunk);
     kernels.aesCbcEncryptMany(keys, chains, chunk, outputs.subarray(0, lanes.length * chunk.length));
-    for (const [index, lane] of lanes.entries()) {
-      const output = outputs.subarray(index * chunk.length, (index + 1) * chunk.length);
-      lane.replica?.append(output);
-      for (const collector of lane.collectors) collector.absorb(offset, output);
-    }
+    for (const [index, lane] of lanes.entries())
+      absorb(lane, offset, outputs.subarray(index * chunk.length, (index + 1) * chunk.length));
     offset += chunk.length;
   }
-  const roots = lanes.map(laneRoots);
-  return segmentTree === undefined ? { identities: roots } : { segmentRoot: segmentTree.root(), identities: roots };
+}
+
+/** Several layers: the segment in memory, one identity after the other in a second buffer and a third. */
+async function layeredPasses(
+  kernels: Kernels,
+  { segment, geometry, identities, layers }: StreamRequest,
+  lanes: readonly Lane[],
+  segmentTree: RootBuilder | undefined,
+): Promise<void> {
+  const { segmentSizeBytes } = geometry;
+  const plain = new Uint8Array(segmentSizeBytes);
+  const reader = new PieceReader(segment, segmentSizeBytes);
+  await reader.fill(plain);
+  await reader.end();
+  segmentTree?.append(plain);
+  const [input, output] = [new Uint8Array(segmentSizeBytes), new Uint8Array(segmentSizeBytes)];
+  for (const [index, { cipher }] of identities.entries()) {
+    encodeWhole(kernels, layerCiphers(cipher, layers ?? 1), plain, input, output);
+    absorb(lanes[index]!, 0, output);
+  }
+}
+
+/** All passes over a segment that fits in memory. @param input is overwritten @param output gets the replica */
+function encodeWhole(
+  kernels: Kernels,
+  ciphers: readonly ReplicaCipher[],
+  plain: Uint8Array,
+  input: Uint8Array,
+  output: Uint8Array,
+): void {
+  const matrix = blockMatrix(plain.length / CIPHER_BLOCK_SIZE_BYTES, ciphers.length as LayerCount);
+  const { columnCount, rowCount, blockCount } = matrix;
+  const inLastRow = blockCount - (rowCount - 1) * columnCount;
+  for (const [pass, { key, iv }] of ciphers.entries()) {
+    if (pass > 0) {
+      const [from, to] = [wordsOf(output), wordsOf(input)];
+      const move = (first: number, count: number, length: number): void =>
+        transposeBlocks(
+          { words: from, start: first, stride: columnCount },
+          { words: to, start: columnStart(matrix, first), stride: length },
+          length,
+          count,
+        );
+      move(0, inLastRow, rowCount);
+      if (inLastRow < columnCount) move(inLastRow, columnCount - inLastRow, rowCount - 1);
+    }
+    kernels.aesCbcEncrypt(key, iv.slice(), pass === 0 ? plain : input, output);
+  }
 }

@@ -11,7 +11,15 @@ import type { ByteSource } from './chunks.ts';
 import { ReplicatorError } from './errors.ts';
 import type { SegmentGeometry } from './geometry.ts';
 import { deriveCipher, deriveSampleSeed, type ReplicaCipher, type ReplicaSubject } from './key.ts';
-import { type IdentityRoots, type SampleSet, type StreamIdentity, streamRoots } from './stream-roots.ts';
+import type { LayerCount } from './layers.ts';
+import {
+  type IdentityRoots,
+  type SampleSet,
+  type StreamIdentity,
+  type StreamRequest,
+  type StreamRoots,
+  streamRoots,
+} from './stream-roots.ts';
 
 /** One period's proof of a replica. */
 export interface PeriodClaim {
@@ -50,9 +58,13 @@ export interface VerifyRequest {
   readonly segment: ByteSource;
   readonly geometry: SegmentGeometry;
   readonly sampleBlockSizeBytes: number;
+  /** How often replicas are encrypted; once when absent. */
+  readonly layers?: LayerCount;
   /** When given, the verifier's copy is checked against it in the same pass. */
   readonly segmentRoot?: Uint8Array;
   readonly claims: readonly ReplicaClaim[];
+  /** Computes the roots; `streamRoots` on this thread when absent, `streamRootsOn(threads)` for several cores. */
+  readonly roots?: (kernels: Kernels, request: StreamRequest) => Promise<StreamRoots>;
 }
 
 const VALID: ClaimVerdict = { valid: true };
@@ -100,10 +112,11 @@ export async function verifyStream(kernels: Kernels, request: VerifyRequest): Pr
   const outcomes = request.claims.map(prepare);
   const prepared = outcomes.filter((outcome) => 'cipher' in outcome);
   if (prepared.length === 0) return outcomes.filter((outcome) => 'valid' in outcome);
-  const roots = await streamRoots(kernels, {
+  const roots = await (request.roots ?? streamRoots)(kernels, {
     segment: request.segment,
     geometry: request.geometry,
     sampleBlockSizeBytes: request.sampleBlockSizeBytes,
+    layers: request.layers ?? 1,
     identities: prepared.map(streamIdentity),
     wantSegmentRoot: request.segmentRoot !== undefined,
   });

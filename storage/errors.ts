@@ -1,5 +1,5 @@
 /**
- * The failures of this floor: operating errors (`StorageError`) and damage found on disk (`CorruptionError`).
+ * The failures of this floor: operating errors (`StorageError`, `PrunedError`) and damage found on disk (`CorruptionError`).
  */
 export type StorageErrorCode =
   | 'failed'
@@ -16,7 +16,8 @@ export type StorageErrorCode =
   | 'already-initialized'
   | 'table-full'
   | 'not-found'
-  | 'incomplete';
+  | 'incomplete'
+  | 'pruned';
 
 /**
  * An operation could not be done. `failed` and `disk-full` mean that the store has stopped taking writes until it is opened again
@@ -28,6 +29,15 @@ export class StorageError extends Error {
   constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/** What was asked for is no longer here, or never was: history is held from `keptFromHeight` on. */
+export class PrunedError extends StorageError {
+  readonly keptFromHeight: number;
+  constructor(what: string, keptFromHeight: number) {
+    super('pruned', `${what} is not kept here: history is held from height ${keptFromHeight} on; ask an archive`);
+    this.keptFromHeight = keptFromHeight;
   }
 }
 

@@ -38,7 +38,7 @@ export {
 } from './commitment/state-proof.ts';
 export { emptyCommitment } from './commitment/trees.ts';
 export { DurableRecord, type DurableRecordOptions } from './durable-record.ts';
-export { CorruptionError, StorageError, type StorageErrorCode } from './errors.ts';
+export { CorruptionError, PrunedError, StorageError, type StorageErrorCode } from './errors.ts';
 export { diskFiles } from './files/disk-files.ts';
 export {
   type FileLock,
@@ -57,14 +57,10 @@ export {
   segmentRootOf,
 } from './history/cursor.ts';
 export type { BlockPlace, TransactionKey, TransactionPlace } from './history/history-index.ts';
-export {
-  type HistoryBlock,
-  type HistoryOptions,
-  type HistoryStart,
-  HistoryStore,
-  type SegmentReader,
-} from './history/history-store.ts';
+export type { HistoryBlock, HistoryOptions, HistoryStart, SegmentReader } from './history/history-model.ts';
+export { HistoryStore } from './history/history-store.ts';
 export { type PendingBlock, PendingBlocks } from './history/pending-blocks.ts';
+export type { PruneOptions, PruneResult } from './history/pruning.ts';
 export {
   type HistorySegment,
   type HistorySummary,

@@ -98,6 +98,13 @@ inline napi_value make_number(napi_env env, double x) {
   return value;
 }
 
+// Whether two arrays share no byte. Numbers that were checked must not be written while they are used.
+template <typename A, typename B>
+bool apart(Array<A> a, Array<B> b) {
+  const uintptr_t a_start = (uintptr_t)a.data, b_start = (uintptr_t)b.data;
+  return a.length == 0 || b.length == 0 || a_start + a.length * sizeof(A) <= b_start || b_start + b.length * sizeof(B) <= a_start;
+}
+
 // n + 1 ascending offsets, the last at most `limit`.
 inline bool ascending(Array<uint32_t> offsets, size_t n, size_t limit) {
   if (offsets.length != n + 1) return false;

@@ -101,7 +101,7 @@ napi_value sha256_ragged(napi_env env, napi_callback_info info) {
   const auto offsets = args.words(2);
   const auto out = args.bytes(3);
   const size_t n = out.length / 32;
-  args.require(prefix <= 255 && out.length % 32 == 0 && ascending(offsets, n, data.length));
+  args.require(prefix <= 255 && out.length % 32 == 0 && ascending(offsets, n, data.length) && apart(out, offsets));
   if (!args.ok()) return args.refuse("sha256Ragged");
   kernels(args).sha256.many((uint8_t)prefix, data.data, Ranges{offsets.data, 0, 0}, n, out.data);
   return nullptr;
@@ -153,9 +153,23 @@ napi_value ed25519_verify(napi_env env, napi_callback_info info) {
   const auto offsets = args.words(3);
   const auto verdicts = args.bytes(4);
   const size_t n = verdicts.length;
-  args.require(keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length));
+  args.require(keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length) && apart(verdicts, offsets));
   if (!args.ok()) return args.refuse("ed25519Verify");
   kernels(args).ed25519.verify(keys.data, signatures.data, messages.data, offsets.data, n, verdicts.data);
+  return nullptr;
+}
+
+// SHA-512(R || A || message) of each signature, 64 bytes each.
+napi_value ed25519_challenges(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 5);
+  const auto keys = args.bytes(0), signatures = args.bytes(1), messages = args.bytes(2);
+  const auto offsets = args.words(3);
+  const auto out = args.bytes(4);
+  const size_t n = out.length / 64;
+  args.require(out.length % 64 == 0 && keys.length == 32 * n && signatures.length == 64 * n && ascending(offsets, n, messages.length));
+  args.require(apart(out, offsets));
+  if (!args.ok()) return args.refuse("ed25519Challenges");
+  kernels(args).ed25519.challenges(keys.data, signatures.data, messages.data, offsets.data, n, out.data);
   return nullptr;
 }
 
@@ -207,7 +221,10 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
     set_function(env, result, "aesCbcDecrypt", aes_cbc_decrypt, d);
     set_function(env, result, "aesCbcEncryptMany", aes_cbc_encrypt_many, d);
   }
-  if (d->ed25519.path) set_function(env, result, "ed25519Verify", ed25519_verify, d);
+  if (d->ed25519.path) {
+    set_function(env, result, "ed25519Verify", ed25519_verify, d);
+    set_function(env, result, "ed25519Challenges", ed25519_challenges, d);
+  }
   if (d->crc32c.path) set_function(env, result, "crc32c", crc32c, d);
   set_function(env, result, "ripemd160Keys", ripemd160_keys, d);
   set_function(env, result, "tableRead", table_read, &d->table);

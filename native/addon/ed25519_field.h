@@ -1,10 +1,13 @@
 // Arithmetic modulo p = 2^255 - 19, eight independent elements side by side, one to a 64-bit lane.
 //
 // An element is five limbs of 51 bits. The 52-bit multiplier reads only the low 52 bits of a limb, so every element that is
-// multiplied must be *loose*: each limb below 2^51 + 2^16. Everything here returns loose elements and takes loose ones.
-//   mul, square: column sums stay below 15 * 2^52; folding the upper five columns down by 19 stays below 2^61; one pass of carries
-//                leaves limbs below 2^51 + 19 * 2^10 + 2^10.
-//   add, sub:    below 2^53 before one pass of carries, so below 2^51 + 2^7 after it. sub adds 2p first, whose limbs exceed a loose limb.
+// multiplied must be *loose*: each limb below 2^51 + 2^16; one factor may have limbs up to 2^52. A *wide* element is a product before its
+// carries: limbs below 2^59.5. Sums and differences of a few wide ones are carried once, which is cheaper than carrying each product.
+//   wide_mul, wide_square: limb 0 is the largest: one low half (below 2^52), and 19 times four low halves and five high ones counted twice (each
+//                below 2^50 + 2^17; below 2^51 + 2^17 with the larger factor): 125 * 2^52, or 172 * 2^52.
+//   wide_sub:    adds 2^9 p first, whose limbs exceed a wide limb: below 2^59.5 + 2^60.
+//   fe_carry:    takes limbs below 2^62 and leaves them below 2^51 + 19 * 2^11, which is loose.
+//   fe_add, fe_sub: of loose elements, carried. fe_sub adds 2p first, whose limbs exceed a loose limb.
 // Included inside CAIRN_TARGET_BEGIN. Source: Gueron and Krasnov, "Software implementation of modular exponentiation, using advanced
 // vector instructions" (the 52-bit method); the exponent chains are those of the curve25519 reference code.
 
@@ -24,7 +27,7 @@ CAIRN_INLINE Fe fe_small(uint64_t x) {
   return r;
 }
 
-// One pass of carries, the top one times 19 into the lowest limb. Limbs below 2^63.
+// One pass of carries, the top one times 19 into the lowest limb. Limbs below 2^62.
 CAIRN_INLINE Fe fe_carry(const Fe &x) {
   Fe r;
   const __m512i mask = limb_mask();
@@ -63,83 +66,160 @@ CAIRN_INLINE Fe fe_blend(__mmask8 mask, const Fe &a, const Fe &b) {
   return r;
 }
 
-// Ten columns of weight 2^(51 k) to an element.
-CAIRN_INLINE Fe fe_fold(const __m512i (&column)[10]) {
-  Fe r;
-  EACH_LIMB r.limb[i] = _mm512_add_epi64(column[i], _mm512_mullo_epi64(column[i + 5], splat(19)));
-  return fe_carry(r);
+// A product before its carries.
+struct Wide {
+  __m512i limb[5];
+};
+
+CAIRN_INLINE __m512i plus(__m512i x, __m512i y) { return _mm512_add_epi64(x, y); }
+CAIRN_INLINE __m512i twice(__m512i x) { return _mm512_add_epi64(x, x); }
+CAIRN_INLINE __m512i add_low(__m512i sum, __m512i x, __m512i y) { return _mm512_madd52lo_epu64(sum, x, y); }
+CAIRN_INLINE __m512i add_high(__m512i sum, __m512i x, __m512i y) { return _mm512_madd52hi_epu64(sum, x, y); }
+
+// 19 in every lane, of which the compiler does not know that it is 19: it would make shifts and additions of the multiplication, which is
+// a seventh slower.
+CAIRN_INLINE __m512i nineteen() {
+  __m512i x = splat(19);
+  __asm__("" : "+v"(x));
+  return x;
 }
 
-CAIRN_INLINE __m512i twice(__m512i x) { return _mm512_add_epi64(x, x); }
+// Ten columns of weight 2^(51 k) to an element.
+CAIRN_INLINE Wide wide_fold(const __m512i (&column)[10]) {
+  Wide r;
+  const __m512i factor = nineteen();
+  EACH_LIMB r.limb[i] = plus(column[i], _mm512_mullo_epi64(column[i + 5], factor));
+  return r;
+}
 
-// The high halves of products have weight 2^52 = 2 * 2^51, so they count twice in the next column.
-CAIRN_INLINE Fe fe_mul(const Fe &a, const Fe &b) {
-  __m512i low[10], high[10], column[10];
+// The high halves of products have weight 2^52 = 2 * 2^51, so they count twice in the next column: they are summed first, doubled, and the low
+// halves added on top. In row order neighbours are independent, so the chains of one column do not stall.
+CAIRN_INLINE Wide wide_mul(const Fe &a, const Fe &b) {
+  __m512i c[10];
 #pragma GCC unroll 10
-  for (int k = 0; k < 10; k++) low[k] = high[k] = _mm512_setzero_si512();
+  for (int k = 0; k < 10; k++) c[k] = _mm512_setzero_si512();
 #pragma GCC unroll 5
   for (int i = 0; i < 5; i++)
 #pragma GCC unroll 5
-    for (int j = 0; j < 5; j++) {
-      low[i + j] = _mm512_madd52lo_epu64(low[i + j], a.limb[i], b.limb[j]);
-      high[i + j + 1] = _mm512_madd52hi_epu64(high[i + j + 1], a.limb[i], b.limb[j]);
-    }
-#pragma GCC unroll 10
-  for (int k = 0; k < 10; k++) column[k] = _mm512_add_epi64(low[k], twice(high[k]));
-  return fe_fold(column);
+    for (int j = 0; j < 5; j++) c[i + j + 1] = add_high(c[i + j + 1], a.limb[i], b.limb[j]);
+#pragma GCC unroll 9
+  for (int k = 1; k < 10; k++) c[k] = twice(c[k]);
+#pragma GCC unroll 5
+  for (int i = 0; i < 5; i++)
+#pragma GCC unroll 5
+    for (int j = 0; j < 5; j++) c[i + j] = add_low(c[i + j], a.limb[i], b.limb[j]);
+  return wide_fold(c);
 }
 
-CAIRN_INLINE Fe fe_square(const Fe &a) {
-  // Products of different limbs are added once and counted twice.
-  __m512i same_low[10], same_high[10], cross_low[10], cross_high[10], column[10];
+// Products of different limbs are added once and counted twice: column = a_i a_i low + 2 (cross low + a_i a_i high + 2 cross high).
+CAIRN_INLINE Wide wide_square(const Fe &x) {
+  const __m512i(&a)[5] = x.limb;
+  __m512i c[10];
 #pragma GCC unroll 10
-  for (int k = 0; k < 10; k++) same_low[k] = same_high[k] = cross_low[k] = cross_high[k] = _mm512_setzero_si512();
+  for (int k = 0; k < 10; k++) c[k] = _mm512_setzero_si512();
+#pragma GCC unroll 4
+  for (int gap = 4; gap > 0; gap--)
+#pragma GCC unroll 4
+    for (int i = 0; i + gap < 5; i++) c[2 * i + gap + 1] = add_high(c[2 * i + gap + 1], a[i], a[i + gap]);
+#pragma GCC unroll 7
+  for (int k = 2; k < 9; k++) c[k] = twice(c[k]);
 #pragma GCC unroll 5
-  for (int i = 0; i < 5; i++) {
-    same_low[2 * i] = _mm512_madd52lo_epu64(same_low[2 * i], a.limb[i], a.limb[i]);
-    same_high[2 * i + 1] = _mm512_madd52hi_epu64(same_high[2 * i + 1], a.limb[i], a.limb[i]);
+  for (int i = 0; i < 5; i++) c[2 * i + 1] = add_high(c[2 * i + 1], a[i], a[i]);
+#pragma GCC unroll 4
+  for (int gap = 4; gap > 0; gap--)
+#pragma GCC unroll 4
+    for (int i = 0; i + gap < 5; i++) c[2 * i + gap] = add_low(c[2 * i + gap], a[i], a[i + gap]);
+#pragma GCC unroll 9
+  for (int k = 1; k < 10; k++) c[k] = twice(c[k]);
 #pragma GCC unroll 5
-    for (int j = i + 1; j < 5; j++) {
-      cross_low[i + j] = _mm512_madd52lo_epu64(cross_low[i + j], a.limb[i], a.limb[j]);
-      cross_high[i + j + 1] = _mm512_madd52hi_epu64(cross_high[i + j + 1], a.limb[i], a.limb[j]);
-    }
-  }
-#pragma GCC unroll 10
-  for (int k = 0; k < 10; k++) {
-    const __m512i doubled = _mm512_add_epi64(_mm512_add_epi64(cross_low[k], same_high[k]), twice(cross_high[k]));
-    column[k] = _mm512_add_epi64(same_low[k], twice(doubled));
-  }
-  return fe_fold(column);
+  for (int i = 0; i < 5; i++) c[2 * i] = add_low(c[2 * i], a[i], a[i]);
+  return wide_fold(c);
 }
+
+CAIRN_INLINE Wide wide_add(const Wide &a, const Wide &b) {
+  Wide r;
+  EACH_LIMB r.limb[i] = plus(a.limb[i], b.limb[i]);
+  return r;
+}
+
+// 2^9 p, limb by limb.
+CAIRN_INLINE __m512i bias(int i) { return splat((i == 0 ? (1ull << 51) - 19 : (1ull << 51) - 1) << 9); }
+
+CAIRN_INLINE Wide wide_sub(const Wide &a, const Wide &b) {
+  Wide r;
+  EACH_LIMB r.limb[i] = _mm512_sub_epi64(plus(a.limb[i], bias(i)), b.limb[i]);
+  return r;
+}
+
+CAIRN_INLINE Fe fe_narrow(const Wide &x) {
+  Fe r;
+  EACH_LIMB r.limb[i] = x.limb[i];
+  return fe_carry(r);
+}
+
+CAIRN_INLINE Fe fe_mul(const Fe &a, const Fe &b) { return fe_narrow(wide_mul(a, b)); }
+CAIRN_INLINE Fe fe_square(const Fe &a) { return fe_narrow(wide_square(a)); }
 
 CAIRN_INLINE Fe fe_square_times(Fe x, int count) {
   for (int n = 0; n < count; n++) x = fe_square(x);
   return x;
 }
 
-// x^(2^250 - 1), and x^11 on the way.
-static __attribute__((noinline)) Fe fe_power_250(const Fe &x, Fe *eleven) {
-  const Fe x2 = fe_square(x), x9 = fe_mul(fe_square_times(x2, 2), x), x11 = fe_mul(x9, x2);
-  const Fe p5 = fe_mul(fe_square(x11), x9);  // 2^5 - 1
-  const Fe p10 = fe_mul(fe_square_times(p5, 5), p5), p20 = fe_mul(fe_square_times(p10, 10), p10);
-  const Fe p40 = fe_mul(fe_square_times(p20, 20), p20), p50 = fe_mul(fe_square_times(p40, 10), p10);
-  const Fe p100 = fe_mul(fe_square_times(p50, 50), p50), p200 = fe_mul(fe_square_times(p100, 100), p100);
-  *eleven = x11;
-  return fe_mul(fe_square_times(p200, 50), p50);
+// N independent powers at a time: a squaring waits for the one before it, and the others fill the gap.
+template <int N>
+struct Fes {
+  Fe of[N];
+};
+
+// x = x^(2^times) * y.
+template <int N>
+static __attribute__((noinline)) void fes_square_mul(Fes<N> &x, int times, const Fes<N> &y) {
+  for (int n = 0; n < times; n++)
+#pragma GCC unroll 1
+    for (int g = 0; g < N; g++) x.of[g] = fe_square(x.of[g]);
+#pragma GCC unroll 1
+  for (int g = 0; g < N; g++) x.of[g] = fe_mul(x.of[g], y.of[g]);
+}
+
+// x^(2^250 - 1) in place, and x^11 on the way.
+template <int N>
+static void fes_power_250(Fes<N> &x, Fes<N> &eleven) {
+  Fes<N> x9 = x, p5, p10, p20, p50, p100;
+  for (int g = 0; g < N; g++) {
+    const Fe x2 = fe_square(x.of[g]);
+    x9.of[g] = fe_mul(fe_square_times(x2, 2), x.of[g]);
+    eleven.of[g] = fe_mul(x9.of[g], x2);
+  }
+  x = eleven;
+  fes_square_mul(x, 1, x9);  // 2^5 - 1
+  p5 = x;
+  fes_square_mul(x, 5, p5);
+  p10 = x;
+  fes_square_mul(x, 10, p10);
+  p20 = x;
+  fes_square_mul(x, 20, p20);  // 2^40 - 1
+  fes_square_mul(x, 10, p10);
+  p50 = x;
+  fes_square_mul(x, 50, p50);
+  p100 = x;
+  fes_square_mul(x, 100, p100);  // 2^200 - 1
+  fes_square_mul(x, 50, p50);
 }
 
 // x^(p - 2) = 1 / x; 0 for 0.
 static inline Fe fe_invert(const Fe &x) {
-  Fe eleven;
-  const Fe power = fe_power_250(x, &eleven);
-  return fe_mul(fe_square_times(power, 5), eleven);
+  Fes<1> power = {{x}}, eleven;
+  fes_power_250(power, eleven);
+  return fe_mul(fe_square_times(power.of[0], 5), eleven.of[0]);
 }
 
-// x^((p - 5) / 8).
-static inline Fe fe_power_p58(const Fe &x) {
-  Fe eleven;
-  const Fe power = fe_power_250(x, &eleven);
-  return fe_mul(fe_square_times(power, 2), x);
+// x^((p - 5) / 8), each.
+template <int N>
+static void fes_power_p58(Fes<N> &x) {
+  const Fes<N> first = x;
+  Fes<N> eleven;
+  fes_power_250(x, eleven);
+  fes_square_mul(x, 2, first);
 }
 
 // The one representative below p.

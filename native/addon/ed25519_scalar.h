@@ -67,24 +67,25 @@ inline Words4 reduce(const uint64_t (&x)[8]) {
   return {{r[0], r[1], r[2], r[3]}};
 }
 
-// Signed digits of 4 bits, -8 .. 7, lowest first; the scalar is below 2^253.
-inline void digits4(const Words4 &scalar, int8_t (&out)[64]) {
-  int carry = 0;
-  for (int i = 0; i < 64; i++) {
-    const int digit = (int)(scalar.word[i / 16] >> (4 * (i % 16)) & 15) + carry;
-    carry = digit >= 8;
-    out[i] = (int8_t)(digit - 16 * carry);
-  }
+// The constant with the highest bit of every digit of BITS bits set. Digit i of scalar + this, less 2^(BITS - 1), is the scalar's signed digit i,
+// in -2^(BITS - 1) .. 2^(BITS - 1) - 1: no carries are passed from digit to digit. Scalars below 2^253, so the sum stays below 2^256.
+template <int BITS>
+constexpr uint64_t digit_signs() {
+  uint64_t word = 0;
+  for (int bit = BITS - 1; bit < 64; bit += BITS) word |= 1ull << bit;
+  return word;
 }
 
-// Signed digits of 8 bits, -128 .. 127, lowest first.
-inline void digits8(const Words4 &scalar, int16_t (&out)[32]) {
-  int carry = 0;
-  for (int i = 0; i < 32; i++) {
-    const int digit = (int)(scalar.word[i / 8] >> (8 * (i % 8)) & 255) + carry;
-    carry = digit >= 128;
-    out[i] = (int16_t)(digit - 256 * carry);
+// a + word * (1 + 2^64 + 2^128 + 2^192) modulo 2^256.
+inline Words4 add_to_each_word(const Words4 &a, uint64_t word) {
+  Words4 r;
+  uint64_t carry = 0;
+  for (int i = 0; i < 4; i++) {
+    const uint128 sum = (uint128)a.word[i] + word + carry;
+    r.word[i] = (uint64_t)sum;
+    carry = (uint64_t)(sum >> 64);
   }
+  return r;
 }
 
 constexpr uint64_t P[4] = {0xffffffffffffffed, 0xffffffffffffffff, 0xffffffffffffffff, 0x7fffffffffffffff};

@@ -51,6 +51,8 @@ struct Ed25519Kernel {
   // Message i is messages[offsets[i] .. offsets[i + 1]).
   void (*verify)(const uint8_t *keys, const uint8_t *signatures, const uint8_t *messages, const uint32_t *offsets, size_t n,
                  uint8_t *verdicts);
+  // SHA-512(R || A || message) of each: the first part of verification, for tests and the bench. out: n * 64.
+  void (*challenges)(const uint8_t *keys, const uint8_t *signatures, const uint8_t *messages, const uint32_t *offsets, size_t n, uint8_t *out);
 };
 
 enum class TableStatus { ok, full, corrupt };

@@ -21,6 +21,7 @@ constexpr Loop LOOPS[] = {
     {"aesCbc", CPU_AES, limit_aes_cbc},
     {"aesCbc32", CPU_VAES, limit_aes_cbc_32},
     {"aesDecrypt", CPU_AES, limit_aes_decrypt},
+    {"sha512Blocks", CPU_AVX512, limit_sha512_blocks},
     {"ed25519Field", CPU_IFMA, limit_ed25519_field},
     {"randomRead", 0, limit_random_read},
     {"randomUpdate", 0, limit_random_update},

@@ -13,6 +13,8 @@ uint64_t limit_sha256_pairs(uint64_t pairs, uint8_t *memory, size_t size);
 uint64_t limit_aes_cbc(uint64_t bytes, uint8_t *memory, size_t size);
 uint64_t limit_aes_cbc_32(uint64_t bytes, uint8_t *memory, size_t size);
 uint64_t limit_aes_decrypt(uint64_t bytes, uint8_t *memory, size_t size);
+// Compressions of two blocks a message, eight messages side by side.
+uint64_t limit_sha512_blocks(uint64_t messages, uint8_t *memory, size_t size);
 // The field multiplications of one verification each, eight at a time.
 uint64_t limit_ed25519_field(uint64_t signatures, uint8_t *memory, size_t size);
 // Random slots of 32 bytes of `memory`, prefetched 32 ahead: read; read and written.

@@ -16,6 +16,7 @@ import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
 import { reviveCommand } from './commands/revive.ts';
+import { soundnessCommand } from './commands/soundness.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   program.addCommand(timestampCommand());
   program.addCommand(syncCommand());
   program.addCommand(benchCommand());
+  program.addCommand(soundnessCommand());
   for (const command of [verifyCommand(), inspectCommand(), rebuildCommand()]) program.addCommand(command);
   return program;
 }

@@ -8,8 +8,10 @@ export type Hasher = Pick<Kernels, 'sha256'>;
 
 const ascii = new TextEncoder();
 
-/** Tag of a block's hash: SHA-256(tag || header bytes before the signature). */
+/** Tag of a block's hash: SHA-256(tag || header bytes, the signature included). */
 export const BLOCK_TAG: Uint8Array = ascii.encode('cairn/block/1');
+/** Tag in front of what a leader signs: the header's bytes before the signature. */
+export const HEADER_TAG: Uint8Array = ascii.encode('cairn/header/1');
 /** Tag in front of a vote's signed bytes. */
 export const VOTE_TAG: Uint8Array = ascii.encode('cairn/vote/1');
 

@@ -1,5 +1,8 @@
 /**
- * Block headers, 336 bytes. The block's hash is SHA-256('cairn/block/1' || bytes 0..271); the leader signs that hash.
+ * Block headers, 336 bytes. The leader signs 'cairn/header/1' || bytes 0..271; the block's hash is SHA-256('cairn/block/1' || bytes 0..335).
+ *
+ * Invariant: one hash, one string of bytes. The signature is under the hash because a key's owner can sign one message in many valid ways, and
+ * whoever holds another signature under the same hash would hold another history, and other segment roots.
  *
  * | offset | bytes | field |
  * |---|---|---|
@@ -23,7 +26,15 @@ import { height, pohCount, publicKey, signature, slot } from '../../native/index
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
-import { BLOCK_TAG, beforeSignature, type Hasher, SIGNATURE_SIZE_BYTES, taggedHash } from './domain.ts';
+import {
+  BLOCK_TAG,
+  beforeSignature,
+  type Hasher,
+  HEADER_TAG,
+  SIGNATURE_SIZE_BYTES,
+  tagged,
+  taggedHash,
+} from './domain.ts';
 import type { BlockHeader, BlockHeaderDraft } from './model.ts';
 import { readHash } from './payload.ts';
 import type { SigningKey } from './signing.ts';
@@ -59,9 +70,13 @@ export function encodeHeader(fields: Omit<BlockHeader, 'bytes' | 'hash'>): Uint8
 export function signHeader(hasher: Hasher, draft: BlockHeaderDraft, key: SigningKey): BlockHeader {
   const unsigned = signature(new Uint8Array(SIGNATURE_SIZE_BYTES));
   const bytes = encodeHeader({ ...draft, leader: key.publicKey, signature: unsigned });
-  const hash = taggedHash(hasher, BLOCK_TAG, beforeSignature(bytes));
-  bytes.set(key.sign(hash), bytes.length - SIGNATURE_SIZE_BYTES);
+  bytes.set(key.sign(headerMessage(bytes)), bytes.length - SIGNATURE_SIZE_BYTES);
   return decodeHeader(hasher, bytes);
+}
+
+/** What a header's leader signs. @param bytes the whole header, signed or not */
+export function headerMessage(bytes: Uint8Array): Uint8Array {
+  return tagged(HEADER_TAG, beforeSignature(bytes));
 }
 
 /** Decodes exactly one header (views of `bytes`) and computes its hash; does not check its signature. @throws CodecError */
@@ -93,7 +108,7 @@ export function readHeader(hasher: Hasher, reader: ByteReader): BlockHeader {
     segmentsRoot: readHash(reader, 'header.segmentsRoot'),
     leader: publicKey(reader.take(32, 'header.leader')),
   };
-  const hash = taggedHash(hasher, BLOCK_TAG, reader.since(start));
   const signed = signature(reader.take(SIGNATURE_SIZE_BYTES, 'header.signature'));
-  return { ...fields, signature: signed, bytes: reader.since(start), hash };
+  const bytes = reader.since(start);
+  return { ...fields, signature: signed, bytes, hash: taggedHash(hasher, BLOCK_TAG, bytes) };
 }

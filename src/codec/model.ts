@@ -181,10 +181,10 @@ export interface BlockHeaderDraft {
 /** A block's signed header. */
 export interface BlockHeader extends BlockHeaderDraft {
   readonly leader: PublicKey;
-  /** Over the block's hash. */
+  /** The leader's, over all fields before it. */
   readonly signature: Signature;
   readonly bytes: Uint8Array;
-  /** SHA-256 over a domain tag and the header's bytes without the signature. */
+  /** SHA-256 over a domain tag and all of the header's bytes: one hash, one string of bytes. */
   readonly hash: Hash;
 }
 

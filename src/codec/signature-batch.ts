@@ -5,6 +5,7 @@
  */
 import type { PublicKey, Signature } from '../../native/index.ts';
 import { beforeSignature } from './domain.ts';
+import { headerMessage } from './header.ts';
 import type { BlockHeader, PohPacket, Transaction, Vote } from './model.ts';
 import { signedBytes } from './transaction.ts';
 import { voteMessage } from './vote.ts';
@@ -54,9 +55,9 @@ export function voteSignature(vote: Vote): SignedMessage {
   return { publicKey: vote.voter, signature: vote.signature, message: voteMessage(vote) };
 }
 
-/** What a block's leader signed: the block's hash. */
+/** What a block's leader signed. */
 export function headerSignature(header: BlockHeader): SignedMessage {
-  return { publicKey: header.leader, signature: header.signature, message: header.hash };
+  return { publicKey: header.leader, signature: header.signature, message: headerMessage(header.bytes) };
 }
 
 /** What the leader who sent a PoH packet signed. @param leader whom the receiver expects */

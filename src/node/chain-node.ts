@@ -21,11 +21,13 @@ import { startConsensus } from './chain/consensus-start.ts';
 import type { ChainParts } from './chain-parts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { FinalityLog } from './finality-log.ts';
+import type { HistoryKeeping } from './history/history-keeping.ts';
+import { HistoryPruner } from './history/history-pruner.ts';
 import type { Logger } from './log.ts';
 import { Mempool } from './mempool.ts';
-import { OwnTransactions } from './own-transactions.ts';
 import { Producer } from './producer.ts';
-import { ProofChecker } from './proof-checks/proof-checker.ts';
+import { openProofChecker } from './proof-checks/open-proof-checker.ts';
+import type { ProofChecker } from './proof-checks/proof-checker.ts';
 import { peerKeyMessage, type StatusMessage } from './protocols.ts';
 import { BlockSource } from './relay/block-source.ts';
 import { Peers } from './relay/peers.ts';
@@ -44,6 +46,8 @@ const MEMPOOL_TRANSACTIONS_MAX = 200_000;
 const SIGNATURES_KEPT = 100_000;
 /** How often storage proofs are looked for. */
 const PROOF_LOOK_INTERVAL_MS = 500;
+/** How often old history is looked for. */
+const PRUNE_INTERVAL_MS = 2_000;
 
 export interface ChainNodeOptions {
   readonly role: 'validator' | 'archive';
@@ -52,6 +56,8 @@ export interface ChainNodeOptions {
   /** The validator's key; null for an archive. */
   readonly key: SigningKey | null;
   readonly dataDirectory: string;
+  /** Everything is kept unless given. */
+  readonly history?: HistoryKeeping;
   readonly bootstrap: readonly string[];
   readonly kernels: Kernels;
   readonly transport: Transport;
@@ -86,6 +92,7 @@ export class ChainNode implements ChainParts {
   readonly poh: PohService | null;
   readonly producer: Producer | null;
   readonly proofs: ProofChecker | null;
+  readonly pruner: HistoryPruner | null;
   readonly api: ChainApi;
   readonly consensus: () => ConsensusState = () => this.#state;
   readonly #options: ChainNodeOptions;
@@ -154,7 +161,8 @@ export class ChainNode implements ChainParts {
         ? null
         : startPohThread({ parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs, onFatal });
     this.producer = this.#newProducer();
-    this.proofs = this.#newProofChecker();
+    this.proofs = openProofChecker(this, check.verifier, options.log);
+    this.pruner = this.#newPruner();
     this.api = new ChainApi(this);
   }
 
@@ -177,6 +185,7 @@ export class ChainNode implements ChainParts {
     this.submissions.start();
     if (this.proofs !== null)
       this.#timers.push(setInterval(() => void this.proofs?.look(this.tree.root), PROOF_LOOK_INTERVAL_MS));
+    if (this.pruner !== null) this.#timers.push(setInterval(() => void this.pruner?.look(), PRUNE_INTERVAL_MS));
     this.#feed({ kind: 'wake' });
   }
 
@@ -195,6 +204,7 @@ export class ChainNode implements ChainParts {
     await this.#driver.idle();
     await this.#check.verifier.stop();
     await this.effects.idle();
+    await this.pruner?.stop();
     await this.store.close();
   }
 
@@ -327,26 +337,11 @@ export class ChainNode implements ChainParts {
     });
   }
 
-  #newProofChecker(): ProofChecker | null {
-    const { key, store, genesis, rules } = this;
-    const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
-    if (key === null || index < 0) return null;
-    const own = new OwnTransactions({
-      kernels: this.kernels,
-      key,
-      minimumFee: rules.minimumFee,
-      counterStart: BigInt(Date.now()) << 20n,
-      finalHead: () => this.tree.root.header,
-      submit: (transaction) => this.submissions.submitOwn(transaction),
-    });
-    return new ProofChecker({
-      genesis,
-      rules,
-      verifier: this.#check.verifier,
-      index,
-      segment: (at) => store.segment(at),
-      send: (payload) => own.send(payload),
-      log: this.#options.log,
-    });
+  #newPruner(): HistoryPruner | null {
+    const { history: keeping, log } = this.#options;
+    if (keeping === undefined || keeping.mode === 'archive') return null;
+    const { store, rules, tree } = this;
+    const onFatal = (error: Error): void => this.#fail(error);
+    return new HistoryPruner({ store, keeping, rules, final: () => tree.root, log, onFatal });
   }
 }

@@ -9,6 +9,7 @@ import type { BlockTree } from './chain/block-tree.ts';
 import type { ChainStore } from './chain/chain-store.ts';
 import type { ConsensusEffects } from './chain/consensus-effects.ts';
 import type { FinalityLog } from './finality-log.ts';
+import type { HistoryPruner } from './history/history-pruner.ts';
 import type { Mempool } from './mempool.ts';
 import type { Producer } from './producer.ts';
 import type { ProofChecker } from './proof-checks/proof-checker.ts';
@@ -41,6 +42,8 @@ export interface ChainParts {
   readonly poh: PohService | null;
   readonly producer: Producer | null;
   readonly proofs: ProofChecker | null;
+  /** Null for a node that keeps everything. */
+  readonly pruner: HistoryPruner | null;
   readonly consensus: () => ConsensusState;
   /** Last target slot voted for, by the voter's map key. */
   readonly votesSeen: ReadonlyMap<string, number>;

@@ -36,6 +36,15 @@ export class ConfigError extends Error {
 
 export type NodeConfigRole = 'validator' | 'archive' | 'replicator';
 
+/** How much history a validator keeps; what is left out has its default (node/history/history-keeping.ts). */
+export interface HistoryConfig {
+  readonly mode: 'pruned' | 'archive';
+  /** Bodies deeper than this below the last final block may go. */
+  readonly depthBlocks?: number | undefined;
+  /** Proven replicas of a segment that the ledger must show before it goes. */
+  readonly replicasBeforePruning?: number | undefined;
+}
+
 /** A checked configuration, defaults filled in. */
 export interface NodeConfig {
   readonly role: NodeConfigRole;
@@ -56,6 +65,8 @@ export interface NodeConfig {
     | { readonly capacityBytes: number; readonly segments?: readonly number[] | undefined }
     | undefined;
   readonly archive?: Record<string, never> | undefined;
+  /** Absent: a validator prunes, an archive keeps everything. */
+  readonly history?: HistoryConfig | undefined;
   /** Only for tests and demonstrations: lets a control call damage a replica. */
   readonly faults?: { readonly corruptByte: boolean } | undefined;
 }
@@ -66,6 +77,16 @@ const port = z
   .int('must be a whole number')
   .min(0, 'must be 0 (any free port) or more')
   .max(65_535, 'must be at most 65535');
+
+const history = z.strictObject({
+  mode: z.enum(['pruned', 'archive'], 'must be "pruned" or "archive"'),
+  depthBlocks: z.int('must be a whole number').min(1, 'must be 1 or more').optional(),
+  replicasBeforePruning: z
+    .int('must be a whole number')
+    .min(0, 'must be 0 (prune without replicas) or more')
+    .max(1024, 'must be at most 1024')
+    .optional(),
+});
 
 const schema: z.ZodType<NodeConfig> = z
   .strictObject({
@@ -106,6 +127,8 @@ const schema: z.ZodType<NodeConfig> = z
       })
       .optional(),
     archive: z.strictObject({}).optional(),
+    // "pruned" alone is short for { "mode": "pruned" }.
+    history: z.preprocess((value) => (typeof value === 'string' ? { mode: value } : value), history.optional()),
     faults: z.strictObject({ corruptByte: z.boolean().default(false) }).optional(),
   })
   .superRefine((config, context) => {
@@ -117,6 +140,10 @@ const schema: z.ZodType<NodeConfig> = z
       problem('replicator', 'is needed by a replicator: { "capacityBytes": ... }');
     if (config.role !== 'replicator' && config.replicator !== undefined)
       problem('replicator', `makes no sense for a ${config.role}; leave it out`);
+    if (config.role !== 'validator' && config.history?.mode === 'pruned')
+      problem('history', `"pruned" is for validators; an archive keeps everything and a replicator keeps replicas`);
+    if (config.history?.mode === 'archive' && Object.keys(config.history).length > 1)
+      problem('history', '"archive" keeps everything: leave out depthBlocks and replicasBeforePruning');
     if (config.role !== 'replicator' && config.faults?.corruptByte === true)
       problem('faults', 'corruptByte is for replicators only');
   });

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import type { Address, PublicKey } from '../../native/index.ts';
 import { encodeBase58, formatAddress, signingKey } from '../codec/index.ts';
 import { genesisFrom } from '../ledger/index.ts';
-import type { NodeConfig, NodeConfigRole } from './config.ts';
+import type { HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
 import { freshSeed, writeKeyFile } from './key-file.ts';
 
 export type InitErrorCode = 'not-empty' | 'bad-count';
@@ -97,6 +97,8 @@ export interface InitOptions {
   /** TCP port of the n-th node's RPC; 0: any. */
   readonly rpcPort: (index: number) => number;
   readonly replicatorCapacityBytes: number;
+  /** What validators keep of history; pruned with the defaults unless given. Archives keep all. */
+  readonly validatorHistory?: HistoryConfig;
   /** Lets the devnet tell replicators to corrupt a byte. */
   readonly faults?: boolean;
   readonly logLevel?: NodeConfig['log']['level'];
@@ -251,9 +253,14 @@ function nodeConfig(
     bootstrap,
     rpc: { host: '127.0.0.1', port: options.rpcPort(index) },
     log: { level: options.logLevel ?? 'info' },
+    ...(isReplicator ? {} : { history: historyOf(options, node.role) }),
     ...(isReplicator ? { replicator: { capacityBytes: options.replicatorCapacityBytes } } : {}),
     ...(isReplicator && options.faults === true ? { faults: { corruptByte: true } } : {}),
   };
+}
+
+function historyOf({ validatorHistory }: InitOptions, role: NodeConfigRole): HistoryConfig {
+  return role === 'archive' ? { mode: 'archive' } : (validatorHistory ?? { mode: 'pruned' });
 }
 
 function genesisText(options: InitOptions, nodes: readonly InitializedNode[]): string {

@@ -20,6 +20,7 @@ import type { Answer, NodeHealth } from '../rpc/node-api.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { ChainNode } from './chain-node.ts';
 import { ConfigError, type NodeConfig } from './config.ts';
+import { historyKeeping } from './history/history-keeping.ts';
 import { readSeed } from './key-file.ts';
 import { createLogger, type Logger } from './log.ts';
 import { chainMetrics } from './metrics.ts';
@@ -140,6 +141,7 @@ async function openChainNode(context: RoleContext, key: SigningKey | null): Prom
     genesis,
     key,
     dataDirectory: config.dataDirectory,
+    history: historyKeeping(config.role, config.history, genesis, config.genesis),
     bootstrap: config.bootstrap,
     kernels,
     transport,

@@ -76,6 +76,11 @@ export class ReadClient {
     return numberOf({ result: await this.read('getBlockHeight', [config(options)], options) }, 'result');
   }
 
+  /** Slot of the first block that the node can give. */
+  async firstAvailableBlock(): Promise<number> {
+    return numberOf({ result: await this.read('getFirstAvailableBlock', []) }, 'result');
+  }
+
   async balance(address: AddressLike, options: ReadOptions = {}): Promise<bigint> {
     const params = [addressText(address), config(options)];
     return amountOf(asObject(await this.read('getBalance', params, options), 'getBalance'), 'value');

@@ -214,15 +214,30 @@ export interface NodeStatus {
   readonly blocks: { readonly produced: number; readonly received: number; readonly refused: number };
   /** From a block's first sight here to its finality, over the last blocks; null before there are any. */
   readonly finalityMs: { readonly p50: number; readonly p99: number } | null;
-  readonly history: {
-    readonly startHeight: Height;
-    readonly lengthBytes: number;
-    readonly segmentSizeBytes: number;
-    readonly segments: number;
-  };
+  readonly history: HistoryStatus;
   readonly replication: ReplicationTotals;
   /** Set while this node is catching up or fast-syncing. */
   readonly sync: { readonly fromHeight: Height; readonly targetHeight: Height; readonly bytes: number } | null;
+}
+
+/** The history stream, and what of it this node still keeps. */
+export interface HistoryStatus {
+  /** `pruned`: old bodies go once enough replicas of their segment are proven. */
+  readonly mode: 'archive' | 'pruned';
+  /** First block kept, and the first segment of which bytes are. */
+  readonly startHeight: Height;
+  readonly firstSegment: number;
+  /** Bytes of the whole stream, of what is kept here, and of what pruning took away here. */
+  readonly lengthBytes: number;
+  readonly keptBytes: number;
+  readonly prunedBytes: number;
+  readonly segmentSizeBytes: number;
+  /** Completed segments. */
+  readonly segments: number;
+  /** Segments kept only because the ledger shows too few proven replicas of the first of them. */
+  readonly waitingSegments: number;
+  /** Segments not kept here of which the ledger now shows fewer proven replicas than it took to let them go. */
+  readonly segmentsAtRisk: number;
 }
 
 /** Sums over the ledger's replication records, and this node's own verification work. */
@@ -305,7 +320,9 @@ export interface NodeApi {
   transactionStatuses(ids: readonly Hash[]): Answer<TransactionStatuses>;
   /** A finalized transaction; null when there is none. */
   transaction(id: Hash): Answer<TransactionLocation | null>;
-  /** A finalized block. Throws `not-found` or `not-available`. A slot without a block is `not-found`. */
+  /** Slot of the first block that `block` can answer; 0 while there is none. */
+  firstAvailableSlot(): Answer<Slot>;
+  /** A finalized block. Throws `not-found` or `not-available` (before the first one kept). A slot without a block is `not-found`. */
   block(where: BlockSelector): Answer<Block>;
   /** A finalized block's exact bytes. Throws as `block`. */
   blockBytes(height: Height): Answer<Uint8Array>;

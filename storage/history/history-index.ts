@@ -2,19 +2,20 @@
  * The index over history, in lmdb with msgpackr values: where each block lies, and which block a hash or a transaction is in.
  *
  * Owns: one lmdb environment. Databases:
- *   about         'history' -> { format, segmentSizeBytes, leafSizeBytes, startHeight, startOffset, startCrc }
+ *   about         'history' -> { format, segmentSizeBytes, leafSizeBytes, startHeight, startOffset, startCrc, prunedBytes? }
  *   blocks        height -> [slot, hash, offset, sizeBytes, crc]   (offset and size of the framed block in the stream)
  *   hashes        block hash -> height
  *   transactions  transaction id -> [height, entry, index]
  *   segments      segment -> root
  *
- * Invariant: a block and all its keys are one lmdb transaction, synced before `add` resolves.
+ * Invariants: a block and all its keys are one lmdb transaction, synced before `add` resolves; so are the blocks that `drop` takes out and the start
+ * behind them. Blocks are those from `startHeight` on, without a gap.
  */
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Hash } from '../../native/index.ts';
 import { hash as hashOf } from '../../native/index.ts';
 
-/** Facts fixed when the history was made. */
+/** What the history is; its start moves when it is pruned. */
 export interface HistoryFacts {
   readonly format: 1;
   readonly segmentSizeBytes: number;
@@ -23,8 +24,17 @@ export interface HistoryFacts {
   readonly startHeight: number;
   /** Byte of the stream at which that block begins. */
   readonly startOffset: number;
-  /** CRC-32C of the stream's bytes from the segment border before `startOffset` up to it. */
+  /** CRC-32C of the stream's bytes from the segment border before `startOffset` up to it; means nothing once that segment is complete. */
   readonly startCrc: number;
+  /** Bytes of the stream taken away by pruning since the history was made. */
+  readonly prunedBytes?: number;
+}
+
+/** A block to be taken out, with the ids (32 bytes) of its transactions. */
+export interface DroppedBlock {
+  readonly height: number;
+  readonly hash: Hash;
+  readonly transactionIds: readonly Uint8Array[];
 }
 
 /** Where a block is. */
@@ -107,6 +117,23 @@ export class HistoryIndex {
       this.#hashes.put(asKey(block.hash), block.height);
       for (const { id, entry, index } of transactions) this.#transactions.put(asKey(id), [block.height, entry, index]);
       for (const [index, root] of segmentRoots.entries()) this.#segments.put(firstSegment + index, root);
+    });
+  }
+
+  /** Replaces the facts and takes out blocks, those before the new start; durable when resolved. A later block's transaction of equal id stays. */
+  async drop(facts: HistoryFacts, blocks: readonly DroppedBlock[]): Promise<void> {
+    const ids: Buffer[] = [];
+    for (const { transactionIds } of blocks)
+      for (const id of transactionIds) if ((this.transaction(id)?.height ?? 0) < facts.startHeight) ids.push(asKey(id));
+    // In the order of the tree: neighbours share its pages.
+    ids.sort(Buffer.compare);
+    await this.#root.batch(() => {
+      this.#about.put('history', facts);
+      for (const { height, hash } of blocks) {
+        this.#blocks.remove(height);
+        this.#hashes.remove(asKey(hash));
+      }
+      for (const id of ids) this.#transactions.remove(id);
     });
   }
 

@@ -4,64 +4,30 @@
  * Owns: a folder with `stream/` (stream-files.ts), `index/` (lmdb) and a lock file.
  *
  * Invariants
- * - `append` resolves when the block's bytes and then its index entries are synced. So the index never points past what is on disk;
- *   bytes behind its last block were never acknowledged, and opening cuts them.
- * - Heights are contiguous from `startHeight`. The held stream begins on a segment border.
+ * - `append` resolves when the block's bytes and then its index entries are synced; `prune` takes index entries out, synced, and then the bytes. So the
+ *   index never points at what is not on disk; bytes before its first and behind its last block are taken away by opening.
+ * - Heights are contiguous from `startHeight`, which only pruning moves. The held stream begins on a segment border.
  * - A block is given out only with the checksum it was stored with; the cursor is rebuilt from checked bytes.
  * - After a failed write or sync nothing more is taken until the store is opened again.
  */
-import {
-  type Hash,
-  type Height,
-  hash as hashOf,
-  height as heightOf,
-  type Kernels,
-  type Slot,
-} from '../../native/index.ts';
-import { assertInvariant, CorruptionError, StorageError } from '../errors.ts';
+import { type Hash, type Height, hash as hashOf, height as heightOf, type Kernels } from '../../native/index.ts';
+import { assertInvariant, PrunedError, StorageError } from '../errors.ts';
 import { diskFiles } from '../files/disk-files.ts';
-import { type FileLock, type Files, FilesError, makeDurableDirectory } from '../files/files.ts';
+import { type FileLock, FilesError, makeDurableDirectory } from '../files/files.ts';
 import { FRAME_LENGTH_SIZE_BYTES, frameBlock, HistoryCursor, type HistoryShape } from './cursor.ts';
-import { type BlockPlace, HistoryIndex, type TransactionKey, type TransactionPlace } from './history-index.ts';
+import { readFramed } from './framed-block.ts';
+import { type BlockPlace, type HistoryFacts, HistoryIndex, type TransactionPlace } from './history-index.ts';
+import type { HistoryBlock, HistoryOptions, SegmentReader } from './history-model.ts';
+import { type RecoveredHistory, recoverHistory } from './history-recovery.ts';
+import {
+  type PruneOptions,
+  type PruneResult,
+  type PruneStep,
+  planPrune,
+  preparePruneStep,
+  segmentOf,
+} from './pruning.ts';
 import { StreamFiles } from './stream-files.ts';
-
-/** Where a history begins that does not begin at block 1 (a fast-synced node). */
-export interface HistoryStart {
-  /** Height of the first block that will be appended. */
-  readonly height: number;
-  /** Roots of all complete segments before, packed, 32 bytes each. */
-  readonly segmentRoots: Uint8Array;
-  /** Bytes of the unfinished segment, from its border to where that block begins. */
-  readonly unfinished: Uint8Array;
-}
-
-export interface HistoryOptions extends HistoryShape {
-  readonly directory: string;
-  readonly kernels: Kernels;
-  /** The real disk unless given; the index is always on the real disk. */
-  readonly files?: Files;
-  /** Used when the folder holds no history yet; block 1 unless given. */
-  readonly start?: HistoryStart;
-}
-
-/** A finalized block to keep. */
-export interface HistoryBlock {
-  readonly height: Height;
-  readonly slot: Slot;
-  readonly hash: Hash;
-  /** Borrowed until `append` resolves. */
-  readonly bytes: Uint8Array;
-  readonly transactions: readonly TransactionKey[];
-}
-
-/** One whole segment of the stream. */
-export interface SegmentReader {
-  readonly index: number;
-  readonly sizeBytes: number;
-  readonly root: Hash;
-  /** Bytes from `offset` within the segment, fewer at its end (copied). At most 64 MiB a call. */
-  read(offset: number, sizeBytes: number): Promise<Uint8Array>;
-}
 
 const READ_SIZE_BYTES_MAX: number = 64 * 1024 * 1024;
 
@@ -71,14 +37,13 @@ export class HistoryStore {
   readonly #stream: StreamFiles;
   readonly #index: HistoryIndex;
   readonly #lock: FileLock;
-  /** Height of the first block held (or to come). */
-  readonly startHeight: number;
-  /** First byte of the stream held: a segment border. */
-  readonly startOffset: number;
+  #facts: HistoryFacts;
   #cursor: HistoryCursor;
   #tip: BlockPlace | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  #pruning: Promise<unknown> = Promise.resolve();
   #failure: StorageError | undefined;
+  #closing: Promise<void> | undefined;
   #closed = false;
 
   private constructor(parts: HistoryParts) {
@@ -87,8 +52,7 @@ export class HistoryStore {
     this.#stream = parts.stream;
     this.#index = parts.index;
     this.#lock = parts.lock;
-    this.startHeight = parts.startHeight;
-    this.startOffset = parts.startOffset;
+    this.#facts = parts.facts;
     this.#cursor = parts.cursor;
     this.#tip = parts.tip;
   }
@@ -97,7 +61,7 @@ export class HistoryStore {
    * Opens or makes a history. Throws `StorageError` 'wrong-format' when it was made with another shape, `CorruptionError`, `FilesError`.
    */
   static async open(options: HistoryOptions): Promise<HistoryStore> {
-    const { directory } = options;
+    const { directory, kernels } = options;
     const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
@@ -107,12 +71,33 @@ export class HistoryStore {
       const stream = new StreamFiles(files, `${directory}/stream`, shape.segmentSizeBytes);
       await files.syncDirectory(`${directory}/index`);
       await files.syncDirectory(directory);
-      return new HistoryStore(await recoverHistory({ options, shape, stream, index, lock }));
+      const opening = { kernels, directory, shape, stream, index, start: options.start };
+      return new HistoryStore({ kernels, shape, stream, index, lock, ...(await recoverHistory(opening)) });
     } catch (error) {
       await index.close();
       await lock.release();
       throw error;
     }
+  }
+
+  /** Height of the first block held (or to come). */
+  get startHeight(): number {
+    return this.#facts.startHeight;
+  }
+
+  /** First byte of the stream held: a segment border. */
+  get startOffset(): number {
+    return this.firstSegment * this.#shape.segmentSizeBytes;
+  }
+
+  /** Bytes of the stream taken away by pruning since the history was made. */
+  get prunedBytes(): number {
+    return this.#facts.prunedBytes ?? 0;
+  }
+
+  /** The segment in which the first block held begins. */
+  get firstSegment(): number {
+    return segmentOf(this.#facts, this.#facts.startOffset);
   }
 
   /** The last block held, or undefined while there is none. */
@@ -130,14 +115,24 @@ export class HistoryStore {
    * Rejects with `StorageError` 'wrong-height', 'disk-full', 'failed', 'closed'.
    */
   append(block: HistoryBlock): Promise<void> {
-    const done = this.#queue.then(() => this.#append(block));
+    return this.#queued(() => this.#append(block));
+  }
+
+  #queued<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(() => {
+      this.#requireWritable();
+      return work();
+    });
     this.#queue = done.catch(() => {});
     return done;
   }
 
-  async #append(block: HistoryBlock): Promise<void> {
+  #requireWritable(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#closed) throw new StorageError('closed', 'the history is closed');
+  }
+
+  async #append(block: HistoryBlock): Promise<void> {
     const next = this.#tip === undefined ? this.startHeight : this.#tip.height + 1;
     if (block.height !== next)
       throw new StorageError('wrong-height', `next block must have height ${next}, got ${block.height}`);
@@ -155,16 +150,67 @@ export class HistoryStore {
       await this.#stream.append(place.offset, framed);
       await this.#index.add(place, block.transactions, cursor.segmentCount - cursor.completed.length, cursor.completed);
     } catch (error) {
-      const full = error instanceof FilesError && error.code === 'no-space';
-      this.#failure = new StorageError(
-        full ? 'disk-full' : 'failed',
-        `${full ? 'the disk is full' : 'writing history failed'}; nothing more is kept until it is opened again (reads go on)`,
-        { cause: error },
-      );
-      throw this.#failure;
+      throw this.#stop(error);
     }
     this.#cursor = cursor;
     this.#tip = place;
+  }
+
+  /** Nothing more is written: what a failed write or sync left is known only after opening again. */
+  #stop(cause: unknown): StorageError {
+    const full = cause instanceof FilesError && cause.code === 'no-space';
+    this.#failure = new StorageError(
+      full ? 'disk-full' : 'failed',
+      `${full ? 'the disk is full' : 'writing history failed'}; nothing more is kept until it is opened again (reads go on)`,
+      { cause },
+    );
+    return this.#failure;
+  }
+
+  /**
+   * Takes away the oldest segments and the blocks in them (pruning.ts has the rules). Blocks go on being appended and read meanwhile; prunes queue
+   * up behind one another. Durable when resolved; ends early, in good order, when the history is closed.
+   * Rejects with `StorageError` 'failed', 'disk-full', 'closed', or with what `onDrop` and `transactionIds` throw.
+   */
+  prune(options: PruneOptions): Promise<PruneResult> {
+    const done = this.#pruning.then(() => this.#prune(options));
+    this.#pruning = done.catch(() => {});
+    return done;
+  }
+
+  async #prune(options: PruneOptions): Promise<PruneResult> {
+    this.#requireWritable();
+    const tip = this.#tip;
+    if (tip === undefined) return { droppedBlocks: 0, damagedBlocks: 0, droppedSegments: 0, waitingSegments: 0 };
+    const firstSegment = this.firstSegment;
+    const { startHeight, waitingSegments } = planPrune(this.#index, this.#facts, tip, options);
+    let [droppedBlocks, damagedBlocks] = [0, 0];
+    while (this.startHeight < startHeight && this.#closing === undefined) {
+      const { blocks, damagedCount } = await this.#queued(() => this.#pruneStep(startHeight, options));
+      droppedBlocks += blocks.length;
+      damagedBlocks += damagedCount;
+    }
+    return { droppedBlocks, damagedBlocks, droppedSegments: this.firstSegment - firstSegment, waitingSegments };
+  }
+
+  /** Index first, then files: see pruning.ts. */
+  async #pruneStep(startHeight: number, options: PruneOptions): Promise<PruneStep> {
+    const parts = { kernels: this.#kernels, stream: this.#stream, index: this.#index };
+    const before = this.firstSegment;
+    const step = await preparePruneStep(parts, this.#facts, startHeight, options);
+    await options.onDrop?.(step.blocks.map(({ hash }) => hash));
+    try {
+      await this.#index.drop(step.facts, step.blocks);
+      this.#facts = step.facts;
+      if (this.firstSegment > before) await this.#stream.removeBefore(this.firstSegment);
+    } catch (error) {
+      throw this.#stop(error);
+    }
+    return step;
+  }
+
+  #requireHeld(height: number): void {
+    if (height >= 1 && height < this.startHeight) throw new PrunedError(`block ${height}`, this.startHeight);
   }
 
   /** Where a block is, or undefined when it is not held. */
@@ -172,13 +218,21 @@ export class HistoryStore {
     return this.#index.block(height);
   }
 
-  /** A block's bytes (copied), or undefined when it is not held. Throws `CorruptionError` when its checksum is wrong. */
+  /**
+   * A block's bytes (copied), or undefined when there is none of that height yet. Throws `PrunedError` for one before the start,
+   * `CorruptionError` when its checksum is wrong.
+   */
   async readBlock(height: number): Promise<Uint8Array | undefined> {
+    this.#requireHeld(height);
     const place = this.#index.block(height);
     if (place === undefined) return undefined;
-    const framed = await this.#stream.read(place.offset, place.sizeBytes);
-    checkFramed(this.#kernels, framed, place);
-    return framed.subarray(FRAME_LENGTH_SIZE_BYTES);
+    try {
+      return (await readFramed(this.#kernels, this.#stream, place)).subarray(FRAME_LENGTH_SIZE_BYTES);
+    } catch (error) {
+      // It may have been pruned while it was read.
+      this.#requireHeld(height);
+      throw error;
+    }
   }
 
   /** Height of the block with that hash (32 bytes). */
@@ -189,7 +243,8 @@ export class HistoryStore {
 
   /** Where a transaction (32-byte id) is. */
   transaction(id: Uint8Array): TransactionPlace | undefined {
-    return this.#index.transaction(id);
+    const place = this.#index.transaction(id);
+    return place !== undefined && place.height < this.startHeight ? undefined : place;
   }
 
   /** Root of a complete segment; also known for those before the history's start. */
@@ -211,11 +266,28 @@ export class HistoryStore {
     const { segmentSizeBytes } = this.#shape;
     const begin = segment * segmentSizeBytes;
     if (root === undefined || begin < this.startOffset) return undefined;
-    const read = (offset: number, sizeBytes: number): Promise<Uint8Array> => {
+    const read = async (offset: number, sizeBytes: number): Promise<Uint8Array> => {
       assertInvariant(offset >= 0 && sizeBytes >= 0 && sizeBytes <= READ_SIZE_BYTES_MAX, 'a read within a segment');
-      return this.#stream.read(begin + offset, Math.max(0, Math.min(sizeBytes, segmentSizeBytes - offset)));
+      try {
+        return await this.#stream.read(begin + offset, Math.max(0, Math.min(sizeBytes, segmentSizeBytes - offset)));
+      } catch (error) {
+        if (begin < this.startOffset) throw new PrunedError(`segment ${segment}`, this.startHeight);
+        throw error;
+      }
     };
     return { index: segment, sizeBytes: segmentSizeBytes, root, read };
+  }
+
+  /** The stream as it was before a block that is held. */
+  async cursorBefore(height: number): Promise<HistoryCursor> {
+    this.#requireHeld(height);
+    const place = this.#index.block(height);
+    if (place === undefined) return this.#cursor;
+    const segment = segmentOf(this.#facts, place.offset);
+    const border = segment * this.#shape.segmentSizeBytes;
+    const roots = this.segmentRoots().subarray(0, segment * 32);
+    const unfinished = await this.#stream.read(border, place.offset - border);
+    return HistoryCursor.rebuild(this.#kernels, this.#shape, roots, unfinished);
   }
 
   /** Bytes of the segment that is not complete yet (copied). */
@@ -224,9 +296,14 @@ export class HistoryStore {
     return this.#stream.read(begin, this.#cursor.length - begin);
   }
 
-  /** Waits for queued blocks, then lets go of the folder. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /** Waits for queued blocks and the step a prune is at, then lets go of the folder. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#pruning;
     await this.#queue;
     this.#closed = true;
     await this.#stream.close();
@@ -235,101 +312,10 @@ export class HistoryStore {
   }
 }
 
-interface HistoryParts {
+interface HistoryParts extends RecoveredHistory {
   readonly kernels: Kernels;
   readonly shape: HistoryShape;
   readonly stream: StreamFiles;
   readonly index: HistoryIndex;
   readonly lock: FileLock;
-  readonly startHeight: number;
-  readonly startOffset: number;
-  readonly cursor: HistoryCursor;
-  readonly tip: BlockPlace | undefined;
-}
-
-interface Opening {
-  readonly options: HistoryOptions;
-  readonly shape: HistoryShape;
-  readonly stream: StreamFiles;
-  readonly index: HistoryIndex;
-  readonly lock: FileLock;
-}
-
-/** Brings stream and index together: the index's last block is where the stream ends. */
-async function recoverHistory({ options, shape, stream, index, lock }: Opening): Promise<HistoryParts> {
-  const { kernels } = options;
-  const { segmentSizeBytes } = shape;
-  if (index.facts === undefined) await createHistory(options, stream, index);
-  const facts = index.facts!;
-  if (facts.segmentSizeBytes !== segmentSizeBytes || facts.leafSizeBytes !== shape.leafSizeBytes)
-    throw new StorageError(
-      'wrong-format',
-      `history was made with segments of ${facts.segmentSizeBytes} and leaves of ${facts.leafSizeBytes} bytes, not ${segmentSizeBytes} and ${shape.leafSizeBytes}`,
-    );
-  const tip = index.last;
-  const end = tip === undefined ? facts.startOffset : tip.offset + tip.sizeBytes;
-  const startOffset = Math.floor(facts.startOffset / segmentSizeBytes) * segmentSizeBytes;
-  await stream.cutTo(startOffset, end);
-  const segmentCount = Math.floor(end / segmentSizeBytes);
-  const roots = new Uint8Array(segmentCount * 32);
-  for (let segment = 0; segment < segmentCount; segment++) {
-    const root = index.segmentRoot(segment);
-    if (root === undefined)
-      throw new CorruptionError(`${options.directory}/index`, segment, `a root of segment ${segment}`, 'none');
-    roots.set(root, segment * 32);
-  }
-  const begin = segmentCount * segmentSizeBytes;
-  await checkUnfinished(kernels, index, stream, begin);
-  const unfinished = await stream.read(begin, end - begin);
-  const cursor = HistoryCursor.rebuild(kernels, shape, roots, unfinished);
-  return { kernels, shape, stream, index, lock, startHeight: facts.startHeight, startOffset, cursor, tip };
-}
-
-async function createHistory(options: HistoryOptions, stream: StreamFiles, index: HistoryIndex): Promise<void> {
-  const { segmentSizeBytes, leafSizeBytes } = options;
-  const start = options.start ?? { height: 1, segmentRoots: new Uint8Array(0), unfinished: new Uint8Array(0) };
-  assertInvariant(start.segmentRoots.length % 32 === 0, 'segment roots have 32 bytes each');
-  assertInvariant(start.unfinished.length < segmentSizeBytes, 'an unfinished segment is shorter than a segment');
-  const begin = (start.segmentRoots.length / 32) * segmentSizeBytes;
-  // An earlier, interrupted start may have left bytes: only the facts make a history.
-  await stream.cutTo(begin, begin);
-  await stream.append(begin, start.unfinished);
-  const startOffset = begin + start.unfinished.length;
-  const facts = {
-    format: 1,
-    segmentSizeBytes,
-    leafSizeBytes,
-    startHeight: start.height,
-    startOffset,
-    startCrc: options.kernels.crc32c(start.unfinished),
-  } as const;
-  await index.create(facts, start.segmentRoots);
-}
-
-/** Checks every byte of the unfinished segment: the cursor is made from them. */
-async function checkUnfinished(
-  kernels: Kernels,
-  index: HistoryIndex,
-  stream: StreamFiles,
-  begin: number,
-): Promise<void> {
-  for (let place = index.last; place !== undefined; place = index.block(place.height - 1)) {
-    if (place.offset + place.sizeBytes <= begin) return;
-    checkFramed(kernels, await stream.read(place.offset, place.sizeBytes), place);
-  }
-  const { startOffset, startCrc, segmentSizeBytes } = index.facts!;
-  const border = Math.floor(startOffset / segmentSizeBytes) * segmentSizeBytes;
-  if (border < begin) return;
-  const crc = kernels.crc32c(await stream.read(border, startOffset - border));
-  if (crc !== startCrc)
-    throw new CorruptionError('history stream (before its first block)', border, `checksum ${startCrc}`, `${crc}`);
-}
-
-function checkFramed(kernels: Kernels, framed: Uint8Array, place: BlockPlace): void {
-  const crc = kernels.crc32c(framed);
-  const what = `history stream (block ${place.height})`;
-  if (crc !== place.crc) throw new CorruptionError(what, place.offset, `checksum ${place.crc}`, `${crc}`);
-  const length = new DataView(framed.buffer, framed.byteOffset).getUint32(0, true);
-  if (length !== framed.length - FRAME_LENGTH_SIZE_BYTES)
-    throw new CorruptionError(what, place.offset, `length ${framed.length - FRAME_LENGTH_SIZE_BYTES}`, `${length}`);
 }

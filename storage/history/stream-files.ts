@@ -1,7 +1,7 @@
 /**
  * The history stream on disk: one file a segment, `segment-00000000`, holding exactly the stream's bytes.
  *
- * Owns: the folder. The stream may begin at a later segment (a fast-synced node).
+ * Owns: the folder. The stream may begin at a later segment (a fast-synced or pruned node).
  * Invariants: every file but the last holds `segmentSizeBytes`; `append` resolves when the bytes and the names of new files are synced.
  */
 import { CorruptionError } from '../errors.ts';
@@ -25,17 +25,28 @@ export class StreamFiles {
   }
 
   /**
-   * Makes the stream end at byte `end`: what lies behind was never acknowledged.
-   * Throws `CorruptionError` when a file from `start` on is missing or shorter than the stream says.
+   * Makes the stream begin in the segment of byte `start`, and end at byte `end`: what lies before was pruned, what lies behind never acknowledged.
+   * Throws `CorruptionError` when a file in between is missing or shorter than the stream says.
    */
   async cutTo(start: number, end: number): Promise<void> {
     await makeDurableDirectory(this.#files, this.#directory);
+    const firstSegment = Math.floor(start / this.#segmentSizeBytes);
     const lastSegment = Math.floor(end / this.#segmentSizeBytes);
+    await this.removeBefore(firstSegment);
     for (const name of (await this.#files.list(this.#directory)).reverse())
       if ((segmentIndex(name) ?? -1) > lastSegment) await this.#files.remove(`${this.#directory}/${name}`);
     await this.#files.syncDirectory(this.#directory);
-    for (let segment = Math.floor(start / this.#segmentSizeBytes); segment <= lastSegment; segment++)
+    for (let segment = firstSegment; segment <= lastSegment; segment++)
       await this.#cutSegment(segment, Math.min(this.#segmentSizeBytes, end - segment * this.#segmentSizeBytes));
+  }
+
+  /** Removes the files of all segments before one, the oldest first; their names are durably gone when resolved. */
+  async removeBefore(segment: number): Promise<void> {
+    const before = (await this.#files.list(this.#directory)).filter(
+      (name) => (segmentIndex(name) ?? segment) < segment,
+    );
+    for (const name of before) await this.#files.remove(`${this.#directory}/${name}`);
+    if (before.length > 0) await this.#files.syncDirectory(this.#directory);
   }
 
   async #cutSegment(segment: number, sizeBytes: number): Promise<void> {

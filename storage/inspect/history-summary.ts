@@ -22,7 +22,7 @@ export interface InspectHistoryOptions {
 
 export interface HistorySegment {
   readonly index: number;
-  /** Bytes of its file; 0 when it is not held (it lies before the start). */
+  /** Bytes of its file; 0 when it is not held (it lies before the start: pruned, or never fetched). */
   readonly sizeBytes: number;
   /** Recorded when the segment was whole; undefined for the one being filled. */
   readonly root: Hash | undefined;
@@ -38,6 +38,9 @@ export interface HistorySummary {
   readonly length: number;
   /** Bytes of stream files behind the last indexed block: never acknowledged, cut at the next start. */
   readonly unindexedBytes: number;
+  /** Bytes of the stream that pruning has taken away, and of files it has not yet removed: the next start does. */
+  readonly prunedBytes: number;
+  readonly leftoverBytes: number;
   readonly segments: readonly HistorySegment[];
   /** Whole segments whose root was recomputed and is right. */
   readonly rootsChecked: number;
@@ -76,26 +79,29 @@ async function summarise(
   const held = new Map(
     (await segmentFiles({ files, directory: `${directory}/stream` })).map((file) => [file.index, file.sizeBytes]),
   );
+  const first = Math.floor(startOffset / segmentSizeBytes);
   const segments: HistorySegment[] = [];
   for (let segment = 0; segment * segmentSizeBytes < length; segment++) {
-    const sizeBytes = held.get(segment) ?? 0;
+    const sizeBytes = segment < first ? 0 : (held.get(segment) ?? 0);
     const wanted = Math.min(segmentSizeBytes, length - segment * segmentSizeBytes);
     const path = streamPath(directory, segment);
-    if (segment >= Math.floor(startOffset / segmentSizeBytes) && sizeBytes < wanted)
+    if (segment >= first && sizeBytes < wanted)
       throw new CorruptionError(path, sizeBytes, `${wanted} bytes`, `${sizeBytes}`);
     const root = index.segmentRoot(segment);
     if (root === undefined && wanted === segmentSizeBytes)
       throw new CorruptionError(indexFile, 0, `a root of segment ${segment}`, 'none');
     segments.push({ index: segment, sizeBytes, root });
   }
-  const streamBytes = [...held.values()].reduce((sum, size) => sum + size, 0);
-  const before = Math.floor(startOffset / segmentSizeBytes) * segmentSizeBytes;
+  const bytesOf = (isCounted: (segment: number) => boolean): number =>
+    [...held].reduce((sum, [segment, sizeBytes]) => sum + (isCounted(segment) ? sizeBytes : 0), 0);
   return {
     facts,
     tip,
     ...index.counts,
     length,
-    unindexedBytes: Math.max(0, streamBytes - (length - before)),
+    unindexedBytes: Math.max(0, bytesOf((segment) => segment >= first) - (length - first * segmentSizeBytes)),
+    prunedBytes: facts.prunedBytes ?? 0,
+    leftoverBytes: bytesOf((segment) => segment < first),
     segments,
     rootsChecked: options.recompute ? await checkRoots(options, facts, segments) : 0,
     indexSizeBytes: await sizeOf(files, indexFile),

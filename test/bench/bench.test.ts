@@ -7,11 +7,13 @@ import { BenchError, CASES, runBench } from '../../tools/bench/run-bench.ts';
 const NAMES = [
   'poh.generate',
   'poh.verify',
+  'poh.verify.cores',
   'sha256.pairs',
   'aes-cbc.one',
   'aes-cbc.many',
   'aes-cbc.decrypt',
   'ed25519.verify',
+  'sha512.batch',
   'table.lookup',
   'table.update',
   'oplog.append',

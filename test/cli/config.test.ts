@@ -57,8 +57,27 @@ describe('a good configuration', () => {
   });
 });
 
+describe('history', () => {
+  it('is one word or a few fields', () => {
+    const parsed = (history: unknown) => parseNodeConfig(FILE, JSON.stringify({ ...validator, history })).history;
+    expect(parsed('pruned')).toEqual({ mode: 'pruned' });
+    expect(parsed('archive')).toEqual({ mode: 'archive' });
+    const full = { mode: 'pruned', depthBlocks: 600, replicasBeforePruning: 0 };
+    expect(parsed(full)).toEqual(full);
+  });
+});
+
 describe('a bad configuration', () => {
   it.each([
+    [{ ...validator, history: 'all' }, 'history.mode must be "pruned" or "archive", found "all"'],
+    [{ ...validator, history: { mode: 'pruned', depthBlocks: 0 } }, 'history.depthBlocks must be 1 or more, found 0'],
+    [
+      { ...validator, history: { mode: 'pruned', replicasBeforePruning: -1 } },
+      'history.replicasBeforePruning must be 0 (prune without replicas) or more, found -1',
+    ],
+    [{ ...validator, history: { mode: 'pruned', depth: 9 } }, 'history.depth: no such field'],
+    [{ ...validator, history: { mode: 'archive', depthBlocks: 9 } }, 'history "archive" keeps everything'],
+    [{ ...validator, role: 'archive', history: 'pruned' }, 'history "pruned" is for validators'],
     [{ ...validator, role: 'miner' }, 'role must be "validator", "archive" or "replicator", found "miner"'],
     [{ ...validator, genesis: 7 }, 'genesis must be a path, found 7'],
     [{ role: 'validator', genesis: 'g', keyFile: 'k' }, 'dataDirectory must be a path, found nothing'],

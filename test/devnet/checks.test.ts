@@ -20,6 +20,16 @@ const damaged = life('r2', 2, { accepted: 1, rejected: 2, acceptedAtFirstRejecti
 const compared = (node: string) => ({ node, checked: 10, mismatched: 0, examples: [] });
 const root = (node: string) => ({ node, height: 9, stateRoot: 'R' });
 
+const kept = (node: string, changes: object) => ({
+  node,
+  mode: 'pruned' as const,
+  startHeight: 9,
+  keptBytes: 900,
+  prunedBytes: 100,
+  waitingSegments: 0,
+  ...changes,
+});
+
 const GOOD: Evidence = {
   transfers: { submitted: 10, final: 10, open: 0, refused: [], planExhausted: true },
   balances: [compared('validator-1'), compared('archive-2')],
@@ -31,7 +41,8 @@ const GOOD: Evidence = {
   supply: { genesis: 100n, readings: [{ node: 'validator-1', total: 100n }] },
   replicas: [life('r1', 0), life('r2', 0), life('r1', 1), life('r2', 1), damaged],
   corruption: { node: 'replicator-2', identity: 'r2', segment: 2, offset: 5 },
-  fastSync: { ms: 5, bytes: 5, height: 5, stateRootEqual: true },
+  histories: [kept('validator-1', {}), kept('archive-1', { mode: 'archive', startHeight: 1, prunedBytes: 0 })],
+  fastSync: { from: 'validator-1', fromKeeps: 9, ms: 5, bytes: 5, height: 5, stateRootEqual: true },
   restart: { node: 'validator-4', ms: 5, caughtUp: true, blocksMissed: 6 },
   unexpectedExits: [],
   stepFailures: [],
@@ -42,6 +53,8 @@ const transfers = (changes: object): Partial<Evidence> => ({ transfers: { ...GOO
 const withDamaged = (changes: object): Partial<Evidence> => ({
   replicas: [...GOOD.replicas.slice(0, -1), { ...damaged, ...changes }],
 });
+
+const synced = { from: 'validator-1', fromKeeps: 9, ms: 5, bytes: 5, height: 5, stateRootEqual: true };
 
 const BROKEN: readonly (readonly [check: string, what: string, changes: Partial<Evidence>])[] = [
   ['transfersFinal', 'one not final', transfers({ final: 9, open: 1 })],
@@ -75,7 +88,16 @@ const BROKEN: readonly (readonly [check: string, what: string, changes: Partial<
   ['corruption', 'not caught', withDamaged({ rejected: 0, acceptedAtFirstRejection: null })],
   ['corruption', 'accepted again later', withDamaged({ accepted: 2 })],
   ['fastSync', 'not done', { fastSync: null }],
-  ['fastSync', 'another root', { fastSync: { ms: 5, bytes: 5, height: 5, stateRootEqual: false } }],
+  ['fastSync', 'another root', { fastSync: { ...synced, stateRootEqual: false } }],
+  ['fastSync', 'from a node that has everything', { fastSync: { ...synced, fromKeeps: 1 } }],
+  ['pruning', 'nobody does', { histories: GOOD.histories.slice(1) }],
+  [
+    'pruning',
+    'one has not',
+    { histories: [...GOOD.histories, kept('validator-2', { startHeight: 1, prunedBytes: 0 })] },
+  ],
+  ['pruning', 'no archive has all', { histories: GOOD.histories.slice(0, 1) }],
+  ['pruning', 'the archive pruned', { histories: [kept('v', {}), kept('a', { mode: 'archive' })] }],
   ['restart', 'not done', { restart: null }],
   ['restart', 'behind', { restart: { node: 'v', ms: 5, caughtUp: false, blocksMissed: 1 } }],
   ['processes', 'one died', { unexpectedExits: ['archive-1 ended by itself'] }],
@@ -139,6 +161,7 @@ describe('the report', () => {
       rotations: 1,
       fastSync: { ms: 5, bytes: 5, stateRootEqual: true },
       restart: { ms: 5, caughtUp: true },
+      prunedBytes: 100,
       balances: { checked: 20, mismatched: 0 },
       kernels: 'native',
     });

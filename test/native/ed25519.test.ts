@@ -1,10 +1,13 @@
 /** Our one Ed25519 rule: every backend gives the same verdicts, on vectors and on generated edge cases. */
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openBinding } from '../../native/binding.ts';
 import { packageRoot } from '../../native/worker-url.ts';
 import { BACKENDS, verdicts, wrong } from './ed25519-backends.ts';
 import { caseFromHex, type Ed25519Case, generateCases } from './ed25519-cases.ts';
+import { seededBytes, VARIANTS } from './variants.ts';
 
 const GENERATED = 4000;
 const SEED = 20_25;
@@ -47,6 +50,7 @@ function speccheck(): Ed25519Case[] {
   );
 }
 
+const CHALLENGES = VARIANTS.length > 1 ? openBinding([]).ed25519Challenges : undefined;
 const generated = generateCases(GENERATED, SEED);
 
 describe.each(BACKENDS)('ed25519 by $name', ({ kernels }) => {
@@ -78,6 +82,26 @@ describe.each(BACKENDS)('ed25519 by $name', ({ kernels }) => {
       expect(wrong(kernels, batch)).toEqual([]);
     }
     expect(verdicts(kernels, [])).toHaveLength(0);
+  });
+});
+
+describe.runIf(CHALLENGES !== undefined)('challenges in eight lanes', () => {
+  it('are SHA-512 of R, A and the message, for every length and mix of lengths', () => {
+    const lengths = [...Array(520).keys(), 0, 5000, 1, 47, 48, 63, 64, 65, 3, 175, 176, 1000];
+    const n = lengths.length;
+    const offsets = new Uint32Array(n + 1);
+    for (const [i, length] of lengths.entries()) offsets[i + 1] = offsets[i]! + length;
+    const random = seededBytes(5);
+    const [keys, signatures, messages] = [random(32 * n), random(64 * n), random(offsets[n]!)];
+    const digests = new Uint8Array(64 * n);
+    CHALLENGES?.(keys, signatures, messages, offsets, digests);
+    for (let i = 0; i < n; i++) {
+      const hash = createHash('sha512').update(signatures.subarray(64 * i, 64 * i + 32));
+      hash.update(keys.subarray(32 * i, 32 * i + 32)).update(messages.subarray(offsets[i], offsets[i + 1]));
+      expect(Buffer.from(digests.subarray(64 * i, 64 * i + 64)).equals(hash.digest()), `length ${lengths[i]}`).toBe(
+        true,
+      );
+    }
   });
 });
 

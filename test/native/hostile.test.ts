@@ -55,7 +55,7 @@ function replacements(name: string, position: number, value: unknown): unknown[]
   if (!isTyped(value)) return [...WRONG_TYPES, ...WRONG_NUMBERS];
   const resized = (size: number): unknown => new (value.constructor as new (size: number) => Typed)(size);
   const anySize = (name === 'sha256' || name === 'crc32c' || name === 'sha256Leaves') && position < 2;
-  const canGrow = (name === 'sha256Ragged' && position === 1) || (name === 'ed25519Verify' && position === 2);
+  const canGrow = (name === 'sha256Ragged' && position === 1) || (name.startsWith('ed25519') && position === 2);
   const sizes = anySize ? [] : canGrow ? [value.length - 1] : [value.length - 1, value.length + 1];
   return [...WRONG_TYPES, ...sizes.map(resized)];
 }
@@ -137,6 +137,11 @@ describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
   });
 });
 
+const CHALLENGES: readonly [string, () => unknown[]] = [
+  'ed25519Challenges',
+  () => [bytes(64), bytes(128), bytes(20), Uint32Array.of(0, 10, 20), new Uint8Array(128)],
+];
+
 describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
   // The body runs also when the suite is skipped: without an addon there is nothing to open.
   const addon = VARIANTS.length > 1 ? openBinding([]) : ({} as ReturnType<typeof openBinding>);
@@ -144,6 +149,7 @@ describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
   const raw: readonly (readonly [string, () => unknown[]])[] = [
     ...CALLS.filter(([name]) => name in addon && name !== 'sha256'),
     ['sha256', () => [bytes(70), new Uint8Array(32)]],
+    ...(addon.ed25519Challenges === undefined ? [] : [CHALLENGES]),
   ];
 
   it.each(raw)('%s refuses wrong types, sizes and detached buffers by itself', (name, make) => {

@@ -3,7 +3,7 @@ import { hexToBytes } from '@noble/hashes/utils.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exactChunks, memoryReader, readerChunks } from '../../replicator/chunks.ts';
-import { decodeRange } from '../../replicator/decode.ts';
+import { decodeRange, replicaDecoder } from '../../replicator/decode.ts';
 import { encodeSegment } from '../../replicator/encode.ts';
 import type { ReplicaCipher } from '../../replicator/key.ts';
 import { leafHash, merkleRoot, packHashes } from '../../storage/index.ts';
@@ -106,7 +106,7 @@ describe('encoding', () => {
   });
 
   it('reports a failing sink', async () => {
-    const geometry = { segmentSizeBytes: 8192, leafSizeBytes: 1024 };
+    const geometry = { segmentSizeBytes: 8192, leafSizeBytes: 64 };
     const sink = {
       async writeReplica(offset: number): Promise<void> {
         if (offset > 0) throw new RangeError('disk full');
@@ -127,12 +127,14 @@ describe('decoding', () => {
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: segment.length }), fc.nat({ max: segment.length }), async (a, b) => {
         const [from, to] = a < b ? [a, b] : [b, a];
-        const range = await decodeRange(kernels, cipher, reader, bytes.length, from, to - from);
+        const range = await decodeRange(replicaDecoder(kernels, cipher, bytes.length, 1), reader, from, to - from);
         expect(range).toEqual(segment.slice(from, to));
       }),
       { numRuns: 200, seed: 6 },
     );
-    await expect(decodeRange(kernels, cipher, reader, bytes.length, 5000, 200)).rejects.toMatchObject({
+    await expect(
+      decodeRange(replicaDecoder(kernels, cipher, bytes.length, 1), reader, 5000, 200),
+    ).rejects.toMatchObject({
       code: 'range',
     });
   });
@@ -147,7 +149,7 @@ describe('decoding', () => {
         target.set(bytes.subarray(offset, offset + target.length));
       },
     };
-    await decodeRange(kernels, cipher, reader, bytes.length, 1000, 10);
+    await decodeRange(replicaDecoder(kernels, cipher, bytes.length, 1), reader, 1000, 10);
     expect(reads).toEqual([[976, 48]]);
   });
 });

@@ -20,6 +20,7 @@ const proof: StorageProof = {
   chainId: hashOf('chain'),
   geometry,
   sampleBlockSizeBytes,
+  layers: 1,
   schedule: { slotsPerPeriod: 20, periodsPerRotation: 4 },
   segment: claim.segment,
   rotation: claim.rotation,
@@ -70,7 +71,7 @@ describe('a proof file', () => {
     expect(codeOf(changed(0, [0x63]))).toBe('magic');
     expect(codeOf(changed(8, [2]))).toBe('version');
     expect(codeOf(changed(10, [2]))).toBe('mode');
-    expect(codeOf(changed(11, [4]))).toBe('mode');
+    expect(codeOf(changed(11, [3]))).toBe('mode');
     expect(codeOf(changed(24, [17]))).toBe('field');
     expect(codeOf(changed(28, [0, 0, 0, 0]))).toBe('field');
     expect(codeOf(changed(39, [1]))).toBe('field');

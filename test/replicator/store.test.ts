@@ -248,7 +248,7 @@ describe('the head', () => {
       [0, 0, true, 'replica-magic'],
       [8, 2, true, 'replica-version'],
       [10, 2, true, 'replica-header'],
-      [11, 2, true, 'replica-header'],
+      [11, 3, true, 'replica-header'],
       [20, 3, true, 'replica-header'],
       [31, 1, true, 'replica-header'],
       [250, 1, true, 'replica-header'],

@@ -4,6 +4,8 @@ import { memoryReader, readerChunks } from '../../replicator/chunks.ts';
 import { deriveSampleSeed } from '../../replicator/key.ts';
 import { samplesRoot } from '../../replicator/prove.ts';
 import { streamRoots } from '../../replicator/stream-roots.ts';
+import { streamRootsOn } from '../../replicator/stream-threads.ts';
+import { startReplicaThreads } from '../../replicator/threads/threads.ts';
 import { type ReplicaClaim, verifyStream } from '../../replicator/verify.ts';
 import { encodeToMemory, hashOf, honestClaim, identity, kernels, noise, seededRandom } from './fixtures.ts';
 
@@ -134,6 +136,20 @@ describe('the verifier', () => {
       false,
       true,
     ]);
+  });
+
+  it('gives the same verdicts on several threads', async () => {
+    const { claim } = await honestClaim({ identity: identity(30), segment, geometry, sampleBlockSizeBytes });
+    const claims = [honest.claim, { ...claim, replicaRoot: hashOf('wrong') }, claim];
+    const threads = startReplicaThreads(2);
+    try {
+      const request = { segment, geometry, sampleBlockSizeBytes, segmentRoot: honest.replica.segmentRoot, claims };
+      const alone = await verifyStream(kernels, request);
+      expect(alone.map(({ valid }) => valid)).toEqual([true, false, true]);
+      expect(await verifyStream(kernels, { ...request, roots: streamRootsOn(threads) })).toEqual(alone);
+    } finally {
+      await threads.stop();
+    }
   });
 
   it('blames nobody when its own copy of the segment is wrong', async () => {

@@ -30,6 +30,7 @@ describe('CairnClient against a server', () => {
     expect((await client.identity()).role).toBe('validator');
     expect(await client.slot({ commitment: 'processed' })).toBe(3);
     expect(await client.blockHeight()).toBe(0);
+    expect(await client.firstAvailableBlock()).toBe(6);
     expect(await client.balance(KEY.address)).toBe(18_446_744_073_709_551_615n);
     expect(await client.balances([formatAddress(OTHER.address), KEY.address])).toEqual([0n, rig.node.balance]);
     expect(await client.blockBytes(4)).toEqual(BLOCK.bytes);

@@ -2,7 +2,17 @@
  * A small node behind `NodeApi`: one block with every kind of transaction, one account, a queue of finalized blocks that the test advances.
  */
 import { createHash } from 'node:crypto';
-import { amount, type Hash, hash, height, pohCount, publicKey, slot, ZERO_HASH } from '../../native/index.ts';
+import {
+  amount,
+  type Hash,
+  hash,
+  height,
+  pohCount,
+  publicKey,
+  type Slot,
+  slot,
+  ZERO_HASH,
+} from '../../native/index.ts';
 import {
   assembleBlock,
   type Block,
@@ -253,7 +263,18 @@ export class FakeNode implements NodeApi {
       transactions: { final: 6, pending: 0, received: 6, refused: 0 },
       blocks: { produced: 4, received: 0, refused: 0 },
       finalityMs: { p50: 900, p99: 1500 },
-      history: { startHeight: height(1), lengthBytes: 12_345, segmentSizeBytes: 65_536, segments: 2 },
+      history: {
+        mode: 'pruned',
+        startHeight: height(1),
+        firstSegment: 0,
+        lengthBytes: 12_345,
+        keptBytes: 12_345,
+        prunedBytes: 0,
+        segmentSizeBytes: 65_536,
+        segments: 2,
+        waitingSegments: 1,
+        segmentsAtRisk: 0,
+      },
       replication: this.#totals(),
       sync: null,
     };
@@ -269,6 +290,9 @@ export class FakeNode implements NodeApi {
       replicas: shown ? [{ ...replica, ...counts }] : [],
       truncated: false,
     };
+  }
+  firstAvailableSlot(): Slot {
+    return slot(6);
   }
   timestampProof(id: Hash): Uint8Array {
     if (Buffer.compare(id, TRANSACTIONS[1]!.id) !== 0) throw new ApiError('not-found', 'no such timestamp');

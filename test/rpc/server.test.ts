@@ -156,6 +156,7 @@ describe('RPC methods', () => {
     expect(await result('getBlock', [6, { transactionDetails: 'none' }])).not.toHaveProperty('transactions');
     expect((await rig.call('getBlock', [7])).error).toMatchObject({ code: -32004, message: 'there is no such block' });
     expect((await rig.call('getBlock', [{ height: 1 }])).error).toMatchObject({ code: -32001 });
+    expect(await result('getFirstAvailableBlock')).toBe(6);
     expect(await result('cairn_getBlockBytes', [4])).toBe(base64(BLOCK.bytes));
     const certificate = (await result('cairn_getCertificate', [4])) as { certificate: string; votes: number };
     const decoded = decodeCertificate(hasher, Buffer.from(certificate.certificate, 'base64'));

@@ -8,7 +8,8 @@ import { leafHash, merkleRoot } from '../../storage/commitment/merkle.ts';
 import { diskFiles } from '../../storage/files/disk-files.ts';
 import { seededRandom } from '../../storage/files/simulated-inode.ts';
 import { frameBlock, HistoryCursor, segmentRootOf } from '../../storage/history/cursor.ts';
-import { type HistoryBlock, type HistoryOptions, HistoryStore } from '../../storage/history/history-store.ts';
+import type { HistoryBlock, HistoryOptions } from '../../storage/history/history-model.ts';
+import { HistoryStore } from '../../storage/history/history-store.ts';
 import { PendingBlocks } from '../../storage/history/pending-blocks.ts';
 import { kernels } from './kernels-fixture.ts';
 
@@ -147,7 +148,7 @@ describe('HistoryStore', () => {
     store = await HistoryStore.open(options);
     expect(store.cursor.segmentsRoot).toEqual(whole.cursor.segmentsRoot);
     expect(store.startHeight).toBe(10);
-    expect(await store.readBlock(9)).toBeUndefined();
+    await expect(store.readBlock(9)).rejects.toMatchObject({ code: 'pruned', keptFromHeight: 10 });
     expect(await store.readBlock(10)).toEqual(blockOf(10).bytes);
     expect(store.segment(0)).toBeUndefined();
     expect(store.segmentRoot(0)).toEqual(whole.segmentRoot(0));

@@ -17,6 +17,8 @@ export type Size = 'tiny' | 'quick' | 'full';
 export interface Context {
   readonly size: Size;
   readonly peers: Peers;
+  /** The native twin, or null; for cases that run it in another way as well. */
+  readonly native: Kernels | null;
   readonly limits: Readonly<Record<string, LimitLoop>>;
   /** Memory for the limit loops: a power of two. */
   readonly memory: Uint8Array;

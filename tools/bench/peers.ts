@@ -10,6 +10,7 @@ import { packageRoot } from '../../native/worker-url.ts';
 /** The part of sodium-native we measure. */
 interface Sodium {
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+  crypto_hash_sha512(output: Uint8Array, input: Uint8Array): void;
 }
 
 /** The part of @chainsafe/hashtree we measure: SHA-256 of 64 bytes each, without a prefix. */
@@ -28,6 +29,7 @@ export interface Peers {
   readonly sodium: Sodium | undefined;
   readonly hashtree: Hashtree | undefined;
   readonly wasmSha256: WasmHasher | undefined;
+  readonly wasmSha512: WasmHasher | undefined;
   /** Names of those that are not installed. */
   readonly missing: readonly string[];
 }
@@ -45,11 +47,12 @@ export async function loadPeers(): Promise<Peers> {
       return undefined;
     }
   };
-  const wasm = find<{ createSHA256(): Promise<WasmHasher> }>('hash-wasm');
+  const wasm = find<{ createSHA256(): Promise<WasmHasher>; createSHA512(): Promise<WasmHasher> }>('hash-wasm');
   return {
     sodium: find<Sodium>('sodium-native'),
     hashtree: find<Hashtree>('@chainsafe/hashtree'),
     wasmSha256: await wasm?.createSHA256(),
+    wasmSha512: await wasm?.createSHA512(),
     missing,
   };
 }

@@ -15,6 +15,8 @@ import { sha256Pairs } from './cases/hashing.ts';
 import { logVerify, stateOpen, stateRebuild } from './cases/open-state.ts';
 import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
+import { pohVerifyCores } from './cases/poh-cores.ts';
+import { sha512Batch } from './cases/sha512.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
 import { type Clock, type Effort, measure } from './measure.ts';
 import type { BenchCase, BenchResult, Context, Prepared, Size, Work } from './model.ts';
@@ -24,11 +26,13 @@ import { loadPeers } from './peers.ts';
 export const CASES: readonly BenchCase[] = [
   pohGenerate,
   pohVerify,
+  pohVerifyCores,
   sha256Pairs,
   aesOne,
   aesMany,
   aesDecrypt,
   ed25519Verify,
+  sha512Batch,
   tableLookup,
   tableUpdate,
   oplogAppend,
@@ -116,6 +120,7 @@ export async function runBench(options: BenchOptions): Promise<BenchRun> {
   const context: Context = {
     size: options.size,
     peers,
+    native: twins.native,
     limits: limitLoops(),
     // Touched, so that every page is there before it is measured.
     memory: new Uint8Array(MEMORY_BYTES[options.size]).fill(1),

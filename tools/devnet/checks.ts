@@ -2,7 +2,7 @@
  * Judges a run: every claim the devnet makes, as a function from evidence to the sentence that says what is wrong, or null.
  * Pure; each check stands alone, and each must fail when its figure is broken (test/devnet/checks.test.ts).
  */
-import type { BalanceComparison, Evidence } from './evidence.ts';
+import type { BalanceComparison, Evidence, HistoryReading } from './evidence.ts';
 import type { ReplicaLife } from './replicas.ts';
 
 /** Nodes whose balances must be compared: one validator and the fast-synced node. */
@@ -28,6 +28,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   replication: ({ replicas }) => replicationFailure(replicas),
   honestReplicas,
   corruption,
+  pruning: ({ histories }) => pruningFailure(histories),
   fastSync,
   restart,
   processes,
@@ -125,8 +126,22 @@ function corruption({ corruption: damaged, replicas }: Evidence): string | null 
   return since === 0 ? null : `${since} proofs of the corrupted replica were accepted after the first was rejected`;
 }
 
+/** Whether every validator has pruned, and an archive still has everything. */
+export function pruningFailure(histories: readonly HistoryReading[]): string | null {
+  const pruned = histories.filter(({ mode }) => mode === 'pruned');
+  if (pruned.length === 0) return 'no node prunes its history';
+  const full = pruned.find(({ prunedBytes, startHeight }) => prunedBytes === 0 || startHeight <= 1);
+  if (full !== undefined)
+    return `${full.node} pruned nothing; ${full.waitingSegments} segments wait for proven replicas`;
+  const whole = histories.find(
+    ({ mode, startHeight, prunedBytes }) => mode === 'archive' && startHeight === 1 && prunedBytes === 0,
+  );
+  return whole === undefined ? 'no archive keeps the history from its first block on' : null;
+}
+
 function fastSync({ fastSync: sync }: Evidence): string | null {
   if (sync === null) return 'no node was fast-synced';
+  if (sync.fromKeeps <= 1) return `${sync.from}, which the new node synced from, had pruned nothing yet`;
   return sync.stateRootEqual ? null : `the fast-synced node reached another state root at height ${sync.height}`;
 }
 

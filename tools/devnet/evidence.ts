@@ -11,6 +11,9 @@ export interface BalanceComparison {
 }
 
 export interface FastSyncEvidence {
+  /** The validator asked, and the first block it still kept then. */
+  readonly from: string;
+  readonly fromKeeps: number;
   readonly ms: number;
   readonly bytes: number;
   readonly height: number;
@@ -33,6 +36,17 @@ export interface CorruptionEvidence {
   readonly identity: string;
   readonly segment: number;
   readonly offset: number;
+}
+
+/** What a validator or archive still keeps of history. */
+export interface HistoryReading {
+  readonly node: string;
+  readonly mode: 'archive' | 'pruned';
+  readonly startHeight: number;
+  readonly keptBytes: number;
+  readonly prunedBytes: number;
+  /** Segments kept only because too few replicas are proven. */
+  readonly waitingSegments: number;
 }
 
 export interface SupplyReading {
@@ -62,6 +76,7 @@ export interface Evidence {
   /** Readings at one and the same height. */
   readonly roots: readonly RootReading[];
   readonly supply: { readonly genesis: bigint; readonly readings: readonly SupplyReading[] };
+  readonly histories: readonly HistoryReading[];
   readonly replicas: readonly ReplicaLife[];
   readonly corruption: CorruptionEvidence | null;
   readonly fastSync: FastSyncEvidence | null;

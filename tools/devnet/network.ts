@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { HistoryConfig } from '../../src/node/config.ts';
 import {
   addNode,
   type GenesisBalance,
@@ -38,6 +39,8 @@ export interface NetworkShape {
   readonly replicators: number;
   readonly parameters: NetworkParameters;
   readonly replicatorCapacityBytes: number;
+  /** What validators keep of history; the defaults unless given. */
+  readonly validatorHistory?: HistoryConfig;
 }
 
 /** Writes everything under `directory`, which must be empty or absent. */

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CairnClient, ReplicatorClient, type ReplicatorStatusView, type StatusView } from '../../src/rpc/client.ts';
+import type { HistoryReading } from './evidence.ts';
 import { ReplicaTracker } from './replicas.ts';
 
 export type NodeState = 'starting' | 'running' | 'down' | 'syncing';
@@ -93,6 +94,15 @@ export class Observer {
 
   get leader(): ObservedNode | null {
     return this.nodes.find((node) => node.state === 'running' && node.status?.isLeader === true) ?? null;
+  }
+
+  /** What each running validator and archive last said it keeps of history. */
+  get histories(): readonly HistoryReading[] {
+    return this.nodes.flatMap(({ name, state, status }) => {
+      if (state !== 'running' || status === null) return [];
+      const { mode, startHeight, keptBytes, prunedBytes, waitingSegments } = status.history;
+      return [{ node: name, mode, startHeight, keptBytes, prunedBytes, waitingSegments }];
+    });
   }
 
   /** Transfers final a second, over the last seconds. */

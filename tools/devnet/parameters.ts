@@ -11,14 +11,16 @@
  * - Sample blocks of 16 KiB: 16 slices a proof.
  * - Rent of a millionth of a unit a byte and block: every block works it out, but the first unit falls due at height 31,250, after four hours. The
  *   transfers' opening balances are exact, and the recomputation of all balances knows nothing of rent.
+ * - Recency window of 40 slots (20 s), so that 73 blocks is the least depth a validator may prune at: after 37 s the first segments go.
  *
  * None of this is sound against a cheat: such a replica is encoded anew in a millisecond. The devnet shows the protocol, not the security.
  */
+import type { HistoryConfig } from '../../src/node/config.ts';
 import type { NetworkParameters } from '../../src/node/init.ts';
 
 export const DEVNET_GENESIS: NetworkParameters = {
   poh: { hashesPerTick: 5_000, ticksPerSlot: 10, slotDurationMs: 500 },
-  transactions: { recencyWindowSlots: 300, minimumFee: '10', blockTransactionsMax: 5_000 },
+  transactions: { recencyWindowSlots: 40, minimumFee: '10', blockTransactionsMax: 5_000 },
   consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
   history: { segmentSizeBytes: 256 * 1024, leafSizeBytes: 1024 },
   replication: {
@@ -41,6 +43,12 @@ export const ZIPF_ACCOUNTS = 10_000;
 export const REPLAY_SHARE = 0.6;
 /** ... but never slower than this, so that a short file still fills segments early. */
 export const REPLAY_RATE_PER_SECOND_MIN = 150;
+
+/**
+ * What validators keep: as little as the network allows, and one proven replica is enough. With two asked for, the replica that is damaged on purpose
+ * would hold its segment, and all behind it, on every disk.
+ */
+export const VALIDATOR_HISTORY: HistoryConfig = { mode: 'pruned', depthBlocks: 73, replicasBeforePruning: 1 };
 
 /** Bond of each validator: equal, so that any three of four are more than 2/3. */
 export const VALIDATOR_BOND = 1_000_000n;

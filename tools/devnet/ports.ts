@@ -8,7 +8,8 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 
-const LOWEST = 10_000;
+/** Port 10080 is one that `fetch` refuses to call (WHATWG Fetch, port blocking); none above it is. */
+const LOWEST = 10_081;
 const HIGHEST = 32_000;
 
 /** `count` different ports on which nobody listens on loopback now. */

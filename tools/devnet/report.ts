@@ -1,7 +1,7 @@
 /** The report of a run: JSON for machines, a few lines for people. Amounts are decimal text; times are ms; sizes are bytes. */
 import { writeFile } from 'node:fs/promises';
 import { judge } from './checks.ts';
-import type { Evidence } from './evidence.ts';
+import type { Evidence, HistoryReading } from './evidence.ts';
 
 /** Figures of the run that no check judges. */
 export interface RunFigures {
@@ -37,7 +37,7 @@ export interface Report extends Record<string, unknown> {
 /** Judges the evidence and puts everything into one object, ready for JSON. */
 export function makeReport(evidence: Evidence, figures: RunFigures): Report {
   const failures = judge(evidence);
-  const { transfers, balances, fastSync, restart, corruption, replicas, roots, supply } = evidence;
+  const { transfers, balances, fastSync, restart, corruption, replicas, roots, supply, histories } = evidence;
   const { activeMs, durationMs, workload, seed, ...rest } = figures;
   return {
     ok: failures.length === 0,
@@ -56,6 +56,8 @@ export function makeReport(evidence: Evidence, figures: RunFigures): Report {
     fastSync: fastSync === null ? null : { ...fastSync, ms: Math.round(fastSync.ms) },
     restart: restart === null ? null : { ...restart, ms: Math.round(restart.ms) },
     corruption,
+    prunedBytes: histories.reduce((sum, { prunedBytes }) => sum + prunedBytes, 0),
+    histories,
     balances: {
       checked: balances.reduce((sum, each) => sum + each.checked, 0),
       mismatched: balances.reduce((sum, each) => sum + each.mismatched, 0),
@@ -78,7 +80,7 @@ export async function writeReport(file: string, report: Report): Promise<void> {
 
 /** The report for people: about twenty lines. */
 export function summarize(evidence: Evidence, figures: RunFigures): string[] {
-  const { transfers, balances, fastSync, restart, corruption, replicas } = evidence;
+  const { transfers, balances, fastSync, restart, corruption, replicas, histories } = evidence;
   const failures = judge(evidence);
   const finality = figures.finalityMs;
   const rate = figures.activeMs > 0 ? Math.round(transfers.final / (figures.activeMs / 1000)) : 0;
@@ -91,13 +93,20 @@ export function summarize(evidence: Evidence, figures: RunFigures): string[] {
     `blocks        ${figures.blocks}, PoH ${Math.round(figures.pohHashesPerSecond)} hashes a second, ${figures.kernels} kernels`,
     `history       ${figures.segments} full segments, ${figures.historyBytes} bytes`,
     `replicas      ${figures.replicasEncoded} encoded; on the ledger ${replicas.length}, with ${figures.proofsVerified} proofs accepted and ${figures.proofsRejected} rejected`,
+    ...histories.map(historyLine),
     `corruption    ${damaged === undefined ? 'none' : `segment ${damaged.segment}: ${damaged.rejected} proofs rejected since`}`,
-    `fast sync     ${fastSync === null ? 'none' : `${fastSync.bytes} bytes in ${Math.round(fastSync.ms)} ms, state root ${fastSync.stateRootEqual ? 'equal' : 'DIFFERENT'}`}`,
+    `fast sync     ${fastSync === null ? 'none' : `from ${fastSync.from} (pruned to block ${fastSync.fromKeeps}) ${fastSync.bytes} bytes in ${Math.round(fastSync.ms)} ms, state root ${fastSync.stateRootEqual ? 'equal' : 'DIFFERENT'}`}`,
     `restart       ${restart === null ? 'none' : `${restart.node} ${restart.caughtUp ? 'caught up' : 'did NOT catch up'} in ${Math.round(restart.ms)} ms`}`,
     ...balances.map((each) => `balances      ${each.node}: ${each.checked} checked, ${each.mismatched} differ`),
     failures.length === 0 ? 'every check held' : `${failures.length} checks failed:`,
     ...failures.map((failure) => `  ${failure}`),
   ];
+}
+
+function historyLine({ node, mode, startHeight, keptBytes, prunedBytes, waitingSegments }: HistoryReading): string {
+  const what =
+    mode === 'archive' ? 'keeps all it has' : `pruned ${prunedBytes} bytes, ${waitingSegments} segments wait`;
+  return `history       ${node}: ${keptBytes} bytes from block ${startHeight} on; ${what}`;
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10;

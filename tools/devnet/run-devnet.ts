@@ -23,6 +23,7 @@ import {
   REPLAY_SHARE,
   REPLICATOR_CAPACITY_BYTES,
   REPLICATORS,
+  VALIDATOR_HISTORY,
   WORKLOAD_FEE,
   ZIPF_ACCOUNTS,
   ZIPF_RATE_PER_SECOND,
@@ -91,6 +92,7 @@ function shapeOf({ validators }: DevnetOptions, plan: WorkloadPlan): NetworkShap
     replicators: REPLICATORS,
     parameters: DEVNET_GENESIS,
     replicatorCapacityBytes: REPLICATOR_CAPACITY_BYTES,
+    validatorHistory: VALIDATOR_HISTORY,
   };
 }
 
@@ -233,6 +235,7 @@ class Run {
         .map((node) => ({ node: node.name, height: finalHeight(node) })),
       roots,
       supply: { genesis: this.#folders.supply, readings: await readSupply(all) },
+      histories: this.#observer.histories,
       replicas: devnet.observer.replicas.lives,
       corruption,
       fastSync: fastSync === null ? null : { ...fastSync, stateRootEqual: fastSync.stateRootEqual && sameRoots(roots) },

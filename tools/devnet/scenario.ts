@@ -8,14 +8,15 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Driver } from '../workload/driver.ts';
-import { replicationFailure } from './checks.ts';
+import { pruningFailure, replicationFailure } from './checks.ts';
 import type { CorruptionEvidence, FastSyncEvidence, RestartEvidence } from './evidence.ts';
 import { corruptReplica, type Devnet, joinByFastSync, killAndRestart, until } from './steps.ts';
 
 /** When each step is due, as shares of the run. The damage comes early: it shows only after the next key rotation. */
 const RESTART_AT = 0.2;
 const CORRUPT_AT = 0.4;
-const SYNC_AT = 0.5;
+/** Late: by then validators prune, and the newcomer syncs from one of them. */
+const SYNC_AT = 0.75;
 /** Length the steps are scheduled by when the run has no end. */
 const OPEN_RUN_MS = 60_000;
 /** How long past its time a run may go on until what it promises has happened, on a slow machine. */
@@ -58,8 +59,9 @@ export async function playScenario(options: ScenarioOptions): Promise<ScenarioOu
   if (finite) await until(() => driver.exhausted, GRACE_MS, devnet.signal);
   setPhase('waiting for the last transfers to be final');
   const open = await driver.drain(DRAIN_TIMEOUT_MS);
-  setPhase('waiting for proofs');
-  await until(() => isProven(devnet, corruption), GRACE_MS, devnet.signal);
+  setPhase('waiting for proofs and pruning');
+  const isReached = (): boolean => isProven(devnet, corruption) && pruningFailure(devnet.observer.histories) === null;
+  await until(isReached, GRACE_MS, devnet.signal);
   return { restart, corruption, fastSync, stepFailures: failures, open };
 }
 

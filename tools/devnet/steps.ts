@@ -39,6 +39,7 @@ const LEVEL_BLOCKS = 2;
 const CATCH_UP_TIMEOUT_MS = 60_000;
 const SYNC_TIMEOUT_MS = 120_000;
 const PROVEN_TIMEOUT_MS = 60_000;
+const PRUNED_TIMEOUT_MS = 60_000;
 const POLL_MS = 100;
 
 /** Waits until `done` holds; false when it did not within `timeoutMs` or the run was stopped. */
@@ -108,27 +109,25 @@ export async function corruptReplica(devnet: Devnet): Promise<CorruptionEvidence
 
 const syncOutput = z.object({ height: z.number(), stateRoot: z.string(), bytes: z.number() });
 
-/** Lets a new node fast-sync from the archive, checks its root, then runs it as an archive over what it fetched. */
+/** Lets a new node fast-sync from a validator that has pruned, checks its root, then runs it as an archive over what it fetched. */
 export async function joinByFastSync(devnet: Devnet): Promise<FastSyncEvidence> {
   const { observer, folders, say, signal, processes } = devnet;
-  const { newcomer, archive } = folders;
+  const { newcomer } = folders;
+  // The first validator: it is never killed.
+  const peer = folders.validators[0] as InitializedNode;
+  const keeps = (): number => observer.node(peer.name).status?.history.startHeight ?? 0;
+  await until(() => keeps() > 1, PRUNED_TIMEOUT_MS, signal);
   const [source] = observer.validators;
   if (source === undefined) throw new StepError('no validator is running to name a trusted block');
   const { height, hash } = (await observer.client(source.name).status()).finalized;
-  await until(() => finalHeight(observer.node(archive.name)) >= height, CATCH_UP_TIMEOUT_MS, signal);
-  say(`${newcomer.name} fast-syncs from ${archive.name}, trusting block ${height}`);
+  await until(() => finalHeight(observer.node(peer.name)) >= height, CATCH_UP_TIMEOUT_MS, signal);
+  const fromKeeps = keeps();
+  say(
+    `${newcomer.name} fast-syncs from ${peer.name}, which keeps blocks from ${fromKeeps} on, trusting block ${height}`,
+  );
   observer.setState(newcomer.name, 'syncing');
   const startedMs = performance.now();
-  const args = [
-    'sync',
-    '--config',
-    newcomer.configFile,
-    '--from',
-    archive.peer,
-    '--trust',
-    `${height}:${hash}`,
-    '--json',
-  ];
+  const args = ['sync', '--config', newcomer.configFile, '--from', peer.peer, '--trust', `${height}:${hash}`, '--json'];
   const output = syncOutput.parse(
     JSON.parse(lastLine(await processes.run(`${newcomer.name}-sync`, args, SYNC_TIMEOUT_MS))),
   );
@@ -138,7 +137,14 @@ export async function joinByFastSync(devnet: Devnet): Promise<FastSyncEvidence> 
   const level = (): boolean => finalHeight(observer.node(newcomer.name)) >= observer.finalizedHeight - LEVEL_BLOCKS;
   await until(level, CATCH_UP_TIMEOUT_MS, signal);
   say(`${newcomer.name} synced ${output.bytes} bytes to height ${output.height} in ${Math.round(ms)} ms`);
-  return { ms, bytes: output.bytes, height: output.height, stateRootEqual: stateRoot === output.stateRoot };
+  return {
+    from: peer.name,
+    fromKeeps,
+    ms,
+    bytes: output.bytes,
+    height: output.height,
+    stateRootEqual: stateRoot === output.stateRoot,
+  };
 }
 
 function lastLine(text: string): string {

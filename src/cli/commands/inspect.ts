@@ -179,6 +179,12 @@ function historyLines(directory: string, history: HistorySummary, hasChecked: bo
     `history     ${directory}`,
     `blocks      ${tip === undefined ? 'none' : `${facts.startHeight} to ${tip.height} (${history.blocks})`}`,
     `tip         ${tip === undefined ? 'none' : `${encodeBase58(tip.hash)}, slot ${tip.slot}`}`,
+    ...(history.prunedBytes === 0
+      ? []
+      : [`pruned      ${sizeText(history.prunedBytes)} up to block ${facts.startHeight - 1}`]),
+    ...(history.leftoverBytes === 0
+      ? []
+      : [`leftover    ${sizeText(history.leftoverBytes)} of pruned segments, removed at the next start`]),
     `stream      ${sizeText(history.length)} in segments of ${sizeText(facts.segmentSizeBytes)}, leaves of ${facts.leafSizeBytes} B`,
     `index       ${history.transactions} transactions, ${sizeText(history.indexSizeBytes)}`,
     ...(history.unindexedBytes === 0

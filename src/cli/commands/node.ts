@@ -16,6 +16,15 @@ const DESCRIPTIONS: Readonly<Record<NodeConfigRole, string>> = {
   replicator: 'store encoded replicas of history and prove it: runs a replicator',
 };
 
+/** What `history` in the configuration does in each role. */
+const HISTORY_HELP: Readonly<Record<NodeConfigRole, string>> = {
+  validator: `  "history": "pruned"   (default) block bodies deeper than 512 blocks go, a segment only once the ledger shows a proven replica of it
+  "history": { "mode": "pruned", "depthBlocks": 1000, "replicasBeforePruning": 2 }   keep more, ask for more replicas
+  "history": "archive"  keep everything`,
+  archive: '  An archive keeps everything; "history": "archive" may say so.',
+  replicator: '  A replicator keeps replicas, not history: see "replicator" in its configuration.',
+};
+
 /** A clean stop that takes longer is cut off: what matters is synced long before. */
 const STOP_TIMEOUT_MS = 15_000;
 
@@ -25,6 +34,7 @@ export function nodeCommand(role: NodeConfigRole): Command {
   ])
     .requiredOption('--config <file>', 'configuration file')
     .option('--stop-with-stdin', 'stop when standard input ends (for a parent process)')
+    .addHelpText('after', `\nHistory:\n${HISTORY_HELP[role]}`)
     .action((options: Options) => run(role, options));
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { type Kernels, loadKernels, sameBytes } from '../../../native/index.ts';
-import { frameBlock, HistoryCursor, type HistoryStore, segmentRootOf } from '../../../storage/index.ts';
+import { frameBlock, type HistoryCursor, type HistoryStore, segmentRootOf } from '../../../storage/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -30,6 +30,7 @@ interface Options extends CommonOptions {
 export function verifyHistoryCommand(): Command {
   return newCommand('history', "check every block and segment of a stopped node's history", [
     ['cairn verify history --genesis net/genesis.json --data net/archive-1/data', 'from its first block to its last'],
+    ['cairn verify history --genesis net/genesis.json --data net/validator-1/data', 'what a pruned one still holds'],
   ])
     .requiredOption('--genesis <file>', "the network's genesis.json")
     .requiredOption('--data <directory>', "the node's data directory")
@@ -72,14 +73,15 @@ async function verify(verification: Verification): Promise<Findings> {
   const fromGenesis = history.startHeight === 1;
   const last = history.tip?.height ?? history.startHeight - 1;
   let parent: StretchStart | null = fromGenesis ? startAfter(genesisBlockHeader(kernels, genesis)) : null;
-  let cursor = fromGenesis ? HistoryCursor.start(kernels, genesis.history) : null;
+  // Of a history that starts later, the roots recorded before its first block and the bytes that lead to it must be those of that block's header.
+  let cursor = await history.cursorBefore(history.startHeight);
   let hashes = 0;
   for (let height = history.startHeight; height <= last; height += 1) {
     const block = await readBlock(verification, height);
     if (parent !== null) hashes += checkPoh(verification, parent, block);
-    if (cursor !== null) checkCursor(block.header, cursor);
+    checkCursor(block.header, cursor);
     checkSignature(kernels, block.header);
-    cursor = cursor?.append(kernels, frameBlock(block.bytes)) ?? null;
+    cursor = cursor.append(kernels, frameBlock(block.bytes));
     parent = startAfter(block.header);
     progress.update(height - history.startHeight + 1, last - history.startHeight + 1);
   }

@@ -50,13 +50,18 @@ async function run(data: string, options: Options): Promise<void> {
   const ms = performance.now() - startedMs;
   if ('fault' in found) throw invalid(options, found.fault);
   const headers = genesis === undefined ? null : await checkHeaders(kernels, genesis, data, found, roots);
-  const { chainId, chain, root, ...figures } = found;
-  const result = { chainId: encodeBase58(chainId), chain: encodeBase58(chain), root: encodeBase58(root), headers };
+  const { chainId, digest, opsRoot, ...figures } = found;
+  const result = {
+    chainId: encodeBase58(chainId),
+    digest: encodeBase58(digest),
+    opsRoot: encodeBase58(opsRoot),
+    headers,
+  };
   const speed = `${sizeText((figures.bytes * 1000) / ms)} a second`;
   printResult(options, { valid: true, directory, ...figures, ...result, ms: Math.round(ms) }, [
-    `valid: ${figures.height + 1} batches up to height ${figures.height}, ${figures.ops} ops, ${sizeText(figures.bytes)} in ${figures.segments} segments (${speed})`,
-    `chain       ${result.chain}`,
-    `state root  ${result.root}`,
+    `valid: heights ${figures.firstHeight} to ${figures.height}, ops ${figures.firstOp} to ${figures.opCount - 1}, ${sizeText(figures.bytes)} in ${figures.segments} segments (${speed})`,
+    `last batch  ${result.digest}`,
+    `ops root    ${result.opsRoot}`,
     `closed      ${figures.clean ? 'cleanly' : 'no, and nothing is torn'}`,
     ...(headers === null ? [] : [`headers     ${headers} state roots are those of the blocks in history`]),
   ]);

@@ -1,33 +1,49 @@
 /**
  * `cairn verify proof`: checks a storage proof offline against the history of the verifier's own (stopped) node: the blocks that designate the
- * rotation's and the period's hash, the segment's root, and the segment itself, which is encrypted again.
+ * rotation's and the period's hash, and the segment's root. Mode `stream` takes the segment itself, which is encrypted again; mode `open` takes
+ * the identity's commitment, which is looked for in the blocks up to the period's.
  */
 import type { Command } from 'commander';
-import type { Kernels } from '../../../native/index.ts';
-import { loadKernels, publicKey } from '../../../native/index.ts';
+import { type Kernels, loadKernels, publicKey, sameBytes } from '../../../native/index.ts';
 import {
+  DEFAULT_CHECK_COUNT,
+  DEFAULT_SAMPLE_COUNT,
   type DesignatedBlock,
+  decodeOpenFile,
   decodeProofFile,
+  layerCount,
+  OPEN_FILE_SIZE_BYTES_MAX,
+  type OpenContext,
+  type OpenStorageProof,
+  type OpenVerdict,
   PROOF_FILE_SIZE_BYTES,
   type ProofContext,
+  type ProofVerdict,
+  proofFileMode,
   type StorageProof,
+  verifyOpenFile,
   verifyProofFile,
 } from '../../../replicator/index.ts';
 import type { HistoryStore, SegmentReader } from '../../../storage/index.ts';
-import { addressOf, decodeBlock, formatAddress } from '../../codec/index.ts';
+import { addressOf, blockTransactions, decodeBlock, formatAddress } from '../../codec/index.ts';
 import { chainIdOf, type Genesis } from '../../ledger/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { failed, unusable } from '../failure.ts';
-import { genesisBlockHeader } from './chain-start.ts';
+import { designatedBlock } from './designated-block.ts';
 import { withHistory } from './open-history.ts';
 import { readGenesis, readInput } from './read-input.ts';
 
 interface Options extends CommonOptions {
   readonly genesis: string;
   readonly data: string;
+  readonly layers: number;
+  readonly samples: number;
+  readonly checks: number;
 }
 
 const CHUNK_SIZE_BYTES = 1024 * 1024;
+const DRAWS_MAX = 65_536;
 
 export function verifyProofCommand(): Command {
   return newCommand('proof', "check a storage proof against your own node's history", [
@@ -35,37 +51,53 @@ export function verifyProofCommand(): Command {
       'cairn verify proof replica.proof --genesis net/genesis.json --data net/archive-1/data',
       'the node must be stopped',
     ],
+    ['cairn verify proof open.proof --genesis g.json --data DIR --samples 541', 'mode open, with fewer draws'],
   ])
-    .argument('<file>', 'a proof file (544 bytes)')
+    .argument('<file>', 'a proof file, of mode stream or open')
     .requiredOption('--genesis <file>', "the network's genesis.json")
     .requiredOption('--data <directory>', "data directory of a node that keeps the proof's segment")
+    .option('--layers <count>', 'how often replicas are encrypted: 1, 2 or 4', wholeNumber(1, 4), 1)
+    .option('--samples <count>', 'mode open: leaves a proof must draw', wholeNumber(1, DRAWS_MAX), DEFAULT_SAMPLE_COUNT)
+    .option(
+      '--checks <count>',
+      'mode open: encodings a proof must show',
+      wholeNumber(0, DRAWS_MAX),
+      DEFAULT_CHECK_COUNT,
+    )
     .action(run);
 }
 
 async function run(file: string, options: Options): Promise<void> {
   const kernels = loadKernels();
-  const proof = decode(kernels, file, await readInput(file, PROOF_FILE_SIZE_BYTES));
+  const bytes = await readInput(file, OPEN_FILE_SIZE_BYTES_MAX);
+  const mode = proofFileMode(bytes) ?? 'stream';
+  const proof = decode(kernels, file, bytes, mode);
   const genesis = await readGenesis(options.genesis);
   const verdict = await withHistory(kernels, genesis, options.data, async (history) => {
     const segment = history.segment(proof.segment);
     if (segment === undefined) throw unusable(`segment ${proof.segment} is not in this history: nothing can be said`);
-    return verifyProofFile(
-      kernels,
-      proof,
-      await contextOf(kernels, genesis, history, proof, segment),
-      bytesOf(segment),
-    );
+    const context = await contextOf(kernels, genesis, history, proof, segment, options);
+    return 'body' in proof
+      ? checkOpen(kernels, history, proof, context, options)
+      : verifyProofFile(kernels, proof, context, bytesOf(segment));
   });
   if (!verdict.valid) throw failed(`invalid (${verdict.reason}): ${verdict.message}`);
   const { segment, rotation, period } = proof;
   const identity = formatAddress(addressOf(publicKey(proof.identity)));
-  printResult(options, { valid: true, identity, segment, rotation, period }, [
-    `valid: ${identity} stored segment ${segment} in period ${period} (rotation ${rotation})`,
+  printResult(options, { valid: true, mode, identity, segment, rotation, period }, [
+    `valid: ${identity} stored segment ${segment} in period ${period} (rotation ${rotation}, mode ${mode})`,
   ]);
 }
 
-function decode(kernels: Kernels, file: string, bytes: Uint8Array): StorageProof {
+function decode(
+  kernels: Kernels,
+  file: string,
+  bytes: Uint8Array,
+  mode: 'stream' | 'open',
+): StorageProof | OpenStorageProof {
   try {
+    if (mode === 'open') return decodeOpenFile(kernels, bytes);
+    if (bytes.length > PROOF_FILE_SIZE_BYTES) throw unusable(`it has ${bytes.length} bytes`);
     return decodeProofFile(kernels, bytes);
   } catch (error) {
     throw unusable(`${file} is not a storage proof: ${(error as Error).message}`);
@@ -76,17 +108,21 @@ async function contextOf(
   kernels: Kernels,
   genesis: Genesis,
   history: HistoryStore,
-  proof: StorageProof,
+  proof: Pick<StorageProof, 'rotation' | 'period'>,
   segment: SegmentReader,
+  options: Options,
 ): Promise<ProofContext> {
   const { sampleBlockSizeBytes, slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
+  const layers = layerCount(options.layers);
+  if (layers === undefined) throw unusable(`--layers must be 1, 2 or 4, got ${options.layers}`);
   const designated = (period: number): Promise<DesignatedBlock> =>
     designatedBlock(kernels, genesis, history, period * slotsPerPeriod);
   return {
     chainId: chainIdOf(kernels, genesis),
     geometry: { segmentSizeBytes, leafSizeBytes },
     sampleBlockSizeBytes,
+    layers,
     schedule: { slotsPerPeriod, periodsPerRotation },
     rotationBlock: await designated(proof.rotation * periodsPerRotation),
     periodBlock: await designated(proof.period),
@@ -94,34 +130,41 @@ async function contextOf(
   };
 }
 
-/** The final block with the greatest slot up to `slotMax`: binary search, as slots ascend with heights. */
-async function designatedBlock(
+async function checkOpen(
   kernels: Kernels,
-  genesis: Genesis,
   history: HistoryStore,
-  slotMax: number,
-): Promise<DesignatedBlock> {
-  const slotOf = (height: number): number => history.block(height)?.slot ?? 0;
-  const tip = history.tip?.height ?? 0;
-  if (slotOf(tip) < slotMax) throw unusable(`this history ends before slot ${slotMax}, which the proof refers to`);
-  let [low, high] = [history.startHeight - 1, tip];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (slotOf(middle) <= slotMax) low = middle;
-    else high = middle - 1;
-  }
-  if (low === 0) return pointOf(genesisBlockHeader(kernels, genesis));
-  const bytes = await history.readBlock(low);
-  if (bytes === undefined) throw unusable(`block ${low}, which the proof refers to, is not in this history`);
-  return pointOf(decodeBlock(kernels, bytes).header);
+  proof: OpenStorageProof,
+  { sampleBlockSizeBytes: _, layers = 1, ...context }: ProofContext,
+  { samples, checks }: Options,
+): Promise<ProofVerdict | OpenVerdict> {
+  const trusted: OpenContext = { ...context, layers, parameters: { sampleCount: samples, checkCount: checks } };
+  const committedRoot = await committedIn(
+    kernels,
+    history,
+    proof,
+    context.rotationBlock.height,
+    context.periodBlock.height,
+  );
+  return verifyOpenFile(kernels, proof, { ...trusted, committedRoot });
 }
 
-function pointOf(header: {
-  readonly height: number;
-  readonly hash: Uint8Array;
-  readonly pohHash: Uint8Array;
-}): DesignatedBlock {
-  return { height: header.height, blockHash: header.hash, pohHash: header.pohHash };
+/** The replica root of the identity's last commitment for the proof's segment and rotation, in blocks after `from` and up to `to`. */
+async function committedIn(
+  kernels: Kernels,
+  history: HistoryStore,
+  { identity, segment, rotation }: OpenStorageProof,
+  from: number,
+  to: number,
+): Promise<Uint8Array | undefined> {
+  for (let height = to; height > from; height -= 1) {
+    const bytes = await history.readBlock(height);
+    if (bytes === undefined) throw unusable(`block ${height}, which may hold the commitment, is not in this history`);
+    for (const { from: sender, payload } of blockTransactions(decodeBlock(kernels, bytes).entries).toReversed()) {
+      const isIt = payload.kind === 'commit' && payload.segment === segment && payload.rotation === rotation;
+      if (isIt && sameBytes(sender, identity)) return payload.replicaRoot;
+    }
+  }
+  return undefined;
 }
 
 async function* bytesOf(segment: SegmentReader): AsyncGenerator<Uint8Array> {

@@ -3,7 +3,7 @@
  *
  * Invariants: answers only read; `finalized` is answered from what is durable; lists stay within node-api.ts' maxima.
  */
-import { type Address, byteKey, type Hash, type Height, hash, height, slot } from '../../../native/index.ts';
+import { type Address, byteKey, type Hash, type Height, hash, height, type Slot, slot } from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -138,6 +138,8 @@ export class ChainApi implements NodeApi {
   async block(where: BlockSelector): Promise<Block> {
     if ('height' in where) return this.#finalBlock(where.height);
     const { store } = this.#parts;
+    if ('slot' in where && store.startHeight > 1 && where.slot < store.kept.startSlot)
+      throw this.#cleanedUp(`Block ${where.slot}`);
     const at = 'hash' in where ? await store.heightOfHash(where.hash) : await store.heightOfSlot(where.slot);
     if (at === undefined) throw new ApiError('not-found', 'no final block of this slot or hash is kept here');
     return this.#finalBlock(at);
@@ -148,9 +150,21 @@ export class ChainApi implements NodeApi {
     if (at > tree.root.header.height)
       throw new ApiError('not-found', `height ${at} is above the final height ${tree.root.header.height}`);
     const bytes = await store.finalBlock(at);
-    if (bytes === undefined)
-      throw new ApiError('not-available', `this node's history starts at height ${store.startHeight}`);
+    if (bytes === undefined) throw this.#cleanedUp(`Block of height ${at}`);
     return bytes;
+  }
+
+  firstAvailableSlot(): Slot {
+    return slot(this.#parts.store.kept.startSlot);
+  }
+
+  /** In Solana's words, as tools look for them. */
+  #cleanedUp(what: string): ApiError {
+    const { startHeight, kept } = this.#parts.store;
+    return new ApiError(
+      'not-available',
+      `${what} cleaned up, does not exist on node. First available block: ${kept.startSlot} (height ${startHeight}); archives keep all`,
+    );
   }
 
   async #finalBlock(at: number): Promise<Block> {
@@ -243,8 +257,9 @@ export class ChainApi implements NodeApi {
   async waitFinalized(after: Height, timeoutMs: number, signal: AbortSignal): Promise<readonly FinalizedBlock[]> {
     const { store, tree, finality } = this.#parts;
     const from = after + 1;
-    if (from < store.startHeight)
-      throw new ApiError('not-available', `this node's history starts at height ${store.startHeight}`);
+    // The latest blocks' ids are in memory for longer than a short history is on disk.
+    if (from < store.startHeight && finality.from(from, 1) === undefined)
+      throw this.#cleanedUp(`Block of height ${from}`);
     if (tree.root.header.height < from) await finality.next(timeoutMs, signal);
     const countMax = Math.min(FINALIZED_BLOCKS_MAX, tree.root.header.height - after);
     if (countMax <= 0) return [];

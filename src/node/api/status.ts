@@ -4,7 +4,7 @@ import { height, slot } from '../../../native/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
 import { isCatchingUp, isStalled, leaderFor, validatorRanking } from '../../consensus/index.ts';
 import { type ReplicationSums, replicationSums } from '../../ledger/index.ts';
-import type { NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
+import type { HistoryStatus, NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
 import type { ChainParts } from '../chain-parts.ts';
 
 /** Whether others should be sent here; the reason is one sentence. */
@@ -35,7 +35,7 @@ export function replicationTotals({ proofs }: ChainParts, sums: ReplicationSums)
 
 /** @param justified the highest justified block */
 export function nodeStatus(parts: ChainParts, justified: BlockHeader): NodeStatus {
-  const { tree, rules, key, transport, submissions, mempool, finality, store, genesis } = parts;
+  const { tree, rules, key, transport, submissions, mempool, finality } = parts;
   const { header: best } = tree.best;
   const { header: final, state } = tree.root;
   return {
@@ -62,14 +62,25 @@ export function nodeStatus(parts: ChainParts, justified: BlockHeader): NodeStatu
     },
     blocks: blockCounts(parts),
     finalityMs: finality.delays(),
-    history: {
-      startHeight: height(store.startHeight),
-      lengthBytes: tree.root.cursor.length,
-      segmentSizeBytes: genesis.history.segmentSizeBytes,
-      segments: tree.root.cursor.segmentCount,
-    },
+    history: historyStatus(parts),
     replication: replicationTotals(parts, replicationSums(rules, state, final.slot)),
     sync: isCatchingUp(parts.consensus()) ? syncStatus(parts) : null,
+  };
+}
+
+function historyStatus({ tree, store, genesis, pruner }: ChainParts): HistoryStatus {
+  const { startHeight, firstSegment, keptBytes, prunedBytes } = store.kept;
+  return {
+    mode: pruner === null ? 'archive' : 'pruned',
+    startHeight: height(startHeight),
+    firstSegment,
+    lengthBytes: tree.root.cursor.length,
+    keptBytes,
+    prunedBytes,
+    segmentSizeBytes: genesis.history.segmentSizeBytes,
+    segments: tree.root.cursor.segmentCount,
+    waitingSegments: pruner?.waitingSegments ?? 0,
+    segmentsAtRisk: pruner?.segmentsAtRisk ?? 0,
   };
 }
 

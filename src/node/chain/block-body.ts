@@ -1,19 +1,19 @@
 /**
  * Whether a block's bytes are what its leader signed: header signature and entries root.
  *
- * Why before anything else: a block's hash covers the header without the signature, so two different byte strings can bear one hash. Taken
- * unchecked, a body that somebody has put under an honest header would be refused in that header's name, and the honest block with it.
+ * Why before anything else: a block's hash covers its header alone, so different bodies can bear one hash. Taken unchecked, a body that somebody
+ * has put under an honest header would be refused in that header's name, and the honest block with it.
  */
 import { type Kernels, sameBytes } from '../../../native/index.ts';
-import { type Block, entriesRoot, entryMixins } from '../../codec/index.ts';
+import { type Block, entriesRoot, entryMixins, headerSignature } from '../../codec/index.ts';
 
 export type BodyFault = 'bad-signature' | 'wrong-body';
 
 /** What is wrong with a block by itself, or null. Hashes every item once: a few milliseconds for the largest block. */
 export function blockBodyFault(kernels: Kernels, { header, entries }: Block): BodyFault | null {
   const verdict = new Uint8Array(1);
-  const offsets = Uint32Array.of(0, header.hash.length);
-  kernels.ed25519Verify(header.leader, header.signature, header.hash, offsets, verdict);
+  const { publicKey, signature, message } = headerSignature(header);
+  kernels.ed25519Verify(publicKey, signature, message, Uint32Array.of(0, message.length), verdict);
   if (verdict[0] !== 1) return 'bad-signature';
   const mixins = entryMixins(kernels, entries, header.parentHash);
   return sameBytes(entriesRoot(kernels, entries, mixins), header.entriesRoot) ? null : 'wrong-body';

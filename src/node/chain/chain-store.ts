@@ -15,6 +15,7 @@ import {
   diskFiles,
   HistoryStore,
   PendingBlocks,
+  PrunedError,
   type StateSource,
   StateStore,
   type TransactionPlace,
@@ -32,6 +33,7 @@ import {
 } from '../../codec/index.ts';
 import { type Genesis, readEvictions } from '../../ledger/index.ts';
 import { EvictionStore } from '../evictions/eviction-store.ts';
+import { KeptHistory } from '../history/kept-history.ts';
 import type { Logger } from '../log.ts';
 import { encodeVotes } from '../relay/block-source.ts';
 import { blockBodyFault } from './block-body.ts';
@@ -75,6 +77,8 @@ export interface ChainParts {
 }
 
 export class ChainStore {
+  /** What of the final chain is still kept here. */
+  readonly kept: KeptHistory;
   readonly #kernels: CheckDeps['kernels'];
   readonly #parts: ChainParts;
   #ownVotes: Vote[] = [];
@@ -82,6 +86,7 @@ export class ChainStore {
   private constructor(kernels: CheckDeps['kernels'], parts: ChainParts) {
     this.#kernels = kernels;
     this.#parts = parts;
+    this.kept = new KeptHistory(kernels, parts);
   }
 
   /** Opens or makes a node's directory. Throws `CorruptionError`, `StorageError`, `FilesError`. */
@@ -206,9 +211,9 @@ export class ChainStore {
     return votes.length === 0 ? undefined : encodeCertificate({ header, votes });
   }
 
-  /** A final block's bytes. Throws `CorruptionError` when the disk gives back others. */
+  /** A final block's bytes; undefined when it is not kept here. Throws `CorruptionError` when the disk gives back others. */
   finalBlock(height: number): Promise<Uint8Array | undefined> {
-    return this.#parts.history.readBlock(height);
+    return keptOnly(this.#parts.history.readBlock(height));
   }
 
   heightOfHash(hash: Uint8Array): number | undefined {
@@ -255,7 +260,8 @@ export class ChainStore {
   /** A completed segment's bytes, as on disk, and its root; undefined when it is not kept here. */
   async segment(index: number): Promise<{ bytes: Uint8Array; root: Uint8Array } | undefined> {
     const reader = this.#parts.history.segment(index);
-    return reader === undefined ? undefined : { bytes: await reader.read(0, reader.sizeBytes), root: reader.root };
+    const bytes = reader === undefined ? undefined : await keptOnly(reader.read(0, reader.sizeBytes));
+    return reader === undefined || bytes === undefined ? undefined : { bytes, root: reader.root };
   }
 
   async close(): Promise<void> {
@@ -333,6 +339,14 @@ async function openParts({ directory, genesis, check }: ChainStoreOptions): Prom
     await Promise.all(opened.map((part) => part.close()));
     throw error;
   }
+}
+
+/** What was pruned is like what never was: those who ask are told from where on there is something (`startHeight`). */
+function keptOnly(reading: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
+  return reading.catch((error: unknown) => {
+    if (error instanceof PrunedError) return undefined;
+    throw error;
+  });
 }
 
 function splitVotes(bytes: Uint8Array): Vote[] {

@@ -123,6 +123,15 @@ async function recentWindow(
     blocks.push({ slot: header.slot, pohHash: header.pohHash, transactions: blockTransactions(entries) });
     if (header.slot < oldestSlot) break;
   }
+  // With a shorter window an old transaction could be applied once more.
+  const lowest = blocks.at(-1);
+  if (lowest !== undefined && lowest.slot >= oldestSlot && blocks.length < tip.height)
+    throw new CorruptionError(
+      'history',
+      history.startHeight,
+      `blocks back to slot ${oldestSlot}`,
+      `none before slot ${lowest.slot}`,
+    );
   if (blocks.length === tip.height)
     blocks.push({ slot: genesisBlock.slot, pohHash: genesisBlock.pohHash, transactions: [] });
   return RecentWindow.rebuild({ hashesPerSlot, recencyWindowSlots }, blocks.reverse(), check.idSecret);

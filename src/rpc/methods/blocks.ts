@@ -31,6 +31,7 @@ export function blockMethods(api: NodeApi): MethodTable {
     getBlock: method({ block: selector, config: blockConfig }, async ({ block, config }) =>
       blockJson(await api.block(block), config),
     ),
+    getFirstAvailableBlock: method({}, () => api.firstAvailableSlot()),
     cairn_getBlockBytes: method({ height: heightParameter }, async ({ height }) =>
       base64Text(await api.blockBytes(height)),
     ),

@@ -16,13 +16,14 @@ async function makeStore(kernels: Kernels, directory: string, size: Size): Promi
   const store = await StateStore.open({ directory, kernels, chainId });
   for (let height = 0; height < BATCHES[size]; height += 1) {
     const random = new Uint32Array(sampleBytes(4 * OPS[size], 1 + (height % 200)).buffer);
-    const ops = Array.from(random, (value) => {
-      const number = (value + height) % ACCOUNTS;
+    const numbers = new Set<number>();
+    for (const value of random) numbers.add((value + height) % ACCOUNTS);
+    const ops = Array.from(numbers, (number) => {
       const address = new Uint8Array(20);
       new DataView(address.buffer).setUint32(0, Math.imul(number + 1, 0x9e3779b1));
-      return { kind: 'putAccount' as const, address, balance: BigInt(value) };
+      return { kind: 'putAccount' as const, address, balance: BigInt(number + height) };
     });
-    await store.append(encodeBatch({ height, ops }), height);
+    await store.append(encodeBatch(store.commitment.place, ops));
   }
   await store.close();
 }
@@ -39,7 +40,7 @@ async function open(kernels: Kernels, directory: string, rebuild: boolean): Prom
 async function verify(kernels: Kernels, directory: string): Promise<Uint8Array> {
   const found = await verifyLog({ files: diskFiles(), kernels, directory: `${directory}/log` });
   if ('fault' in found) throw new RangeError(`a log just written is damaged at ${found.fault.offset}`);
-  return found.root;
+  return found.opsRoot;
 }
 
 /** The same bytes read whole and not looked at. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { hash, type Kernels, pohCount } from '../../../native/index.ts';
-import { PohGenerator } from '../../../src/poh/index.ts';
+import { type PohBatch, PohGenerator } from '../../../src/poh/index.ts';
 import { limitWork } from '../limit-work.ts';
 import type { BenchCase, Work } from '../model.ts';
 import { joined, sampleBytes } from '../sample-data.ts';
@@ -62,7 +62,7 @@ export const pohGenerate: BenchCase = {
 };
 
 /** Stretches of equal length, every second ending in a mixin, right when `spoilt` is undefined. */
-function stretches(kernels: Kernels, count: number, steps: number) {
+export function stretches(kernels: Kernels, count: number, steps: number): PohBatch {
   const hashes = new Uint8Array(32 * (count + 1));
   const mixins = sampleBytes(32 * count, 2);
   const hasMixin = Uint8Array.from({ length: count }, (_, i) => i % 2);

@@ -1,0 +1,51 @@
+/** A validator's proof checker with its parts: own transactions for the verdicts, and copies of segments it has pruned. */
+import type { SigningKey } from '../../codec/index.ts';
+import type { ChainParts } from '../chain-parts.ts';
+import type { Logger } from '../log.ts';
+import { OwnTransactions } from '../own-transactions.ts';
+import type { Verifier } from '../threads/verifier.ts';
+import { ProofChecker } from './proof-checker.ts';
+import { SegmentCopies } from './segment-copies.ts';
+
+type Parts = Pick<
+  ChainParts,
+  'key' | 'kernels' | 'genesis' | 'rules' | 'store' | 'tree' | 'transport' | 'peers' | 'submissions'
+>;
+
+/** Null for a node that is no validator of this network. */
+export function openProofChecker(parts: Parts, verifier: Verifier, log: Logger): ProofChecker | null {
+  const { key, rules, genesis } = parts;
+  const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
+  if (key === null || index < 0) return null;
+  const own = ownTransactions(parts, key);
+  const copies = segmentCopies(parts, log);
+  return new ProofChecker({
+    genesis,
+    rules,
+    verifier,
+    index,
+    segment: (at) => copies.get(at),
+    send: (payload) => own.send(payload),
+    log,
+  });
+}
+
+function ownTransactions({ kernels, rules, tree, submissions }: Parts, key: SigningKey): OwnTransactions {
+  return new OwnTransactions({
+    kernels,
+    key,
+    minimumFee: rules.minimumFee,
+    counterStart: BigInt(Date.now()) << 20n,
+    finalHead: () => tree.root.header,
+    submit: (transaction) => submissions.submitOwn(transaction),
+  });
+}
+
+function segmentCopies({ kernels, transport, genesis, store, peers }: Parts, log: Logger): SegmentCopies {
+  const sources = (): string[] =>
+    [...peers.statuses]
+      .filter(([, { role }]) => role !== 'replicator')
+      .sort(([, a], [, b]) => a.startHeight - b.startHeight)
+      .map(([peer]) => peer);
+  return new SegmentCopies({ kernels, transport, shape: genesis.history, store, sources, log });
+}
