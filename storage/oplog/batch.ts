@@ -29,6 +29,7 @@
 import { type Hash, hash, type Kernels } from '../../native/index.ts';
 import type { BatchPlace, StateOp } from '../state-reader.ts';
 import {
+  ACCOUNT_OP_HEAD,
   ACCOUNT_OP_SIZE_BYTES,
   ADDRESS_SIZE_BYTES,
   BALANCE_SIZE_BYTES,
@@ -208,8 +209,6 @@ export interface OpSink {
   deleteBond(offset: number): void;
 }
 
-const ACCOUNT_HEAD: number = KIND_PUT_ACCOUNT | (ADDRESS_SIZE_BYTES << 8) | (BALANCE_SIZE_BYTES << 16);
-
 /**
  * Walks a batch, checking every byte of structure, and hands its ops to `sink` in order; the bytes may be hostile. Allocates nothing
  * for accounts and bonds. Throws `BatchError`; ops before the fault have been handed over by then, so check first (`checkBatch`)
@@ -243,7 +242,7 @@ export function readOps(bytes: Uint8Array, sink: OpSink): BatchHead {
 function accountRun(view: DataView, at: number, left: number): number {
   const fit = Math.min(left, Math.floor((view.byteLength - at) / ACCOUNT_OP_SIZE_BYTES));
   let run = 0;
-  while (run < fit && view.getUint32(at + run * ACCOUNT_OP_SIZE_BYTES, true) === ACCOUNT_HEAD) run++;
+  while (run < fit && view.getUint32(at + run * ACCOUNT_OP_SIZE_BYTES, true) === ACCOUNT_OP_HEAD) run++;
   return run;
 }
 

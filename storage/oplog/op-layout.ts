@@ -12,7 +12,7 @@ export const BOND_OP_SIZE_BYTES = 64;
 export const ADDRESS_SIZE_BYTES = 20;
 /** Bytes of an op before its key. */
 export const OP_HEAD_SIZE_BYTES = 4;
-export const BOND_DETAILS_SIZE_BYTES = 24;
+const BOND_DETAILS_SIZE_BYTES = 24;
 export const BALANCE_SIZE_BYTES = 8;
 const BOND_SIZE_BYTES: number = 8 + 8 + BOND_DETAILS_SIZE_BYTES;
 /** A deleteRecord with a key of one byte. */
@@ -24,6 +24,9 @@ export const KIND_DELETE_RECORD = 3;
 export const KIND_DELETE_ACCOUNT = 4;
 export const KIND_PUT_BOND = 5;
 export const KIND_DELETE_BOND = 6;
+
+/** The first four bytes of every putAccount, as a little-endian u32. */
+export const ACCOUNT_OP_HEAD: number = KIND_PUT_ACCOUNT | (ADDRESS_SIZE_BYTES << 8) | (BALANCE_SIZE_BYTES << 16);
 
 /** Lengths that an op's key and value may have. */
 interface OpLayout {

@@ -12,7 +12,7 @@ import { BATCH_HEAD_SIZE_BYTES, type BatchHead } from './batch.ts';
 import { FRAME_ALIGNMENT_BYTES, FRAME_HEAD_SIZE_BYTES } from './frame.ts';
 import type { LogPosition } from './log-position.ts';
 import { NumberList } from './number-list.ts';
-import { BatchError, checkOp } from './op-layout.ts';
+import { ACCOUNT_OP_HEAD, ACCOUNT_OP_SIZE_BYTES, BatchError, checkOp } from './op-layout.ts';
 
 /** Ops of a twig: the bits of one chunk of the activity tree. */
 export const TWIG_OPS = 256;
@@ -153,6 +153,9 @@ function checkGap(byteFrom: number, at: number, next: number): void {
 }
 
 function endOfOp(bytes: Uint8Array, view: DataView, at: number, byteFrom: number): number {
+  // Nearly every op is an account's.
+  const whole = at + ACCOUNT_OP_SIZE_BYTES;
+  if (whole <= bytes.length && view.getUint32(at, true) === ACCOUNT_OP_HEAD) return whole;
   try {
     return checkOp(bytes, view, at);
   } catch (error) {
