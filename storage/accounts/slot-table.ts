@@ -253,7 +253,7 @@ export class SlotTable {
     const crcs: number[] = [];
     for (const [index, table] of tables.entries())
       crcs.push(await writeImage(files, kernels, `${directory}/${names[index]!}`, table));
-    await files.syncDirectory(directory);
+    // Their names become durable with the mark's, which is in the same folder.
     return crcs;
   }
 

@@ -234,6 +234,33 @@ describe('SlotMemory', () => {
   });
 });
 
+describe('a moving shard', () => {
+  it('shows every entry at every step, wherever its probe went around the end', () => {
+    for (let seed = 0; seed < 150; seed++) {
+      const memory = new SlotMemory(kernels, 32, new Uint8Array(16).fill(seed), [7]);
+      const records = new Uint8Array(64 * 28);
+      for (let n = 0; n < 64; n++) records.set(addressOf(n), 28 * n);
+      for (let n = 0; n < 63; n++) kernels.tablePut(memory.shards, records.subarray(28 * n), 28, 1, n + 1);
+      const seen = (count: number): number[] => {
+        const out = new Uint32Array(count);
+        kernels.tableRead(memory.shards, records, 28, 28, 4, new Uint8Array(out.buffer));
+        return [...out];
+      };
+      const wanted = Array.from({ length: 64 }, (_, n) => n + 1);
+      memory.settle();
+      expect(memory.isMoving).toBe(true);
+      expect(seen(63)).toEqual(wanted.slice(0, 63));
+      kernels.tableMove(memory.shards, 0, seed % 50);
+      expect(seen(63)).toEqual(wanted.slice(0, 63));
+      kernels.tablePut(memory.shards, records.subarray(28 * 63), 28, 1, 64);
+      expect(seen(64)).toEqual(wanted);
+      memory.moveEverything();
+      expect(seen(64)).toEqual(wanted);
+      memory.close();
+    }
+  });
+});
+
 describe('log positions', () => {
   it('come back whole from 32 bits, for every op of the last 2^32 - 2', () => {
     const window = 2 ** 32 - 2;
