@@ -14,12 +14,14 @@ import { initCommand } from './commands/init.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
+import { proveAccountCommand } from './commands/prove-account.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
 import { reviveCommand } from './commands/revive.ts';
 import { soundnessCommand } from './commands/soundness.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
+import { verifyAccountCommand } from './commands/verify-account.ts';
 import { verifyHistoryCommand } from './commands/verify-history.ts';
 import { verifyLogCommand } from './commands/verify-log.ts';
 import { verifyPohCommand } from './commands/verify-poh.ts';
@@ -43,7 +45,8 @@ export function createProgram(): Command {
   program.addCommand(syncCommand());
   program.addCommand(benchCommand());
   program.addCommand(soundnessCommand());
-  for (const command of [verifyCommand(), inspectCommand(), rebuildCommand()]) program.addCommand(command);
+  for (const command of [proveCommand(), verifyCommand(), inspectCommand(), rebuildCommand()])
+    program.addCommand(command);
   return program;
 }
 
@@ -56,9 +59,17 @@ Examples:
 
 Exit codes: 0 done, or valid; 1 not done, or invalid; 2 not understood, or unreadable.`;
 
+function proveCommand(): Command {
+  const command = newGroup('prove', 'make a proof that others can check without trusting you', [
+    ['cairn prove account cairn1...', "an account's balance, in the newest final state"],
+  ]);
+  return command.addCommand(proveAccountCommand());
+}
+
 function verifyCommand(): Command {
   const command = newGroup('verify', 'check something without trusting who served it', [
     ['cairn verify timestamp FILE PROOF --trust HASH', 'a file existed before a PoH count'],
+    ['cairn verify account FILE --trust HEIGHT:HASH', 'an account had a balance'],
     ['cairn verify poh --genesis net/genesis.json --count 100', 'the sequence of blocks a node serves'],
     ['cairn verify history --genesis net/genesis.json --data DIR', "a stopped node's whole history"],
     ['cairn verify log DIR', "a stopped node's op log"],
@@ -66,6 +77,7 @@ function verifyCommand(): Command {
   ]);
   for (const each of [
     verifyTimestampCommand(),
+    verifyAccountCommand(),
     verifyPohCommand(),
     verifyHistoryCommand(),
     verifyLogCommand(),

@@ -4,6 +4,12 @@
  * so that threads and clients that only check bytes do not load a database.
  */
 export {
+  ACCOUNT_PROOF_SIZE_BYTES_MAX,
+  type AccountProofFault,
+  type AccountProofVerdict,
+  verifyAccountProof,
+} from './account-proof.ts';
+export {
   assembleBlock,
   BLOCK_ENTRIES_MAX,
   BLOCK_HEAD_SIZE_BYTES,

@@ -165,6 +165,15 @@ export class ReadClient {
     };
   }
 
+  /** Proof file of an account in the node's newest finalized state: check it with `verifyAccountProof`. Rejects when there is none. */
+  async accountProof(
+    address: AddressLike,
+  ): Promise<{ readonly height: number; readonly hash: string; readonly proof: Uint8Array }> {
+    const answer = asObject(await this.read('cairn_getAccountProof', [addressText(address)]), 'account proof');
+    const value = asObject(answer.value, 'account proof');
+    return { height: numberOf(value, 'height'), hash: stringOf(value, 'hash'), proof: base64Of(value, 'proof') };
+  }
+
   /** All evictions of an address that the node has kept, ascending. */
   async evictions(address: AddressLike): Promise<EvictionsAnswer> {
     const evictions: EvictionView[] = [];

@@ -304,6 +304,12 @@ export interface FinalizedBlock {
   readonly ids: readonly Hash[];
 }
 
+/** A proof that an account stands in the state after a block. */
+export interface AccountProofFile {
+  readonly block: BlockPoint;
+  readonly bytes: Uint8Array;
+}
+
 export interface NodeApi {
   health(): Answer<NodeHealth>;
   version(): Answer<NodeVersion>;
@@ -332,6 +338,8 @@ export interface NodeApi {
   supply(): Answer<Supply>;
   /** Evictions of an address, from number `fromIndex` on. */
   evictions(owner: Address, fromIndex: number): Answer<EvictionsView>;
+  /** Proof file (docs/format/proofs.md) of an account in the newest finalized state. Throws `not-found` when there is no such account. */
+  accountProof(address: Address): Answer<AccountProofFile>;
   clusterNodes(): Answer<readonly ClusterNode[]>;
   status(): Answer<NodeStatus>;
   replication(filter: ReplicationFilter): Answer<ReplicationView>;

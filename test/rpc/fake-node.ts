@@ -31,6 +31,7 @@ import {
 } from '../../src/codec/index.ts';
 import type { EvictionRow, EvictionsView } from '../../src/rpc/evictions-view.ts';
 import {
+  type AccountProofFile,
   ApiError,
   type Balances,
   type BlockPoint,
@@ -227,6 +228,10 @@ export class FakeNode implements NodeApi {
     const all = Buffer.compare(owner, KEY.address) === 0 ? this.evicted : [];
     const rest = all.filter(({ index }) => index >= fromIndex);
     return { slot: slot(6), keptFrom: 3, evictions: rest.slice(0, 2), next: rest[2]?.index ?? null };
+  }
+  accountProof(address: Uint8Array): AccountProofFile {
+    if (Buffer.compare(address, KEY.address) !== 0) throw new ApiError('not-found', 'there is no such account');
+    return { block: this.point('finalized'), bytes: Uint8Array.of(1, 2, 3, 4) };
   }
   clusterNodes(): ClusterNode[] {
     const self = { peer: '12D3KooWTest', addresses: ['/ip4/127.0.0.1/tcp/9/p2p/12D3KooWTest'], self: true };

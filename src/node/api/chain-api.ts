@@ -11,6 +11,7 @@ import {
   type Certificate,
   decodeBlock,
   decodeCertificate,
+  formatAddress,
 } from '../../codec/index.ts';
 import { type ConsensusState, justifiedHeader, voteTally } from '../../consensus/index.ts';
 import {
@@ -25,6 +26,7 @@ import {
 import { buildTimestampProof, encodeTimestampProof } from '../../poh/index.ts';
 import { EVICTION_ROWS_MAX, type EvictionsView } from '../../rpc/evictions-view.ts';
 import {
+  type AccountProofFile,
   ApiError,
   type Balances,
   type BlockPoint,
@@ -212,6 +214,13 @@ export class ChainApi implements NodeApi {
       path: splitPath(store.evictions.path(index, size)!),
     }));
     return { slot: header.slot, keptFrom: store.evictions.start, evictions, next };
+  }
+
+  async accountProof(address: Address): Promise<AccountProofFile> {
+    const proof = await this.#parts.store.proveAccount(address, this.#parts.tree.root.header);
+    if (proof === undefined) throw new ApiError('not-found', `there is no account ${formatAddress(address)}`);
+    const { height, slot, hash } = proof.header;
+    return { block: { height, slot, hash }, bytes: proof.bytes };
   }
 
   clusterNodes(): ClusterNode[] {

@@ -13,6 +13,7 @@ import {
   CorruptionError,
   DurableRecord,
   diskFiles,
+  encodeStateProof,
   HistoryStore,
   PendingBlocks,
   PrunedError,
@@ -22,6 +23,7 @@ import {
 } from '../../../storage/index.ts';
 import {
   type Block,
+  type BlockHeader,
   type Certificate,
   decodeBlock,
   decodeHeader,
@@ -236,6 +238,31 @@ export class ChainStore {
       else high = middle - 1;
     }
     return undefined;
+  }
+
+  /**
+   * Proof of an account in the state after the last block in the op log; undefined when there is no such account.
+   * @param final header of the newest final block, which that mostly is
+   */
+  async proveAccount(
+    address: Uint8Array,
+    final: BlockHeader,
+  ): Promise<{ header: BlockHeader; bytes: Uint8Array } | undefined> {
+    const { state } = this.#parts;
+    for (;;) {
+      const { height } = state.tip;
+      const header = height === final.height ? final : await this.#headerOf(height);
+      // The state may have moved on while the header was read.
+      if (state.tip.height !== height) continue;
+      const proof = state.prove('account', address, header.bytes);
+      return proof === undefined ? undefined : { header, bytes: encodeStateProof(proof) };
+    }
+  }
+
+  async #headerOf(height: number): Promise<BlockHeader> {
+    const bytes = await this.finalBlock(height);
+    if (bytes === undefined) throw new CorruptionError('history', height, `a block of height ${height}`, 'none');
+    return decodeHeader(this.#kernels, bytes.slice(0, HEADER_SIZE_BYTES));
   }
 
   /** Where a final transaction stands. */

@@ -22,6 +22,10 @@ export function accountMethods(api: NodeApi): MethodTable {
         return withContext(slot, value);
       },
     ),
+    cairn_getAccountProof: method({ address: addressParameter }, async ({ address }) => {
+      const { block, bytes } = await api.accountProof(address);
+      return withContext(block.slot, { ...toWire(block), proof: Buffer.from(bytes).toString('base64') });
+    }),
     cairn_getEvictions: method(
       { address: addressParameter, fromIndex: evictionParameter },
       async ({ address, fromIndex }) => toWire(await api.evictions(address, fromIndex)),
