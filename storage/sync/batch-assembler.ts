@@ -28,6 +28,9 @@ export interface AssembledBatch {
   readonly digest: Hash;
   /** `opOffsets` of it. */
   readonly offsets: Uint32Array;
+  /** Number of its head, and the piece that holds it. */
+  readonly firstOp: number;
+  readonly piece: Piece;
 }
 
 /** Ops of one piece that belong to the batch under way: indexes within the piece. */
@@ -116,6 +119,8 @@ export class BatchAssembler {
   }
 
   #whole(head: BatchHead): AssembledBatch {
+    const firstOp = this.#position.opCount;
+    const { piece } = this.#parts[0]!;
     const batch = joined(this.#parts, this.#pendingBytes);
     const offsets = offsetsOf(this.#parts, head.opCount);
     const digest = batchDigest(this.#kernels, batch);
@@ -124,7 +129,7 @@ export class BatchAssembler {
     this.#head = undefined;
     this.#parts = [];
     this.#pendingBytes = 0;
-    return { batch, digest, offsets };
+    return { batch, digest, offsets, firstOp, piece };
   }
 
   #fail(what: string): never {

@@ -66,7 +66,7 @@ export class StateStage {
   readonly #shelf: PieceShelf;
   readonly #plan: PiecePlan;
   readonly #assembler: BatchAssembler;
-  readonly #appender: OpsAppender;
+  /** The ops tree before some op that is logged or about to be. */
   #frontier: Frontier;
   /** The log's ops are not proven to be the target's first ones yet. */
   #mustLink: boolean;
@@ -85,7 +85,6 @@ export class StateStage {
     this.#log = log;
     this.#shelf = shelf;
     this.#frontier = frontier;
-    this.#appender = new OpsAppender(kernels);
     this.#assembler = new BatchAssembler(kernels, log.tip, floor, opCount);
     this.#plan = new PiecePlan(log.opCount, opCount, shelf.spans, options.pieceOps);
     this.#mustLink = log.opCount > log.firstOp;
@@ -181,7 +180,8 @@ export class StateStage {
       await this.#lastDurable;
       if (this.#log.opCount !== opCount)
         throw new StorageError('wrong-place', `the last batch ends behind op ${opCount}`);
-      if (!sameBytes(this.#frontier.root(this.#options.kernels), opsRoot))
+      // A log that was whole already was never compared with a piece.
+      if (this.#mustLink && !sameBytes(this.#frontier.root(this.#options.kernels), opsRoot))
         throw new StorageError('wrong-root', 'the log does not lead to the ops root of the target');
       await this.#shelf.release(opCount);
     });
@@ -242,11 +242,11 @@ export class StateStage {
     await this.#shelf.release(this.#log.opCount);
   }
 
-  async #logBatch({ batch, digest, offsets }: AssembledBatch): Promise<void> {
+  async #logBatch({ batch, digest, offsets, firstOp, piece }: AssembledBatch): Promise<void> {
     const size = frameSize(batch.length);
     if (this.#unsyncedBytes > 0 && this.#unsyncedBytes + size > UNSYNCED_SIZE_BYTES_MAX) await this.#lastDurable;
+    this.#frontier = frontierAt(this.#options.kernels, this.#frontier, piece, firstOp);
     const { durable } = this.#log.append(batch, this.#frontier, { digest, offsets });
-    this.#frontier = this.#appender.append(this.#frontier, batch, offsets).frontier;
     this.#unsyncedBytes += size;
     this.#lastDurable = durable.then(() => {
       this.#unsyncedBytes -= size;
@@ -256,7 +256,7 @@ export class StateStage {
 
   /** The first piece behind what was there: the tree before it must be the log's. */
   #link(piece: Piece): void {
-    const before = frontierAt(this.#options.kernels, piece, this.#assembler.nextOp);
+    const before = frontierAt(this.#options.kernels, piece.before, piece, this.#assembler.nextOp);
     if (Buffer.compare(before.encode(), this.#frontier.encode()) !== 0)
       throw new StorageError('wrong-root', 'the ops that an earlier attempt left are not those of the target');
     this.#mustLink = false;
@@ -329,10 +329,15 @@ function requireFitting({ log, frontier }: FoundLog, { manifest }: CheckedManife
     );
 }
 
-/** The ops tree before an op of a piece. */
-function frontierAt(kernels: StageKernels, piece: Piece, op: number): Frontier {
-  if (op === piece.from) return piece.before;
-  const leaves = new Uint8Array((op - piece.from) * HASH_SIZE_BYTES);
-  kernels.sha256Ragged(LEAF_PREFIX, piece.bytes, piece.offsets.subarray(0, op - piece.from + 1), leaves);
-  return piece.before.appendMany(kernels, leaves);
+/**
+ * The ops tree before an op of a piece, from `known` on or from the proof's, whichever is nearer: so an op is hashed again only where a
+ * batch begins behind it in its own piece.
+ */
+function frontierAt(kernels: StageKernels, known: Frontier, piece: Piece, op: number): Frontier {
+  const from = known.size >= piece.from && known.size <= op ? known : piece.before;
+  if (from.size === op) return from;
+  const [first, end] = [from.size - piece.from, op - piece.from];
+  const leaves = new Uint8Array((end - first) * HASH_SIZE_BYTES);
+  kernels.sha256Ragged(LEAF_PREFIX, piece.bytes, piece.offsets.subarray(first, end + 1), leaves);
+  return from.appendMany(kernels, leaves);
 }

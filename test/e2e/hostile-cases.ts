@@ -107,7 +107,8 @@ export function hostilePeerCases(context: () => HostileContext): void {
         PROTOCOL.block,
         PROTOCOL.range,
         PROTOCOL.headers,
-        PROTOCOL.batches,
+        PROTOCOL.stateManifest,
+        PROTOCOL.statePiece,
         PROTOCOL.segment,
       ];
       await attack('garbage msgpack', (peer, attempt) =>

@@ -17,6 +17,7 @@ import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
 import { pohVerifyCores } from './cases/poh-cores.ts';
 import { sha512Batch } from './cases/sha512.ts';
+import { stateSync } from './cases/sync.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
 import { type Clock, type Effort, measure } from './measure.ts';
 import type { BenchCase, BenchResult, Context, Prepared, Size, Work } from './model.ts';
@@ -44,6 +45,7 @@ export const CASES: readonly BenchCase[] = [
   stateOpen,
   stateRebuild,
   logVerify,
+  stateSync,
 ];
 
 const EFFORT: Readonly<Record<Size, Omit<Effort, 'clock'>>> = {
