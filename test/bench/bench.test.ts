@@ -24,6 +24,7 @@ const NAMES = [
   'state.open',
   'state.rebuild',
   'log.verify',
+  'state.sync',
 ];
 
 describe('the bench', () => {
