@@ -37,6 +37,7 @@ export {
   verifyStateProof,
 } from './commitment/state-proof.ts';
 export { emptyCommitment } from './commitment/trees.ts';
+export { type Disk, realDisk } from './disk.ts';
 export { DurableRecord, type DurableRecordOptions } from './durable-record.ts';
 export { CorruptionError, PrunedError, StorageError, type StorageErrorCode } from './errors.ts';
 export { diskFiles } from './files/disk-files.ts';
@@ -77,6 +78,8 @@ export {
   type TableSummary,
 } from './inspect/table-summary.ts';
 export { type LogFault, type LogFigures, type VerifyLogOptions, verifyLog } from './inspect/verify-log.ts';
+export type { KeyRange, KeyValueStore, KeyValues, Table, TableKey, TableShape } from './key-value/key-value.ts';
+export { lmdbKeyValues } from './key-value/lmdb-key-values.ts';
 export {
   BATCH_SIZE_BYTES_MAX,
   type Batch,

@@ -4,7 +4,6 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { randomBytes } from 'node:crypto';
 import { byteKey, height, type Kernels, slot } from '../../native/index.ts';
 import { encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
 import { type ConsensusEvent, type ConsensusState, leaderFor, validatorRanking } from '../consensus/index.ts';
@@ -19,12 +18,13 @@ import { ConsensusDriver } from './chain/consensus-driver.ts';
 import { ConsensusEffects } from './chain/consensus-effects.ts';
 import { startConsensus } from './chain/consensus-start.ts';
 import type { ChainParts } from './chain-parts.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { after, type Clock, every } from './clock.ts';
 import { FinalityLog } from './finality-log.ts';
 import type { HistoryKeeping } from './history/history-keeping.ts';
 import { HistoryPruner } from './history/history-pruner.ts';
 import type { Logger } from './log.ts';
 import { Mempool } from './mempool.ts';
+import { machinePlatform, type Platform } from './platform.ts';
 import { Producer } from './producer.ts';
 import { openProofChecker } from './proof-checks/open-proof-checker.ts';
 import type { ProofChecker } from './proof-checks/proof-checker.ts';
@@ -37,7 +37,7 @@ import { serveArchive } from './serve/archive-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { StateService } from './serve/state-service.ts';
 import { SignatureChecks } from './signature-checks.ts';
-import { type PohService, startPohThread, startVerifyPool } from './threads/index.ts';
+import type { PohService } from './threads/index.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
 /** Most transactions a node holds that are not final. */
@@ -62,7 +62,8 @@ export interface ChainNodeOptions {
   readonly kernels: Kernels;
   readonly transport: Transport;
   readonly log: Logger;
-  readonly clock?: Clock;
+  /** The machine unless given. */
+  readonly platform?: Platform;
   /** The node broke an invariant or its disk failed: it has stopped acting and should be ended. */
   readonly onFatal: (error: Error) => void;
   readonly rpcUrl: () => string | null;
@@ -71,7 +72,7 @@ export interface ChainNodeOptions {
 export class ChainNode implements ChainParts {
   readonly role: 'validator' | 'archive';
   readonly version: string;
-  readonly startedMs: number = performance.now();
+  readonly startedMs: number;
   readonly kernels: Kernels;
   readonly genesis: Genesis;
   readonly rules: LedgerRules;
@@ -97,20 +98,21 @@ export class ChainNode implements ChainParts {
   readonly consensus: () => ConsensusState = () => this.#state;
   readonly #options: ChainNodeOptions;
   readonly #keyProof: Uint8Array | null;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #check: CheckDeps;
   readonly #opened: OpenedChain;
   readonly #state: ConsensusState;
   readonly #driver: ConsensusDriver;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #stops: (() => void)[] = [];
   #stopWatching: () => void = () => {};
   #stateService: StateService | undefined;
   #isStopping = false;
 
   /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
-    const { genesis, kernels, onFatal, dataDirectory: directory, log } = options;
-    const verifier = startVerifyPool({ threads: 1, onFatal });
+    const { genesis, kernels, onFatal, dataDirectory: directory, log, platform = machinePlatform() } = options;
+    const { disk, randomBytes } = platform;
+    const verifier = platform.startVerifier(onFatal);
     const { hashesPerTick, ticksPerSlot } = genesis.poh;
     const check: CheckDeps = {
       kernels,
@@ -118,21 +120,23 @@ export class ChainNode implements ChainParts {
       signatures: new SignatureChecks(kernels, verifier, SIGNATURES_KEPT),
       rules: ledgerRules(kernels, genesis),
       poh: { hashesPerTick, ticksPerSlot },
-      idSecret: new Uint32Array(new Uint8Array(randomBytes(16)).buffer),
+      idSecret: new Uint32Array(Uint8Array.from(randomBytes(16)).buffer),
     };
     try {
-      return new ChainNode(options, check, await ChainStore.open({ directory, genesis, check, log }));
+      const opened = await ChainStore.open({ directory, genesis, check, log, disk, randomBytes });
+      return new ChainNode(options, platform, check, opened);
     } catch (error) {
       await verifier.stop();
       throw error;
     }
   }
 
-  private constructor(options: ChainNodeOptions, check: CheckDeps, opened: OpenedChain) {
+  private constructor(options: ChainNodeOptions, platform: Platform, check: CheckDeps, opened: OpenedChain) {
     this.#options = options;
     this.#check = check;
     this.#opened = opened;
-    this.#clock = options.clock ?? systemClock;
+    this.clock = platform.clock;
+    this.startedMs = this.clock.nowMs();
     this.role = options.role;
     this.version = options.version;
     this.kernels = options.kernels;
@@ -146,22 +150,20 @@ export class ChainNode implements ChainParts {
     this.tree = new BlockTree(opened.root);
     this.#state = startConsensus(
       { genesis: this.genesis, rules: this.rules, key: this.key, opened },
-      this.#clock.nowMs(),
+      this.clock.nowMs(),
     );
     this.effects = this.#newEffects();
     const { key } = options;
     const onFatal = (error: Error): void => this.#fail(error);
-    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.#clock, key, onFatal });
+    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, key, onFatal });
     this.intake = this.#newIntake();
     this.blocks = this.#newBlockSource();
     this.peers = this.#newPeers();
     this.submissions = this.#newSubmissions();
-    this.poh =
-      key === null
-        ? null
-        : startPohThread({ parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs, onFatal });
+    const pace = { parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs };
+    this.poh = key === null ? null : platform.startPoh(pace, onFatal);
     this.producer = this.#newProducer();
-    this.proofs = openProofChecker(this, check.verifier, options.log);
+    this.proofs = openProofChecker(this, check.verifier, options.log, platform.wallClockMs());
     this.pruner = this.#newPruner();
     this.api = new ChainApi(this);
   }
@@ -170,7 +172,9 @@ export class ChainNode implements ChainParts {
   async start(): Promise<void> {
     const { transport, blocks } = this;
     serveArchive(this);
-    this.#stateService = new StateService({ transport, source: this.store.stateSource });
+    const clock = this.clock;
+    const timers = { now: () => clock.nowMs(), after: (ms: number, run: () => void) => after(clock, ms, run) };
+    this.#stateService = new StateService({ transport, source: this.store.stateSource, timers });
     blocks.serve();
     transport.subscribe(this.#votesTopic, (from, message) => this.intake.gossipedVote(message, from));
     await transport.start();
@@ -178,21 +182,22 @@ export class ChainNode implements ChainParts {
     await this.intake.votes(this.#opened.keptVotes, null);
     await this.peers.start();
     this.#stopWatching = watchPeersReady({
+      clock,
       validatorCount: this.rules.validators.count,
       validatorsHeard: () => [...this.peers.statuses.values()].filter(({ role }) => role === 'validator').length,
       onReady: () => this.#feed({ kind: 'peersReady' }),
     });
     this.submissions.start();
     if (this.proofs !== null)
-      this.#timers.push(setInterval(() => void this.proofs?.look(this.tree.root), PROOF_LOOK_INTERVAL_MS));
-    if (this.pruner !== null) this.#timers.push(setInterval(() => void this.pruner?.look(), PRUNE_INTERVAL_MS));
+      this.#stops.push(every(clock, PROOF_LOOK_INTERVAL_MS, () => void this.proofs?.look(this.tree.root)));
+    if (this.pruner !== null) this.#stops.push(every(clock, PRUNE_INTERVAL_MS, () => void this.pruner?.look()));
     this.#feed({ kind: 'wake' });
   }
 
   /** Stops cleanly; everything acknowledged is on disk when it resolves. What is cut short by it is no failure. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const stop of this.#stops) stop();
     this.#stopWatching();
     this.submissions.stop();
     this.peers.stop();
@@ -239,7 +244,7 @@ export class ChainNode implements ChainParts {
       mempool: this.mempool,
       transactions: this.transactions,
       finality: this.finality,
-      clock: this.#clock,
+      clock: this.clock,
       log: this.#options.log,
       producer: () => this.producer,
       blocks: () => this.blocks,
@@ -258,7 +263,7 @@ export class ChainNode implements ChainParts {
       signatures: this.#check.signatures,
       tree: this.tree,
       feed: (event) => this.#feed(event),
-      onSeen: (header) => this.finality.seen(header.slot, this.#clock.nowMs()),
+      onSeen: (header) => this.finality.seen(header.slot, this.clock.nowMs()),
     });
   }
 
@@ -280,6 +285,7 @@ export class ChainNode implements ChainParts {
     return new Peers({
       transport: this.transport,
       log: this.#options.log,
+      clock: this.clock,
       chainId: this.rules.chainId,
       bootstrap: this.#options.bootstrap,
       status: () => this.#ownStatus(),
@@ -306,7 +312,7 @@ export class ChainNode implements ChainParts {
     return new Submissions({
       ...this.#check,
       transport: this.transport,
-      clock: this.#clock,
+      clock: this.clock,
       log: this.#options.log,
       mempool: this.mempool,
       slotDurationMs: this.genesis.poh.slotDurationMs,
@@ -329,6 +335,7 @@ export class ChainNode implements ChainParts {
     return new Producer({
       ...this.#check,
       poh: this.poh,
+      clock: this.clock,
       mempool: this.mempool,
       key: this.key,
       onBlock: (block) => this.effects.produced(block),

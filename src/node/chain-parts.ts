@@ -8,6 +8,7 @@ import type { BlockIntake } from './chain/block-intake.ts';
 import type { BlockTree } from './chain/block-tree.ts';
 import type { ChainStore } from './chain/chain-store.ts';
 import type { ConsensusEffects } from './chain/consensus-effects.ts';
+import type { Clock } from './clock.ts';
 import type { FinalityLog } from './finality-log.ts';
 import type { HistoryPruner } from './history/history-pruner.ts';
 import type { Mempool } from './mempool.ts';
@@ -22,6 +23,8 @@ import type { TransactionIndex } from './transaction-index.ts';
 export interface ChainParts {
   readonly role: 'validator' | 'archive';
   readonly version: string;
+  readonly clock: Clock;
+  /** On that clock. */
   readonly startedMs: number;
   readonly kernels: Kernels;
   readonly genesis: Genesis;

@@ -22,3 +22,21 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Calls back once after `delayMs`; answers how to cancel. */
+export function after(clock: Clock, delayMs: number, callback: () => void): () => void {
+  return clock.at(clock.nowMs() + delayMs, callback);
+}
+
+/** Calls back again and again, `intervalMs` after the last time; answers how to end it. */
+export function every(clock: Clock, intervalMs: number, callback: () => void): () => void {
+  let cancel: () => void;
+  const next = (): void => {
+    cancel = after(clock, intervalMs, () => {
+      next();
+      callback();
+    });
+  };
+  next();
+  return () => cancel();
+}

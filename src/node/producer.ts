@@ -32,6 +32,7 @@ import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
 import { batchOf, type CheckDeps, completed, startExecution } from './chain/check-block.ts';
 import { isLeftBranch } from './chain/left-branch.ts';
+import { after, type Clock, systemClock } from './clock.ts';
 import type { Mempool } from './mempool.ts';
 import type { PohService } from './threads/poh-service.ts';
 
@@ -46,6 +47,8 @@ const BLOCK_VOTES_MAX = 4096;
 
 export interface ProducerDeps extends Pick<CheckDeps, 'kernels' | 'rules' | 'idSecret'> {
   readonly poh: PohService;
+  /** The machine's unless given. */
+  readonly clock?: Clock;
   readonly mempool: Mempool;
   readonly key: SigningKey;
   /** Called once a slot's block is closed and signed; production of the next slot has begun by then. */
@@ -74,7 +77,7 @@ export class Producer {
   readonly #deps: ProducerDeps;
   #open: OpenSlot | null = null;
   #filling = false;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelFill: () => void = () => {};
   #votes: Vote[] = [];
   #produced = 0;
   #closedSlot = 0;
@@ -134,7 +137,7 @@ export class Producer {
 
   /** Stops producing: the open slot is thrown away, its transactions wait again. The sequence runs on to the end of the slot, unheard, and waits there. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#cancelFill();
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
@@ -163,8 +166,9 @@ export class Producer {
   }
 
   #schedule(delayMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#fill().catch((error) => this.#failed(error)), delayMs);
+    this.#cancelFill();
+    const fill = (): void => void this.#fill().catch((error) => this.#failed(error));
+    this.#cancelFill = after(this.#deps.clock ?? systemClock, delayMs, fill);
   }
 
   /** Mixes in what waits, one batch at a time, then comes back after the interval. */

@@ -1,19 +1,20 @@
 /**
- * The index over history, in lmdb with msgpackr values: where each block lies, and which block a hash or a transaction is in.
+ * The index over history: where each block lies, and which block a hash or a transaction is in.
  *
- * Owns: one lmdb environment. Databases:
+ * Owns: one key-value store. Tables:
  *   about         'history' -> { format, segmentSizeBytes, leafSizeBytes, startHeight, startOffset, startCrc, prunedBytes? }
  *   blocks        height -> [slot, hash, offset, sizeBytes, crc]   (offset and size of the framed block in the stream)
  *   hashes        block hash -> height
  *   transactions  transaction id -> [height, entry, index]
  *   segments      segment -> root
  *
- * Invariants: a block and all its keys are one lmdb transaction, synced before `add` resolves; so are the blocks that `drop` takes out and the start
+ * Invariants: a block and all its keys are one transaction, durable before `add` resolves; so are the blocks that `drop` takes out and the start
  * behind them. Blocks are those from `startHeight` on, without a gap.
  */
-import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Hash } from '../../native/index.ts';
 import { hash as hashOf } from '../../native/index.ts';
+import type { KeyValueStore, KeyValues, Table } from '../key-value/key-value.ts';
+import { lmdbKeyValues } from '../key-value/lmdb-key-values.ts';
 
 /** What the history is; its start moves when it is pruned. */
 export interface HistoryFacts {
@@ -67,24 +68,22 @@ export interface TransactionKey {
 type BlockRow = [slot: number, hash: Uint8Array, offset: number, sizeBytes: number, crc: number];
 type TransactionRow = [height: number, entry: number, index: number];
 
-const asKey = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-
 export class HistoryIndex {
-  readonly #root: RootDatabase<unknown, string>;
-  readonly #about: Database<HistoryFacts, string>;
-  readonly #blocks: Database<BlockRow, number>;
-  readonly #hashes: Database<number, Buffer>;
-  readonly #transactions: Database<TransactionRow, Buffer>;
-  readonly #segments: Database<Uint8Array, number>;
+  readonly #store: KeyValueStore;
+  readonly #about: Table<string, HistoryFacts>;
+  readonly #blocks: Table<number, BlockRow>;
+  readonly #hashes: Table<Uint8Array, number>;
+  readonly #transactions: Table<Uint8Array, TransactionRow>;
+  readonly #segments: Table<number, Uint8Array>;
 
-  constructor(directory: string) {
-    // Without overlapping sync a write's promise resolves only when it is on disk.
-    this.#root = open<unknown, string>({ path: directory, overlappingSync: false, maxDbs: 8 });
-    this.#about = this.#root.openDB<HistoryFacts, string>({ name: 'about' });
-    this.#blocks = this.#root.openDB<BlockRow, number>({ name: 'blocks' });
-    this.#hashes = this.#root.openDB<number, Buffer>({ name: 'hashes', keyEncoding: 'binary' });
-    this.#transactions = this.#root.openDB<TransactionRow, Buffer>({ name: 'transactions', keyEncoding: 'binary' });
-    this.#segments = this.#root.openDB<Uint8Array, number>({ name: 'segments' });
+  /** @param keyValues the real disk's unless given */
+  constructor(directory: string, keyValues: KeyValues = lmdbKeyValues) {
+    this.#store = keyValues.open(directory);
+    this.#about = this.#store.table({ name: 'about', keys: 'ordered', values: 'packed' });
+    this.#blocks = this.#store.table({ name: 'blocks', keys: 'ordered', values: 'packed' });
+    this.#hashes = this.#store.table({ name: 'hashes', keys: 'bytes', values: 'packed' });
+    this.#transactions = this.#store.table({ name: 'transactions', keys: 'bytes', values: 'packed' });
+    this.#segments = this.#store.table({ name: 'segments', keys: 'ordered', values: 'packed' });
   }
 
   get facts(): HistoryFacts | undefined {
@@ -93,13 +92,12 @@ export class HistoryIndex {
 
   /** How many blocks and transactions the index holds. */
   get counts(): { readonly blocks: number; readonly transactions: number } {
-    const entries = ({ entryCount }: { entryCount?: number }): number => entryCount ?? 0;
-    return { blocks: entries(this.#blocks.getStats()), transactions: entries(this.#transactions.getStats()) };
+    return { blocks: this.#blocks.count, transactions: this.#transactions.count };
   }
 
   /** Stores the facts and the roots of the segments before the start (packed, 32 bytes each, from segment 0). */
   async create(facts: HistoryFacts, segmentRoots: Uint8Array): Promise<void> {
-    await this.#root.batch(() => {
+    await this.#store.write(() => {
       this.#about.put('history', facts);
       for (let at = 0; at < segmentRoots.length; at += 32) this.#segments.put(at / 32, segmentRoots.slice(at, at + 32));
     });
@@ -112,26 +110,26 @@ export class HistoryIndex {
     firstSegment: number,
     segmentRoots: readonly Hash[],
   ): Promise<void> {
-    await this.#root.batch(() => {
+    await this.#store.write(() => {
       this.#blocks.put(block.height, [block.slot, block.hash, block.offset, block.sizeBytes, block.crc]);
-      this.#hashes.put(asKey(block.hash), block.height);
-      for (const { id, entry, index } of transactions) this.#transactions.put(asKey(id), [block.height, entry, index]);
+      this.#hashes.put(block.hash, block.height);
+      for (const { id, entry, index } of transactions) this.#transactions.put(id, [block.height, entry, index]);
       for (const [index, root] of segmentRoots.entries()) this.#segments.put(firstSegment + index, root);
     });
   }
 
   /** Replaces the facts and takes out blocks, those before the new start; durable when resolved. A later block's transaction of equal id stays. */
   async drop(facts: HistoryFacts, blocks: readonly DroppedBlock[]): Promise<void> {
-    const ids: Buffer[] = [];
+    const ids: Uint8Array[] = [];
     for (const { transactionIds } of blocks)
-      for (const id of transactionIds) if ((this.transaction(id)?.height ?? 0) < facts.startHeight) ids.push(asKey(id));
+      for (const id of transactionIds) if ((this.transaction(id)?.height ?? 0) < facts.startHeight) ids.push(id);
     // In the order of the tree: neighbours share its pages.
     ids.sort(Buffer.compare);
-    await this.#root.batch(() => {
+    await this.#store.write(() => {
       this.#about.put('history', facts);
       for (const { height, hash } of blocks) {
         this.#blocks.remove(height);
-        this.#hashes.remove(asKey(hash));
+        this.#hashes.remove(hash);
       }
       for (const id of ids) this.#transactions.remove(id);
     });
@@ -139,7 +137,7 @@ export class HistoryIndex {
 
   /** The last block, or undefined when there is none. */
   get last(): BlockPlace | undefined {
-    for (const { key } of this.#blocks.getRange({ reverse: true, limit: 1 })) return this.block(key);
+    for (const height of this.#blocks.keys({ reverse: true, limit: 1 })) return this.block(height);
     return undefined;
   }
 
@@ -151,11 +149,11 @@ export class HistoryIndex {
   }
 
   heightOf(blockHash: Uint8Array): number | undefined {
-    return this.#hashes.get(asKey(blockHash));
+    return this.#hashes.get(blockHash);
   }
 
   transaction(id: Uint8Array): TransactionPlace | undefined {
-    const row = this.#transactions.get(asKey(id));
+    const row = this.#transactions.get(id);
     return row === undefined ? undefined : { height: row[0], entry: row[1], index: row[2] };
   }
 
@@ -165,6 +163,6 @@ export class HistoryIndex {
   }
 
   close(): Promise<void> {
-    return this.#root.close();
+    return this.#store.close();
   }
 }

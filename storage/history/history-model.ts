@@ -1,6 +1,7 @@
 /** What goes into a history and comes out of it. */
 import type { Hash, Height, Kernels, Slot } from '../../native/index.ts';
 import type { Files } from '../files/files.ts';
+import type { KeyValues } from '../key-value/key-value.ts';
 import type { HistoryShape } from './cursor.ts';
 import type { TransactionKey } from './history-index.ts';
 
@@ -17,8 +18,10 @@ export interface HistoryStart {
 export interface HistoryOptions extends HistoryShape {
   readonly directory: string;
   readonly kernels: Kernels;
-  /** The real disk unless given; the index is always on the real disk. */
+  /** The real disk unless given. */
   readonly files?: Files;
+  /** For the index; the real disk's unless given. */
+  readonly keyValues?: KeyValues;
   /** Used when the folder holds no history yet; block 1 unless given. */
   readonly start?: HistoryStart;
 }

@@ -1,7 +1,7 @@
 /**
  * History: every finalized block, as one byte stream in segment files, with an index.
  *
- * Owns: a folder with `stream/` (stream-files.ts), `index/` (lmdb) and a lock file.
+ * Owns: a folder with `stream/` (stream-files.ts), `index/` (key-value) and a lock file.
  *
  * Invariants
  * - `append` resolves when the block's bytes and then its index entries are synced; `prune` takes index entries out, synced, and then the bytes. So the
@@ -65,7 +65,7 @@ export class HistoryStore {
     const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
-    const index = new HistoryIndex(`${directory}/index`);
+    const index = new HistoryIndex(`${directory}/index`, options.keyValues);
     try {
       const shape = { segmentSizeBytes: options.segmentSizeBytes, leafSizeBytes: options.leafSizeBytes };
       const stream = new StreamFiles(files, `${directory}/stream`, shape.segmentSizeBytes);

@@ -1,13 +1,14 @@
 /**
  * Blocks that are accepted but not final: kept, synced, before this node votes on them, so that a restart knows them.
  *
- * Owns: one lmdb environment and a lock file. Key: block hash; value (msgpackr): [height, slot, bytes].
+ * Owns: one key-value store and a lock file. Key: block hash; value: [height, slot, bytes].
  * Invariant: `put` and `delete` resolve when they are on disk.
  */
-import { type Database, open, type RootDatabase } from 'lmdb';
 import { type Hash, type Height, hash, height as heightOf, type Slot, slot as slotOf } from '../../native/index.ts';
 import { diskFiles } from '../files/disk-files.ts';
 import { type FileLock, type Files, makeDurableDirectory } from '../files/files.ts';
+import type { KeyValueStore, KeyValues, Table } from '../key-value/key-value.ts';
+import { lmdbKeyValues } from '../key-value/lmdb-key-values.ts';
 
 export interface PendingBlock {
   readonly hash: Hash;
@@ -18,26 +19,25 @@ export interface PendingBlock {
 
 type Row = [height: number, slot: number, bytes: Uint8Array];
 
-const asKey = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-
 export class PendingBlocks {
-  readonly #root: RootDatabase<unknown, string>;
-  readonly #blocks: Database<Row, Buffer>;
+  readonly #store: KeyValueStore;
+  readonly #blocks: Table<Uint8Array, Row>;
   readonly #lock: FileLock;
   #closed = false;
 
-  private constructor(directory: string, lock: FileLock) {
+  private constructor(store: KeyValueStore, lock: FileLock) {
     this.#lock = lock;
-    this.#root = open<unknown, string>({ path: `${directory}/blocks`, overlappingSync: false, maxDbs: 2 });
-    this.#blocks = this.#root.openDB<Row, Buffer>({ name: 'blocks', keyEncoding: 'binary' });
+    this.#store = store;
+    this.#blocks = store.table({ name: 'blocks', keys: 'bytes', values: 'packed' });
   }
 
   /** Opens or makes the folder. Throws `FilesError` 'locked'. */
-  static async open(options: { directory: string; files?: Files }): Promise<PendingBlocks> {
+  static async open(options: { directory: string; files?: Files; keyValues?: KeyValues }): Promise<PendingBlocks> {
     const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, options.directory);
     const lock = await files.lock(`${options.directory}/lock`);
-    const pending = new PendingBlocks(options.directory, lock);
+    const keyValues = options.keyValues ?? lmdbKeyValues;
+    const pending = new PendingBlocks(keyValues.open(`${options.directory}/blocks`), lock);
     await files.syncDirectory(`${options.directory}/blocks`);
     await files.syncDirectory(options.directory);
     return pending;
@@ -45,27 +45,27 @@ export class PendingBlocks {
 
   /** Keeps a block; on disk when resolved. The same hash again replaces it. */
   async put(block: PendingBlock): Promise<void> {
-    await this.#blocks.put(asKey(block.hash), [block.height, block.slot, block.bytes]);
+    await this.#store.write(() => this.#blocks.put(block.hash, [block.height, block.slot, block.bytes]));
   }
 
   /** Forgets blocks by hash; those not there are passed over. */
   async delete(...hashes: readonly Uint8Array[]): Promise<void> {
-    await this.#root.batch(() => {
-      for (const each of hashes) this.#blocks.remove(asKey(each));
+    await this.#store.write(() => {
+      for (const each of hashes) this.#blocks.remove(each);
     });
   }
 
   /** The bytes of one block, by hash; undefined when it is not kept. */
   bytes(hash: Uint8Array): Uint8Array | undefined {
-    const row = this.#blocks.get(asKey(hash));
+    const row = this.#blocks.get(hash);
     return row === undefined ? undefined : new Uint8Array(row[2]);
   }
 
   /** All blocks, by slot ascending, then hash. */
   all(): PendingBlock[] {
     const blocks: PendingBlock[] = [];
-    for (const { key, value } of this.#blocks.getRange()) {
-      const [height, slot, bytes] = value;
+    for (const key of this.#blocks.keys()) {
+      const [height, slot, bytes] = this.#blocks.get(key)!;
       blocks.push({
         hash: hash(new Uint8Array(key)),
         height: heightOf(height),
@@ -79,7 +79,7 @@ export class PendingBlocks {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#root.close();
+    await this.#store.close();
     await this.#lock.release();
   }
 }

@@ -45,7 +45,7 @@ export function nodeStatus(parts: ChainParts, justified: BlockHeader): NodeStatu
     publicKey: key?.publicKey ?? null,
     chainId: rules.chainId,
     kernels: parts.kernels.name,
-    uptimeMs: performance.now() - parts.startedMs,
+    uptimeMs: parts.clock.nowMs() - parts.startedMs,
     health: healthOf(parts),
     peers: transport.peers().length,
     head: { height: best.height, slot: best.slot, hash: best.hash },

@@ -1,9 +1,9 @@
 /**
- * The votes behind blocks: by block hash, and the newest proof of finality. In lmdb, each write on disk when it resolves.
+ * The votes behind blocks: by block hash, and the newest proof of finality. Each write is on disk when it resolves.
  *
  * Votes of lost branches are forgotten with their blocks; those of final blocks stay, so that peers far behind can be served.
  */
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type KeyValueStore, type KeyValues, lmdbKeyValues, type Table } from '../../../storage/index.ts';
 
 /** The newest final block's header, and the certificate (child's header and votes) that shows it final. */
 export interface FinalityProof {
@@ -17,20 +17,20 @@ interface Latest {
   readonly certificate: Uint8Array;
 }
 
-const asKey = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-
 export class CertificateStore {
-  readonly #root: RootDatabase<unknown, string>;
-  readonly #votes: Database<Uint8Array, Buffer>;
-  readonly #totals: Database<number, number>;
+  readonly #store: KeyValueStore;
+  readonly #about: Table<string, Latest>;
+  readonly #votes: Table<Uint8Array, Uint8Array>;
+  readonly #totals: Table<number, number>;
   #latest: Latest | undefined;
 
-  /** @param directory created when missing */
-  constructor(directory: string) {
-    this.#root = open<unknown, string>({ path: directory, overlappingSync: false, maxDbs: 4 });
-    this.#votes = this.#root.openDB<Uint8Array, Buffer>({ name: 'votes', keyEncoding: 'binary' });
-    this.#totals = this.#root.openDB<number, number>({ name: 'totals' });
-    this.#latest = this.#root.get('latest') as Latest | undefined;
+  /** @param directory created when missing @param keyValues the real disk's unless given */
+  constructor(directory: string, keyValues: KeyValues = lmdbKeyValues) {
+    this.#store = keyValues.open(directory);
+    this.#about = this.#store.table({ name: null, keys: 'ordered', values: 'packed' });
+    this.#votes = this.#store.table({ name: 'votes', keys: 'bytes', values: 'packed' });
+    this.#totals = this.#store.table({ name: 'totals', keys: 'ordered', values: 'packed' });
+    this.#latest = this.#about.get('latest');
   }
 
   get finality(): FinalityProof | undefined {
@@ -39,17 +39,17 @@ export class CertificateStore {
 
   /** Votes of a block, one after the other; empty when none are kept. */
   votes(hash: Uint8Array): Uint8Array {
-    const kept = this.#votes.get(asKey(hash));
+    const kept = this.#votes.get(hash);
     return kept === undefined ? new Uint8Array(0) : new Uint8Array(kept);
   }
 
   async putVotes(hash: Uint8Array, votes: Uint8Array): Promise<void> {
-    await this.#votes.put(asKey(hash), votes);
+    await this.#store.write(() => this.#votes.put(hash, votes));
   }
 
   async putFinality(height: number, proof: FinalityProof): Promise<void> {
     const latest: Latest = { height, header: proof.header, certificate: proof.certificate };
-    await this.#root.put('latest', latest);
+    await this.#store.write(() => this.#about.put('latest', latest));
     this.#latest = latest;
   }
 
@@ -59,19 +59,19 @@ export class CertificateStore {
   }
 
   async putTotal(height: number, transactions: number): Promise<void> {
-    await this.#root.batch(() => {
+    await this.#store.write(() => {
       this.#totals.put(height, transactions);
       this.#totals.remove(height - 2);
     });
   }
 
   async forget(hashes: readonly Uint8Array[]): Promise<void> {
-    await this.#root.batch(() => {
-      for (const hash of hashes) this.#votes.remove(asKey(hash));
+    await this.#store.write(() => {
+      for (const hash of hashes) this.#votes.remove(hash);
     });
   }
 
   async close(): Promise<void> {
-    await this.#root.close();
+    await this.#store.close();
   }
 }

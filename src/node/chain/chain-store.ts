@@ -11,12 +11,13 @@ import { join } from 'node:path';
 import { type Hash, type Slot, sameBytes, slot as toSlot } from '../../../native/index.ts';
 import {
   CorruptionError,
+  type Disk,
   DurableRecord,
-  diskFiles,
   encodeStateProof,
   HistoryStore,
   PendingBlocks,
   PrunedError,
+  realDisk,
   type StateSource,
   StateStore,
   type TransactionPlace,
@@ -53,6 +54,10 @@ export interface ChainStoreOptions {
   readonly genesis: Genesis;
   readonly check: CheckDeps;
   readonly log: Logger;
+  /** The real one unless given. */
+  readonly disk?: Disk;
+  /** Source of the tables' secrets; the machine's unless given. */
+  readonly randomBytes?: (sizeBytes: number) => Uint8Array;
 }
 
 /** What the disk held. */
@@ -68,6 +73,7 @@ export interface OpenedChain {
 }
 
 export interface ChainParts {
+  readonly disk: Disk;
   readonly directory: string;
   readonly state: StateStore;
   readonly history: HistoryStore;
@@ -149,7 +155,7 @@ export class ChainStore {
 
   /** Makes a verified block durable. Throws `FilesError` 'no-space' before the disk is quite full. */
   async persistBlock({ header, bytes }: Block): Promise<void> {
-    await requireDiskRoom(this.#parts.directory);
+    await requireDiskRoom(this.#parts.disk, this.#parts.directory);
     await this.#parts.pending.put({ hash: header.hash, height: header.height, slot: header.slot, bytes });
   }
 
@@ -167,14 +173,14 @@ export class ChainStore {
   }
 
   async persistCertificate(hash: Hash, votes: readonly Vote[]): Promise<void> {
-    await requireDiskRoom(this.#parts.directory);
+    await requireDiskRoom(this.#parts.disk, this.#parts.directory);
     await this.#parts.certificates.putVotes(hash, encodeVotes(votes));
   }
 
   /** Makes a block part of history and state for good. */
   async finalize({ header, block, batch, commitment, evictions, transactionsTotal }: ChainBlock): Promise<void> {
     if (block === null || batch === null) throw new RangeError('the root cannot be finalized again');
-    await requireDiskRoom(this.#parts.directory);
+    await requireDiskRoom(this.#parts.disk, this.#parts.directory);
     const { history, state, pending, certificates, evictions: kept } = this.#parts;
     const { height, slot, hash } = header;
     await history.append({ height, slot, hash, bytes: block.bytes, transactions: transactionKeys(block) });
@@ -335,32 +341,36 @@ export class ChainStore {
   }
 }
 
-async function openParts({ directory, genesis, check }: ChainStoreOptions): Promise<ChainParts> {
+async function openParts(options: ChainStoreOptions): Promise<ChainParts> {
+  const { directory, genesis, check, disk = realDisk(), randomBytes } = options;
   const { kernels } = check;
+  const { files, keyValues } = disk;
   const at = (name: string): string => join(directory, name);
-  const files = diskFiles();
   await files.makeDirectory(directory);
-  await requireDiskRoom(directory);
-  const state = await StateStore.open({ directory: at('state'), kernels, chainId: check.rules.chainId });
+  await requireDiskRoom(disk, directory);
+  const random = randomBytes === undefined ? {} : { randomBytes };
+  const { chainId } = check.rules;
+  const state = await StateStore.open({ directory: at('state'), kernels, chainId, files, ...random });
   const opened: { close(): Promise<void> }[] = [state];
   const keep = <T extends { close(): Promise<void> }>(part: T): T => {
     opened.push(part);
     return part;
   };
-  const { segmentSizeBytes, leafSizeBytes } = genesis.history;
+  const shape = { kernels, ...genesis.history, files, keyValues };
   const valueSizeBytesMax = OWN_VOTES_MAX * VOTE_SIZE_BYTES;
   try {
     await initializeState(state, genesis, kernels);
     const { range } = readEvictions(state);
     return {
+      disk,
       directory,
       state,
-      evictions: keep(await EvictionStore.open(at('evictions'), kernels, range)),
-      history: keep(await HistoryStore.open({ directory: at('history'), kernels, segmentSizeBytes, leafSizeBytes })),
-      pending: keep(await PendingBlocks.open({ directory: at('pending') })),
-      certificates: keep(new CertificateStore(at('certificates'))),
-      voteFile: keep(await DurableRecord.open(at('votes'), { kernels, valueSizeBytesMax })),
-      slotFile: keep(await DurableRecord.open(at('produced-slot'), { kernels })),
+      evictions: keep(await EvictionStore.open(at('evictions'), kernels, range, keyValues)),
+      history: keep(await HistoryStore.open({ directory: at('history'), ...shape })),
+      pending: keep(await PendingBlocks.open({ directory: at('pending'), files, keyValues })),
+      certificates: keep(new CertificateStore(at('certificates'), keyValues)),
+      voteFile: keep(await DurableRecord.open(at('votes'), { kernels, files, valueSizeBytesMax })),
+      slotFile: keep(await DurableRecord.open(at('produced-slot'), { kernels, files })),
     };
   } catch (error) {
     await Promise.all(opened.map((part) => part.close()));

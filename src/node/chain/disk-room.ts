@@ -5,8 +5,7 @@
  * on the way out (lmdb-js 3.5, a full tmpfs). The reserve is what one block may need at once: in the pending store, in the history, as a batch of
  * the op log, and as much again for indexes and certificates.
  */
-import { statfs } from 'node:fs/promises';
-import { FilesError } from '../../../storage/index.ts';
+import { type Disk, FilesError } from '../../../storage/index.ts';
 import { BLOCK_SIZE_BYTES_MAX } from '../../codec/index.ts';
 
 /** Bytes that must be free. */
@@ -15,9 +14,8 @@ export const DISK_RESERVE_SIZE_BYTES: number = 4 * BLOCK_SIZE_BYTES_MAX;
 const MIB = 1024 * 1024;
 
 /** @throws FilesError 'no-space' when the disk under `directory` has less than the reserve left */
-export async function requireDiskRoom(directory: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const free = bavail * bsize;
+export async function requireDiskRoom(disk: Disk, directory: string): Promise<void> {
+  const free = await disk.freeBytes(directory);
   if (free >= DISK_RESERVE_SIZE_BYTES) return;
   const [left, wanted] = [Math.floor(free / MIB), DISK_RESERVE_SIZE_BYTES / MIB];
   throw new FilesError(

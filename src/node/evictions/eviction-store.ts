@@ -2,7 +2,7 @@
  * Every eviction of the chain, kept for the evicted: the state has only the peaks, so whoever wants a balance back must learn from somebody which leaf is
  * theirs and the path to its peak. Validators and archives keep all from genesis, at under 500 bytes an eviction (measured: 457); a fast-synced node keeps those after its start.
  *
- * In lmdb: leaves by number, hashes of all complete subtrees by (level, place), and addresses with their evictions' numbers.
+ * In a key-value store: leaves by number, hashes of all complete subtrees by (level, place), and addresses with their evictions' numbers.
  *
  * Invariants
  * - An eviction is on disk here before its block's batch is in the op log. So at open this store holds the state's evictions and at most a few more, from blocks whose
@@ -10,15 +10,18 @@
  * - At open the peaks made from what is kept equal the state's record, or the store says that it is damaged.
  * - Reads name the count of evictions they are for: what lies past it is not looked at.
  */
-import { type Database, open, type RootDatabase } from 'lmdb';
 import { type Address, address, amount, height } from '../../../native/index.ts';
 import {
   CorruptionError,
   Frontier,
   HASH_SIZE_BYTES,
+  type KeyValueStore,
+  type KeyValues,
+  lmdbKeyValues,
   type MerkleKernels,
   nodeHash,
   packHashes,
+  type Table,
 } from '../../../storage/index.ts';
 import {
   EVICTION_LEAF_SIZE_BYTES,
@@ -31,7 +34,7 @@ import {
 
 const ADDRESS_SIZE_BYTES = 20;
 /** Of a node, [level, place]: its leaves are place * 2^level .. (place + 1) * 2^level - 1. */
-type NodeKey = [level: number, place: number];
+type NodeKey = readonly [level: number, place: number];
 interface Mountain {
   readonly level: number;
   readonly place: number;
@@ -51,30 +54,38 @@ export interface EvictionsFound {
 export class EvictionStore {
   readonly #kernels: MerkleKernels;
   readonly #path: string;
-  readonly #root: RootDatabase<number, string>;
-  readonly #leaves: Database<Uint8Array, number>;
-  readonly #nodes: Database<Uint8Array, NodeKey>;
-  readonly #owners: Database<Uint8Array, Buffer>;
+  readonly #store: KeyValueStore;
+  readonly #about: Table<string, number>;
+  readonly #leaves: Table<number, Uint8Array>;
+  readonly #nodes: Table<NodeKey, Uint8Array>;
+  readonly #owners: Table<Uint8Array, Uint8Array>;
   #start = 0;
   #count = 0;
   /** Peaks over all `#count` evictions, largest first. */
   #mountains: Mountain[] = [];
 
-  private constructor(path: string, kernels: MerkleKernels) {
+  private constructor(path: string, kernels: MerkleKernels, store: KeyValueStore) {
     this.#path = path;
     this.#kernels = kernels;
-    this.#root = open<number, string>({ path, overlappingSync: false, maxDbs: 4 });
-    this.#leaves = this.#root.openDB<Uint8Array, number>({ name: 'leaves', encoding: 'binary' });
-    this.#nodes = this.#root.openDB<Uint8Array, NodeKey>({ name: 'nodes', encoding: 'binary' });
-    this.#owners = this.#root.openDB<Uint8Array, Buffer>({ name: 'owners', encoding: 'binary', keyEncoding: 'binary' });
+    this.#store = store;
+    this.#about = store.table({ name: null, keys: 'ordered', values: 'packed' });
+    this.#leaves = store.table({ name: 'leaves', keys: 'ordered', values: 'bytes' });
+    this.#nodes = store.table({ name: 'nodes', keys: 'ordered', values: 'bytes' });
+    this.#owners = store.table({ name: 'owners', keys: 'bytes', values: 'bytes' });
   }
 
   /**
    * Opens the store of a state, or makes one. Throws `CorruptionError` when it has lost evictions or holds others.
    * @param path a folder, created when missing @param range the state's mountain range: a new store starts after it
+   * @param keyValues the real disk's unless given
    */
-  static async open(path: string, kernels: MerkleKernels, range: Frontier): Promise<EvictionStore> {
-    const store = new EvictionStore(path, kernels);
+  static async open(
+    path: string,
+    kernels: MerkleKernels,
+    range: Frontier,
+    keyValues: KeyValues = lmdbKeyValues,
+  ): Promise<EvictionStore> {
+    const store = new EvictionStore(path, kernels, keyValues.open(path));
     try {
       await store.#open(range);
       return store;
@@ -98,10 +109,10 @@ export class EvictionStore {
   async append(first: number, evictions: readonly Eviction[]): Promise<void> {
     if (first !== this.#count) throw new RangeError(`evictions go on with ${this.#count}, got ${first}`);
     const hashes = evictionLeafHashes(this.#kernels, evictions);
-    await this.#root.batch(() => {
+    await this.#store.write(() => {
       for (const [at, eviction] of evictions.entries()) {
-        this.#leaves.put(first + at, Buffer.from(evictionLeaf(eviction)));
-        this.#owners.put(ownerKey(eviction.address, first + at), Buffer.alloc(0));
+        this.#leaves.put(first + at, evictionLeaf(eviction));
+        this.#owners.put(ownerKey(eviction.address, first + at), new Uint8Array(0));
         this.#addLeaf(hashes.slice(at * HASH_SIZE_BYTES, (at + 1) * HASH_SIZE_BYTES));
       }
     });
@@ -124,8 +135,9 @@ export class EvictionStore {
   byAddress(owner: Address, from: number, count: number, countMax: number): EvictionsFound {
     const rows: KeptEviction[] = [];
     const range = { start: ownerKey(owner, from), end: ownerKey(owner, count), limit: countMax + 1 };
-    for (const key of this.#owners.getKeys(range)) {
-      const index = Number(key.readBigUInt64BE(ADDRESS_SIZE_BYTES));
+    for (const key of this.#owners.keys(range)) {
+      const view = new DataView(key.buffer, key.byteOffset, key.length);
+      const index = Number(view.getBigUint64(ADDRESS_SIZE_BYTES));
       if (rows.length === countMax) return { rows, next: index };
       rows.push({ index, ...this.#leaf(index) });
     }
@@ -133,11 +145,11 @@ export class EvictionStore {
   }
 
   async close(): Promise<void> {
-    await this.#root.close();
+    await this.#store.close();
   }
 
   async #open(range: Frontier): Promise<void> {
-    const start = this.#root.get('start');
+    const start = this.#about.get('start');
     if (start === undefined) {
       await this.#begin(range);
       return;
@@ -145,7 +157,7 @@ export class EvictionStore {
     this.#start = start;
     this.#count = range.size;
     await this.#dropFrom(range.size);
-    const [last] = this.#leaves.getKeys({ reverse: true, limit: 1 });
+    const [last] = this.#leaves.keys({ reverse: true, limit: 1 });
     const kept = last === undefined ? start : last + 1;
     if (kept !== range.size) throw this.#damaged(kept, `${range.size} evictions`, `${kept}`);
     this.#mountains = mountainKeys(range.size).map(([level, place]) => ({
@@ -165,17 +177,17 @@ export class EvictionStore {
     this.#start = range.size;
     this.#count = range.size;
     this.#mountains = mountainKeys(range.size).map(([level, place], at) => ({ level, place, hash: range.peaks[at]! }));
-    await this.#root.batch(() => {
-      for (const { level, place, hash } of this.#mountains) this.#nodes.put([level, place], Buffer.from(hash));
-      this.#root.put('start', range.size);
+    await this.#store.write(() => {
+      for (const { level, place, hash } of this.#mountains) this.#nodes.put([level, place], hash);
+      this.#about.put('start', range.size);
     });
   }
 
   /** Hashes of subtrees that are not complete without what is dropped stay: they are not read, and written again. */
   async #dropFrom(count: number): Promise<void> {
-    const late = [...this.#leaves.getKeys({ start: count })];
+    const late = [...this.#leaves.keys({ start: count })];
     if (late.length === 0) return;
-    await this.#root.batch(() => {
+    await this.#store.write(() => {
       for (const index of late) {
         this.#owners.remove(ownerKey(this.#leaf(index).address, index));
         this.#leaves.remove(index);
@@ -197,7 +209,7 @@ export class EvictionStore {
   }
 
   #put({ level, place, hash }: Mountain): void {
-    this.#nodes.put([level, place], Buffer.from(hash));
+    this.#nodes.put([level, place], hash);
   }
 
   #node(key: NodeKey): Uint8Array {

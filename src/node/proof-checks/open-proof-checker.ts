@@ -12,12 +12,17 @@ type Parts = Pick<
   'key' | 'kernels' | 'genesis' | 'rules' | 'store' | 'tree' | 'transport' | 'peers' | 'submissions'
 >;
 
-/** Null for a node that is no validator of this network. */
-export function openProofChecker(parts: Parts, verifier: Verifier, log: Logger): ProofChecker | null {
+/** Null for a node that is no validator of this network. @param wallClockMs now, in ms since 1970: own counters start above any of an earlier run */
+export function openProofChecker(
+  parts: Parts,
+  verifier: Verifier,
+  log: Logger,
+  wallClockMs: number,
+): ProofChecker | null {
   const { key, rules, genesis } = parts;
   const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
   if (key === null || index < 0) return null;
-  const own = ownTransactions(parts, key);
+  const own = ownTransactions(parts, key, wallClockMs);
   const copies = segmentCopies(parts, log);
   return new ProofChecker({
     genesis,
@@ -30,12 +35,16 @@ export function openProofChecker(parts: Parts, verifier: Verifier, log: Logger):
   });
 }
 
-function ownTransactions({ kernels, rules, tree, submissions }: Parts, key: SigningKey): OwnTransactions {
+function ownTransactions(
+  { kernels, rules, tree, submissions }: Parts,
+  key: SigningKey,
+  wallClockMs: number,
+): OwnTransactions {
   return new OwnTransactions({
     kernels,
     key,
     minimumFee: rules.minimumFee,
-    counterStart: BigInt(Date.now()) << 20n,
+    counterStart: BigInt(wallClockMs) << 20n,
     finalHead: () => tree.root.header,
     submit: (transaction) => submissions.submitOwn(transaction),
   });

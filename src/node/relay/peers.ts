@@ -6,6 +6,7 @@
  */
 import { sameBytes } from '../../../native/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import { type Clock, every, systemClock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import {
   decodeMessage,
@@ -23,6 +24,8 @@ const STATUS_SIZE_BYTES_MAX = 4_096;
 export interface PeersDeps {
   readonly transport: Transport;
   readonly log: Logger;
+  /** The machine's unless given. */
+  readonly clock?: Clock;
   readonly chainId: Uint8Array;
   /** Addresses to keep connected to. */
   readonly bootstrap: readonly string[];
@@ -38,7 +41,7 @@ export class Peers {
   readonly #statuses = new Map<PeerName, StatusMessage>();
   /** The name behind each bootstrap address, once dialled. */
   readonly #dialled = new Map<string, PeerName>();
-  readonly #timers: NodeJS.Timeout[] = [];
+  #stops: (() => void)[] = [];
 
   constructor(deps: PeersDeps) {
     this.#deps = deps;
@@ -52,14 +55,15 @@ export class Peers {
   /** Dials the bootstrap addresses and keeps dialling those that are lost. */
   async start(): Promise<void> {
     await Promise.all(this.#deps.bootstrap.map((address) => this.#dial(address)));
-    this.#timers.push(
-      setInterval(() => void this.#refresh(), REFRESH_INTERVAL_MS),
-      setInterval(() => void this.#redial(), REDIAL_INTERVAL_MS),
+    const clock = this.#deps.clock ?? systemClock;
+    this.#stops.push(
+      every(clock, REFRESH_INTERVAL_MS, () => void this.#refresh()),
+      every(clock, REDIAL_INTERVAL_MS, () => void this.#redial()),
     );
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const stop of this.#stops.splice(0)) stop();
   }
 
   /** Claims of the peers connected now. */

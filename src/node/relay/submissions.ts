@@ -20,7 +20,7 @@ import { AppliedTransactions, type BlockContext, checkTransaction, type Refusal 
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { CheckDeps } from '../chain/check-block.ts';
-import type { Clock } from '../clock.ts';
+import { after, type Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Mempool } from '../mempool.ts';
 import { IDLE_TIMEOUT_MS, PROTOCOL, SUBMIT_TRANSACTIONS_MAX } from '../protocols.ts';
@@ -54,7 +54,7 @@ export interface SubmissionDeps extends Pick<CheckDeps, 'rules' | 'idSecret'> {
 
 export class Submissions {
   readonly #deps: SubmissionDeps;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: () => void = () => {};
   #lastLeader: PeerName | 'self' | null = null;
   #stopped = false;
   #context: BlockContext | undefined;
@@ -76,7 +76,7 @@ export class Submissions {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
   /** Checks and queues transactions; one answer each, in order. */
@@ -145,7 +145,8 @@ export class Submissions {
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.#forward().finally(() => this.#schedule()), FORWARD_INTERVAL_MS);
+    const forward = (): void => void this.#forward().finally(() => this.#schedule());
+    this.#cancel = after(this.#deps.clock, FORWARD_INTERVAL_MS, forward);
   }
 
   /** Hands what waits to the leader; the producer of this very node takes from the mempool itself. */
