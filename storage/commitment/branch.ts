@@ -7,8 +7,6 @@
  */
 import { assertInvariant } from '../errors.ts';
 import type { ActivityVersion } from './activity-versions.ts';
-import type { TableKernels } from './address-table.ts';
-import type { BatchReader } from './batch-keys.ts';
 import type { Frontier } from './frontier.ts';
 import { KeyIndex } from './key-index.ts';
 import type { OpsNodes } from './ops-append.ts';
@@ -62,10 +60,10 @@ export class Branch {
   }
 
   /** The keys of this and of all unsettled blocks below it, the oldest first. */
-  keyIndexes(kernels: TableKernels, reader: BatchReader): KeyIndex[] {
+  keyIndexes(): KeyIndex[] {
     const indexes: KeyIndex[] = [];
     for (let at: Branch = this; at.#batch !== undefined; at = at.#batch.parent) {
-      at.#batch.keys ??= new KeyIndex(kernels, reader.read(at.#batch.bytes), at.firstOp);
+      at.#batch.keys ??= new KeyIndex(at.#batch.bytes, at.#batch.offsets, at.firstOp);
       indexes.push(at.#batch.keys);
     }
     return indexes.reverse();

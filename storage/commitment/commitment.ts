@@ -27,10 +27,7 @@ import type { RetiredOps } from './retired-ops.ts';
 import type { TwigSource } from './sources.ts';
 import { stateRoot } from './state-root.ts';
 
-export type CommitmentKernels = Pick<
-  Kernels,
-  'sha256' | 'sha256Pairs' | 'sha256Leaves' | 'sha256Ragged' | 'tableRead' | 'tablePut'
->;
+export type CommitmentKernels = Pick<Kernels, 'sha256' | 'sha256Pairs' | 'sha256Leaves' | 'sha256Ragged'>;
 
 /** What all commitments over one durable base share. */
 export interface CommitmentBase {
@@ -98,10 +95,9 @@ export class Commitment implements ActivityReader {
     const { kernels, activity, appender, reader, retired } = this.#base;
     const { height } = checkPlace(batch, this.place);
     activity.show(this.branch.version);
-    const layers = this.branch.keyIndexes(kernels, reader);
     const keys = reader.read(batch);
     const { offsets } = keys;
-    const gone = retired.find(keys, layers);
+    const gone = retired.find(keys, this.branch.keyIndexes());
     const { opCount: firstOp } = this;
     const opCount = firstOp + offsets.length - 1;
     const added = keys.puts.map((op) => firstOp + op);

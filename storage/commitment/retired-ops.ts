@@ -7,25 +7,23 @@
  */
 import { byteKey } from '../../native/index.ts';
 import { BatchError } from '../oplog/batch.ts';
-import { AddressTable, type TableKernels } from './address-table.ts';
-import type { AddressKeys, BatchKeys } from './batch-keys.ts';
-import { addressBytes } from './batch-keys.ts';
+import { ADDRESS_SIZE_BYTES } from '../oplog/op-layout.ts';
+import { AddressTable, addressHash } from './address-table.ts';
+import { type AddressKeys, addressBytes, type BatchKeys, type BatchWords } from './batch-keys.ts';
 import type { KeyIndex, KeyPositions } from './key-index.ts';
 import type { PositionSource } from './sources.ts';
 
-const ADDRESS_WORDS = 5;
-/** Keys without an active op that are checked against each other at a time; more are sorted by their first byte before. */
-const FRESH_AT_ONCE = 65_536;
+const ADDRESS_WORDS: number = ADDRESS_SIZE_BYTES / 4;
 
 /** Finds retired ops in memory that it uses again. */
 export class RetiredOps {
-  readonly #kernels: TableKernels;
   readonly #source: PositionSource;
   #positions = new Float64Array(0);
   #retired = new Float64Array(0);
+  #hashes = new Int32Array(0);
+  #room = new Int32Array(0);
 
-  constructor(kernels: TableKernels, source: PositionSource) {
-    this.#kernels = kernels;
+  constructor(source: PositionSource) {
     this.#source = source;
   }
 
@@ -35,23 +33,24 @@ export class RetiredOps {
    */
   find(keys: BatchKeys, layers: readonly KeyIndex[]): Float64Array {
     const { accounts, bonds, records } = keys;
-    const count = accounts.count + bonds.count + records.keys.length;
-    if (this.#retired.length < count) {
-      this.#positions = new Float64Array(count);
-      this.#retired = new Float64Array(count);
-    }
-    const positions = this.#split(accounts.count, bonds.count, records.keys.length);
+    const count = accounts.count + bonds.count + records.length;
+    this.#makeRoom(count);
+    const positions = this.#split(accounts.count, bonds.count, records.length);
     this.#source.accountPositions(addressBytes(accounts), positions.accounts);
     if (bonds.count > 0) this.#source.bondPositions(addressBytes(bonds), positions.bonds);
-    for (const [index, key] of records.keys.entries()) positions.records[index] = this.#source.recordPosition(key);
-    for (const layer of layers) layer.overrule(keys, positions);
+    for (const [index, key] of records.entries()) positions.records[index] = this.#source.recordPosition(key);
+    if (layers.length > 0) this.#overrule(keys, layers, positions);
     const found = this.#found(count);
-    if (count - found.length > 1) {
-      checkAddresses(this.#kernels, accounts, positions.accounts);
-      checkAddresses(this.#kernels, bonds, positions.bonds);
-      checkRecords(records.keys, positions.records);
-    }
+    if (count - found.length > 1) checkFresh(keys, positions);
     return found;
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#retired.length >= count) return;
+    this.#positions = new Float64Array(count);
+    this.#retired = new Float64Array(count);
+    this.#hashes = new Int32Array(count);
+    this.#room = new Int32Array(count);
   }
 
   #split(accounts: number, bonds: number, records: number): KeyPositions {
@@ -63,53 +62,51 @@ export class RetiredOps {
     };
   }
 
+  /** What unsettled batches have set counts, the newest last. */
+  #overrule(keys: BatchKeys, layers: readonly KeyIndex[], positions: KeyPositions): void {
+    const { accounts, bonds } = keys;
+    const hashes = {
+      accounts: this.#hashes.subarray(0, accounts.count),
+      bonds: this.#hashes.subarray(accounts.count, accounts.count + bonds.count),
+      room: this.#room,
+    };
+    hashAll(accounts, hashes.accounts);
+    hashAll(bonds, hashes.bonds);
+    for (const layer of layers) layer.overrule(keys, hashes, positions);
+  }
+
   /** The positions that are there. */
   #found(count: number): Float64Array {
+    const [positions, retired] = [this.#positions, this.#retired];
     let found = 0;
     for (let index = 0; index < count; index++) {
-      const position = this.#positions[index]!;
-      if (position >= 0) this.#retired[found++] = position;
+      const position = positions[index]!;
+      if (position >= 0) retired[found++] = position;
     }
-    return this.#retired.subarray(0, found);
+    return retired.subarray(0, found);
   }
 }
 
-/** Throws `BatchError` when two addresses without position are equal. */
-function checkAddresses(kernels: TableKernels, keys: AddressKeys, positions: Float64Array): void {
-  let fresh = 0;
-  for (let index = 0; index < positions.length; index++) if (positions[index]! < 0) fresh += 1;
-  if (fresh < 2) return;
-  for (const part of freshParts(keys, positions, fresh)) {
-    if (part.count < 2) continue;
-    if (new AddressTable(kernels, part).size < part.count)
-      throw new BatchError('repeated-key', 'two of its ops have the same new address');
-  }
+function hashAll(keys: AddressKeys, hashes: Int32Array): void {
+  for (let index = 0; index < keys.count; index++) hashes[index] = addressHash(keys.words, index * ADDRESS_WORDS);
 }
 
-/** The addresses without position, in parts of bounded size where their first bytes are spread, none shared by two parts. */
-function freshParts(keys: AddressKeys, positions: Float64Array, fresh: number): AddressKeys[] {
-  const parts = fresh <= FRESH_AT_ONCE ? 1 : 256;
-  const starts = new Float64Array(parts + 1);
-  const bytes = addressBytes(keys);
-  const partOf = (index: number): number => (parts === 1 ? 0 : bytes[index * 4 * ADDRESS_WORDS]!);
-  for (let index = 0; index < positions.length; index++) if (positions[index]! < 0) starts[partOf(index) + 1]! += 1;
-  for (let part = 0; part < parts; part++) starts[part + 1]! += starts[part]!;
-  const words = new Int32Array(fresh * ADDRESS_WORDS);
-  const next = starts.slice();
-  for (let index = 0; index < positions.length; index++) {
-    if (positions[index]! >= 0) continue;
-    const to = next[partOf(index)]!++ * ADDRESS_WORDS;
-    for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = keys.words[index * ADDRESS_WORDS + word]!;
-  }
-  const tags = new Uint32Array(0);
-  return Array.from({ length: parts }, (_, part) => {
-    const [from, to] = [starts[part]!, starts[part + 1]!];
-    return { count: to - from, words: words.subarray(from * ADDRESS_WORDS), tags };
-  });
-}
-
-function checkRecords(keys: readonly Uint8Array[], positions: Float64Array): void {
-  const fresh = keys.filter((_, index) => positions[index]! < 0).map(byteKey);
+/** Throws `BatchError` when two keys without position are equal. */
+function checkFresh(keys: BatchKeys, positions: KeyPositions): void {
+  if (!allDifferent(keys, keys.accounts, positions.accounts) || !allDifferent(keys, keys.bonds, positions.bonds))
+    throw new BatchError('repeated-key', 'two of its ops have the same new address');
+  const fresh = keys.records.filter((_, index) => positions.records[index]! < 0).map(byteKey);
   if (new Set(fresh).size < fresh.length)
     throw new BatchError('repeated-key', 'two of its ops have the same new record key');
+}
+
+/** True when no two addresses without position are equal. */
+function allDifferent(batch: BatchWords, keys: AddressKeys, positions: Float64Array): boolean {
+  let fresh = 0;
+  for (let index = 0; index < positions.length; index++) if (positions[index]! < 0) fresh += 1;
+  if (fresh < 2) return true;
+  const table = new AddressTable(batch, fresh);
+  for (let index = 0; index < positions.length; index++)
+    if (positions[index]! < 0 && !table.add(keys.ops[index]!)) return false;
+  return true;
 }

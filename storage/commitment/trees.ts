@@ -58,7 +58,7 @@ export class CommitmentTrees {
       twigs,
       appender: new OpsAppender(kernels),
       reader: new BatchReader(),
-      retired: new RetiredOps(kernels, positions),
+      retired: new RetiredOps(positions),
     };
     this.#ops = state.ops;
     const { frontier } = state.ops;
