@@ -107,6 +107,47 @@ describe('cairn transfer', () => {
   });
 });
 
+describe('cairn prove account', () => {
+  it('makes a proof of a balance that holds offline against its block, and for nothing else', async () => {
+    const { address } = await cluster.cairnJson('address', cluster.wallet.file);
+    const [file, node] = [cluster.path('wallet.cairn-account'), cluster.folders.validators[1]!];
+    const made = await cluster.cairnJson('prove', 'account', String(address), '--out', file, '--rpc', rpcOf(1));
+    const trust = `${made.height}:${made.hash}`;
+    const verify = (of: string, trusted: string) =>
+      cluster.cairn('verify', 'account', of, '--trust', trusted, '--json');
+    // The node's word for the block is checked against another node's.
+    await allFinal(cluster, cluster.chainNodes, Number(made.height));
+    const block = await cluster.client(cluster.folders.validators[0]!).block({ height: Number(made.height) });
+    expect(block.blockhash).toBe(made.hash);
+
+    const good = await verify(file, trust);
+    expect(good.code).toBe(0);
+    const proven = JSON.parse(good.output);
+    expect(proven).toMatchObject({ valid: true, address, height: made.height });
+    expect(proven.balance).toMatch(/^[1-9]\d*$/);
+
+    const bytes = readFileSync(file);
+    const tampered = cluster.path('tampered.cairn-account');
+    for (const at of [20, 60, bytes.length - 5]) {
+      writeFileSync(
+        tampered,
+        bytes.map((byte, index) => (index === at ? byte ^ 1 : byte)),
+      );
+      const bad = await verify(tampered, trust);
+      expect(bad.code).toBe(1);
+      expectOneLine(bad.errors, /invalid: /);
+    }
+    const other = await verify(file, `${Number(made.height) + 1}:${made.hash}`);
+    expect(other.code).toBe(1);
+    expectOneLine(other.errors, /invalid: it is of the state after block \d+, not of the trusted one/);
+
+    const { address: stranger } = await cluster.cairnJson('keygen', '--out', cluster.path('stranger.json'));
+    const none = await cluster.cairn('prove', 'account', String(stranger), '--rpc', cluster.ready(node).rpc);
+    expect(none.code).toBe(1);
+    expectOneLine(none.errors, /there is no account cairn1/);
+  });
+});
+
 describe('cairn timestamp', () => {
   it('makes a proof that holds offline, and for nothing else', async () => {
     const file = cluster.path('thesis.txt');
