@@ -17,6 +17,7 @@
 import { type Hash, hash, type Kernels } from '../../native/index.ts';
 import { assertInvariant } from '../errors.ts';
 import { BatchError } from '../oplog/batch.ts';
+import { bytesOf, type ColumnPatch, exchangeItems, gather, inARow } from './column-items.ts';
 import { HashColumn, ITEM_WORDS } from './hash-column.ts';
 import { emptyRoot, HASH_SIZE_BYTES, LEAF_PREFIX, leafHash, NODE_PREFIX, nodeHash } from './merkle.ts';
 
@@ -40,13 +41,6 @@ export interface ActivityChange {
   readonly opCount: number;
   /** The batch's active ops as runs: from, to (exclusive), from, to ... */
   readonly added: readonly number[];
-}
-
-/** Items of one column and their other values. */
-interface ColumnPatch {
-  /** Ascending numbers. */
-  readonly indexes: Float64Array;
-  readonly words: Int32Array;
 }
 
 /** What makes another version of the working copy: the number of chunks, and changed chunks (row 0) and nodes (row 1 + level). */
@@ -126,8 +120,8 @@ export class ActivityTree {
 
   /** Puts a patch's values in, and takes those that stood there into the patch: it leads back then. */
   exchange(patch: ActivityPatch): void {
-    for (const [row, { indexes, words }] of patch.rows.entries())
-      exchangeItems(row === 0 ? this.#chunks : this.#level(row - 1), indexes, words);
+    for (const [row, items] of patch.rows.entries())
+      exchangeItems(row === 0 ? this.#chunks : this.#level(row - 1), items);
     [this.#chunkCount, patch.chunkCount] = [patch.chunkCount, this.#chunkCount];
   }
 
@@ -242,7 +236,7 @@ export class ActivityTree {
       else this.#hashParents(level, indexes, words);
       const column = this.#level(level);
       column.growTo(count);
-      exchangeItems(column, indexes, words);
+      exchangeItems(column, { indexes, words });
       rows.push({ indexes, words });
       if (count === 1) return;
       indexes = parentsOf(indexes);
@@ -286,8 +280,6 @@ export class ActivityTree {
 
 const ZERO_CHUNK: Uint8Array = new Uint8Array(CHUNK_SIZE_BYTES);
 
-const bytesOf = (words: Int32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-
 /** Levels of a tree over `chunkCount` >= 1 chunks, that of the leaves and that of the root included. */
 function levelsOver(chunkCount: number): number {
   let levels = 1;
@@ -309,39 +301,6 @@ function parentsOf(indexes: Float64Array): Float64Array {
     if (count === 0 || parents[count - 1] !== parent) parents[count++] = parent;
   }
   return parents.subarray(0, count);
-}
-
-/** True when the first `count` numbers are one after another: their items lie side by side. */
-const inARow = (indexes: Float64Array, count: number): boolean => indexes[count - 1]! - indexes[0]! === count - 1;
-
-/** Copies groups of `size` items, group i from number indexes[i] * size on, side by side into `words`. */
-function gather(column: HashColumn, indexes: Float64Array, count: number, size: number, words: Int32Array): void {
-  const { words: from, first } = column;
-  const groupWords = size * ITEM_WORDS;
-  for (let index = 0, to = 0; index < count; index++) {
-    const at = (indexes[index]! * size - first) * ITEM_WORDS;
-    for (let word = 0; word < groupWords; word++) words[to++] = from[at + word]!;
-  }
-}
-
-/** Exchanges items of a column with those given. */
-function exchangeItems(column: HashColumn, indexes: Float64Array, words: Int32Array): void {
-  const { words: held, first } = column;
-  if (inARow(indexes, indexes.length)) {
-    const at = (indexes[0]! - first) * ITEM_WORDS;
-    const before = held.slice(at, at + words.length);
-    held.set(words, at);
-    words.set(before);
-    return;
-  }
-  for (let index = 0, other = 0; index < indexes.length; index++) {
-    const at = (indexes[index]! - first) * ITEM_WORDS;
-    for (let word = 0; word < ITEM_WORDS; word++, other++) {
-      const value = held[at + word]!;
-      held[at + word] = words[other]!;
-      words[other] = value;
-    }
-  }
 }
 
 /** Sets the bits from .. to - 1. */
