@@ -55,75 +55,135 @@ type TableKernels = Pick<
   'tableRead' | 'tablePut' | 'tableDelete' | 'tableMissing' | 'tableMove' | 'tableArena'
 >;
 
+/** A chunk of keys on its way: what the hasher has of them, then where they belong and where they are. */
+interface Stage extends SipHasher {
+  readonly homes: Int32Array;
+  /** The table each key belongs to. */
+  readonly sides: Int32Array[];
+  /** Its slot, or -1 - the empty slot. */
+  readonly slots: Int32Array;
+  /** Takes what only had to be read. */
+  readonly sink: Int32Array;
+}
+
+/** Hashes a chunk, and reads a word of every home. */
+function enter(
+  stage: Stage,
+  shards: TableShards,
+  all: readonly Shard[],
+  bytes: Uint8Array,
+  stride: number,
+  from: number,
+  count: number,
+): void {
+  stage.hash(shards.secret, bytes, stride, from, count);
+  const { hashes, homes, sides, sink } = stage;
+  const { state } = shards;
+  const mask = all.length - 1;
+  for (let i = 0; i < count; i++) {
+    const index = hashes[2 * i]! & mask;
+    const high = hashes[2 * i + 1]!;
+    const shard = all[index]!;
+    let words = shard.table;
+    let line = high >>> shard.shift;
+    if (shard.old !== undefined) {
+      const oldLine = high >>> shard.oldShift;
+      if (((oldLine - state[STATE_WORDS * index + START]!) & shard.oldMask) >= state[STATE_WORDS * index + MOVED]!) {
+        words = shard.old;
+        line = oldLine;
+      }
+    }
+    sides[i] = words;
+    homes[i] = line * LINE_WORDS;
+  }
+  // A loop of its own: the shorter, the more reads are under way at once.
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum ^= sides[i]![homes[i]!]!;
+  sink[0] = sum;
+}
+
+/** Whether the address at a slot is that of the key, both from their second word on. */
+const isRestOf = (words: Int32Array, at: number, keys: Int32Array, key: number): boolean =>
+  words[at + 1] === keys[key + 1] &&
+  words[at + 2] === keys[key + 2] &&
+  words[at + 3] === keys[key + 3] &&
+  words[at + 4] === keys[key + 4];
+
+/** The slot of a key, or -1 - the empty slot where it would go. */
+function probe(words: Int32Array, home: number, slotWords: number, keys: Int32Array, key: number): number {
+  const first = keys[key]!;
+  let at = home;
+  for (let seen = 0; seen < words.length; seen += slotWords) {
+    // An empty slot has zeros for an address, which may be the key's.
+    if (words[at] === first && words[at + slotWords - 1] !== 0 && isRestOf(words, at, keys, key)) return at;
+    if (words[at + slotWords - 1] === 0) return -1 - at;
+    at += slotWords;
+    if (at === words.length) at = 0;
+  }
+  throw tableCorrupt();
+}
+
+/** Finds every key of a chunk. */
+function locate(
+  stage: Stage,
+  shards: TableShards,
+  all: readonly Shard[],
+  bytes: Uint8Array,
+  stride: number,
+  from: number,
+  count: number,
+): void {
+  enter(stage, shards, all, bytes, stride, from, count);
+  const { keys, homes, sides, slots } = stage;
+  const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
+  for (let i = 0; i < count; i++) slots[i] = probe(sides[i]!, homes[i]!, slotWords, keys, i * keyWords);
+}
+
+/** Writes the records of a chunk, in order, each from word `from` of `source` on. */
+function write(
+  stage: Stage,
+  shards: TableShards,
+  all: Shard[],
+  source: Int32Array,
+  stride: number,
+  begin: number,
+  count: number,
+  position: number,
+): void {
+  const { keys, hashes, sides, slots } = stage;
+  const { state } = shards;
+  const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
+  const last = slotWords - 1;
+  for (let i = 0, key = 0; i < count; i++, key += keyWords) {
+    const words = sides[i]!;
+    // A record before this one may have taken the empty slot.
+    const slot = slots[i]! >= 0 ? slots[i]! : probe(words, -1 - slots[i]!, slotWords, keys, key);
+    const to = slot < 0 ? -1 - slot : slot;
+    if (slot < 0 || words[slot + last] === TOMBSTONE) {
+      const shard = hashes[2 * i]! & (all.length - 1);
+      const base = STATE_WORDS * shard;
+      if (slot >= 0) state[base + TOMBSTONES]! -= 1;
+      else if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > all[shard]!.limit) throw tableFull();
+      state[base + LIVE]! += 1;
+      for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = keys[key + word]!;
+    }
+    const from = (begin + i) * keyWords;
+    for (let word = ADDRESS_WORDS; word < last; word++) words[to + word] = source[from + word]!;
+    words[to + last] = ((position - 1 + begin + i) % POSITION_MAX) + 1;
+  }
+}
+
 /** The kernels over a hasher. */
 export function tableKernels(hasher: SipHasher): TableKernels {
-  const { keys, hashes } = hasher;
-  const homes = new Int32Array(hashes.length / 2);
-  const slots = new Int32Array(hashes.length / 2);
-  const sides: Int32Array[] = [];
-  /** Takes what only had to be read. */
-  const sink = new Int32Array(1);
-
-  /** Hashes a chunk, and reads a word of every home. */
-  const enter = (
-    shards: TableShards,
-    all: Shard[],
-    bytes: Uint8Array,
-    stride: number,
-    from: number,
-    count: number,
-  ): void => {
-    hasher.hash(shards.secret, bytes, stride, from, count);
-    const { state } = shards;
-    const mask = all.length - 1;
-    for (let i = 0; i < count; i++) {
-      const index = hashes[2 * i]! & mask;
-      const high = hashes[2 * i + 1]!;
-      const shard = all[index]!;
-      let words = shard.table;
-      let line = high >>> shard.shift;
-      if (shard.old !== undefined) {
-        const oldLine = high >>> shard.oldShift;
-        if (((oldLine - state[STATE_WORDS * index + START]!) & shard.oldMask) >= state[STATE_WORDS * index + MOVED]!) {
-          words = shard.old;
-          line = oldLine;
-        }
-      }
-      sides[i] = words;
-      homes[i] = line * LINE_WORDS;
-    }
-    // A loop of its own: the shorter, the more reads are under way at once.
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= sides[i]![homes[i]!]!;
-    sink[0] = sum;
+  const chunkMax = hasher.hashes.length / 2;
+  const stage: Stage = {
+    ...hasher,
+    homes: new Int32Array(chunkMax),
+    sides: [],
+    slots: new Int32Array(chunkMax),
+    sink: new Int32Array(1),
   };
-
-  const probe = (words: Int32Array, home: number, slotWords: number, key: number): number => {
-    const [a, b, c, d, e] = [keys[key]!, keys[key + 1]!, keys[key + 2]!, keys[key + 3]!, keys[key + 4]!];
-    let at = home;
-    for (let seen = 0; seen < words.length; seen += slotWords) {
-      if (words[at + slotWords - 1] === 0) return -1 - at;
-      if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d && words[at + 4] === e)
-        return at;
-      at += slotWords;
-      if (at === words.length) at = 0;
-    }
-    throw tableCorrupt();
-  };
-
-  /** Finds every key of a chunk: the table it belongs to in `sides`, its slot, or -1 - the empty slot, in `slots`. */
-  const locate = (
-    shards: TableShards,
-    all: Shard[],
-    bytes: Uint8Array,
-    stride: number,
-    from: number,
-    count: number,
-  ): void => {
-    enter(shards, all, bytes, stride, from, count);
-    const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
-    for (let i = 0; i < count; i++) slots[i] = probe(sides[i]!, homes[i]!, slotWords, i * keyWords);
-  };
+  const { keys, hashes } = stage;
 
   const tableRead: TableKernels['tableRead'] = (shards, bytes, stride, at, sizeBytes, out) => {
     const all = shardsOf(shards);
@@ -133,46 +193,14 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     const [count, chunk] = [out.length / sizeBytes, chunkOf(stride)];
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(shards, all, bytes, stride, from, here);
+      locate(stage, shards, all, bytes, stride, from, here);
       for (let i = 0, to = from * width; i < here; i++) {
-        const [words, slot] = [sides[i]!, slots[i]!];
+        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
         const there = slot >= 0 && words[slot + last] !== TOMBSTONE;
         for (let word = 0; word < width; word++) field[to++] = there ? words[slot + first + word]! : 0;
       }
     }
     if (!aligned) out.set(new Uint8Array(field.buffer));
-  };
-
-  /** Writes the records of a chunk, in order, each from word `from` of `source` on. */
-  const write = (
-    shards: TableShards,
-    all: Shard[],
-    source: Int32Array,
-    stride: number,
-    begin: number,
-    count: number,
-    position: number,
-  ): void => {
-    const { state } = shards;
-    const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
-    const last = slotWords - 1;
-    for (let i = 0, key = 0; i < count; i++, key += keyWords) {
-      const words = sides[i]!;
-      // A record before this one may have taken the empty slot.
-      const slot = slots[i]! >= 0 ? slots[i]! : probe(words, -1 - slots[i]!, slotWords, key);
-      const to = slot < 0 ? -1 - slot : slot;
-      if (slot < 0 || words[slot + last] === TOMBSTONE) {
-        const shard = hashes[2 * i]! & (all.length - 1);
-        const base = STATE_WORDS * shard;
-        if (slot >= 0) state[base + TOMBSTONES]! -= 1;
-        else if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > all[shard]!.limit) throw tableFull();
-        state[base + LIVE]! += 1;
-        for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = keys[key + word]!;
-      }
-      const from = (begin + i) * keyWords;
-      for (let word = ADDRESS_WORDS; word < last; word++) words[to + word] = source[from + word]!;
-      words[to + last] = ((position - 1 + begin + i) % POSITION_MAX) + 1;
-    }
   };
 
   const tablePut: TableKernels['tablePut'] = (shards, records, stride, count, position) => {
@@ -182,8 +210,8 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(shards, all, records, stride, from, here);
-      write(shards, all, source, stride, from, here, position);
+      locate(stage, shards, all, records, stride, from, here);
+      write(stage, shards, all, source, stride, from, here, position);
     }
   };
 
@@ -193,9 +221,9 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(shards, all, bytes, stride, from, here);
+      locate(stage, shards, all, bytes, stride, from, here);
       for (let i = 0; i < here; i++) {
-        const [words, slot] = [sides[i]!, slots[i]!];
+        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
         if (slot < 0 || words[slot + last] === TOMBSTONE) continue;
         words.fill(0, slot + ADDRESS_WORDS, slot + last);
         words[slot + last] = TOMBSTONE;
@@ -211,8 +239,8 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(shards, all, bytes, stride, from, here);
-      for (let i = 0; i < here; i++) if (slots[i]! < 0) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+      locate(stage, shards, all, bytes, stride, from, here);
+      for (let i = 0; i < here; i++) if (stage.slots[i]! < 0) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
     }
   };
 
@@ -226,7 +254,7 @@ export function tableKernels(hasher: SipHasher): TableKernels {
       const here = Math.min(chunk, count - from);
       hasher.hash(secret, carried, slotSizeBytes, from, here);
       for (let i = 0; i < here; i++) {
-        const found = probe(table, (hashes[2 * i + 1]! >>> shift) * LINE_WORDS, slotWords, i * slotWords);
+        const found = probe(table, (hashes[2 * i + 1]! >>> shift) * LINE_WORDS, slotWords, keys, i * slotWords);
         const [to, at] = [found < 0 ? -1 - found : found, (from + i) * slotWords];
         for (let word = 0; word < slotWords; word++) table[to + word] = source[at + word]!;
       }

@@ -3,7 +3,16 @@
  */
 import { assertInvariant } from '../errors.ts';
 import type { CleanMark } from './clean-mark.ts';
-import { ADDRESS_SIZE_BYTES, loadTable, makeTable, readTableMark, SlotTable, type TableOptions } from './slot-table.ts';
+import type { SlotKernels } from './slot-memory.ts';
+import {
+  ADDRESS_SIZE_BYTES,
+  loadTable,
+  makeTable,
+  readTableMark,
+  SlotTable,
+  scratchTable,
+  type TableOptions,
+} from './slot-table.ts';
 
 /** Address 20, balance u64, log position u32. */
 const SLOT_SIZE_BYTES = 32;
@@ -33,6 +42,11 @@ export class AccountTable extends SlotTable {
   /** Makes an empty table, removing whatever was there. */
   static async create(options: AccountTableOptions): Promise<AccountTable> {
     return new AccountTable(await makeTable(options, SLOT_SIZE_BYTES));
+  }
+
+  /** An empty table in memory only. */
+  static scratch(kernels: SlotKernels): AccountTable {
+    return new AccountTable(scratchTable(kernels, SLOT_SIZE_BYTES));
   }
 
   /** Accounts in the table. */

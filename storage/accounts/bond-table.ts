@@ -4,7 +4,16 @@
 import { assertInvariant } from '../errors.ts';
 import type { CleanMark } from './clean-mark.ts';
 import { TOMBSTONE } from './log-position.ts';
-import { ADDRESS_SIZE_BYTES, loadTable, makeTable, readTableMark, SlotTable, type TableOptions } from './slot-table.ts';
+import type { SlotKernels } from './slot-memory.ts';
+import {
+  ADDRESS_SIZE_BYTES,
+  loadTable,
+  makeTable,
+  readTableMark,
+  SlotTable,
+  scratchTable,
+  type TableOptions,
+} from './slot-table.ts';
 
 /** Address 20, bond u64, last vote u64, details 24, log position u32. */
 const SLOT_SIZE_BYTES = 64;
@@ -38,6 +47,11 @@ export class BondTable extends SlotTable {
   /** Makes an empty table, removing whatever was there. */
   static async create(options: TableOptions): Promise<BondTable> {
     return new BondTable(await makeTable(options, SLOT_SIZE_BYTES));
+  }
+
+  /** An empty table in memory only. */
+  static scratch(kernels: SlotKernels): BondTable {
+    return new BondTable(scratchTable(kernels, SLOT_SIZE_BYTES));
   }
 
   /** The bond of a 20-byte address (copied), or undefined. */

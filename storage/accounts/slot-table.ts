@@ -8,6 +8,7 @@
  * - Every change of a batch has room before the batch is logged (`reserve`), so applying it cannot fail half-way.
  * - What a process leaves without closing cleanly has no clean mark, and nothing without one is ever taken over.
  */
+import { randomBytes } from 'node:crypto';
 import type { Kernels } from '../../native/index.ts';
 import { assertInvariant } from '../errors.ts';
 import { type Files, FilesError, makeDurableDirectory } from '../files/files.ts';
@@ -16,7 +17,7 @@ import { resolvePositions, storedPosition, TOMBSTONE } from './log-position.ts';
 import { type SlotKernels, SlotMemory, slotCountLog2Range } from './slot-memory.ts';
 import { TableChanges, type TableRun } from './table-changes.ts';
 import { imageName, readImage, removeImages, writeImage } from './table-image.ts';
-import { makeSecret, readSecret, secretPath } from './table-secret.ts';
+import { makeSecret, readSecret, SECRET_SIZE_BYTES, secretPath } from './table-secret.ts';
 
 export const ADDRESS_SIZE_BYTES = 20;
 const POSITION_SIZE_BYTES = 4;
@@ -40,7 +41,9 @@ export interface TableOptions {
 
 /** What an opened table starts from. */
 export interface TableParts {
-  readonly options: TableOptions;
+  readonly kernels: SlotKernels;
+  /** Where it is kept; undefined for one that lives in memory only. */
+  readonly home: TableOptions | undefined;
   readonly memory: SlotMemory;
   /** CRC of each shard's image on disk; undefined when there are none that count. */
   readonly crcs: readonly number[] | undefined;
@@ -72,7 +75,7 @@ export async function loadTable(options: TableOptions, slotSizeBytes: 32 | 64, m
     }
     await removeMark(files, markPath(options));
     await removeImages(files, directory, new Set(names));
-    return { options, memory, crcs: mark.shards.map(({ crc }) => crc) };
+    return { kernels, home: options, memory, crcs: mark.shards.map(({ crc }) => crc) };
   } catch (error) {
     memory.close();
     throw error;
@@ -92,7 +95,14 @@ export async function makeTable(options: TableOptions, slotSizeBytes: 32 | 64): 
   await removeImages(files, directory, new Set());
   const secret = (await readSecret(options)) ?? (await makeSecret(options));
   const sizes = Array.from({ length: 2 ** shardCountLog2 }, () => slotCountLog2);
-  return { options, memory: new SlotMemory(kernels, slotSizeBytes, secret, sizes), crcs: undefined };
+  return { kernels, home: options, memory: new SlotMemory(kernels, slotSizeBytes, secret, sizes), crcs: undefined };
+}
+
+/** An empty table that no folder belongs to, for working out what a log adds up to. It cannot be closed clean. */
+export function scratchTable(kernels: SlotKernels, slotSizeBytes: 32 | 64): TableParts {
+  const sizes = Array.from({ length: 2 ** SHARD_COUNT_LOG2_DEFAULT }, () => SLOT_COUNT_LOG2_DEFAULT);
+  const secret = new Uint8Array(randomBytes(SECRET_SIZE_BYTES));
+  return { kernels, home: undefined, memory: new SlotMemory(kernels, slotSizeBytes, secret, sizes), crcs: undefined };
 }
 
 /** What tables of both slot sizes can do. */
@@ -100,15 +110,15 @@ export class SlotTable {
   /** For the faces over this one. */
   protected readonly memory: SlotMemory;
   protected readonly kernels: SlotKernels;
-  readonly #options: TableOptions;
+  readonly #home: TableOptions | undefined;
   readonly #reserved: Uint32Array;
   /** CRC of each image on disk while the table equals them. */
   #crcs: readonly number[] | undefined;
   #closed = false;
 
-  protected constructor({ options, memory, crcs }: TableParts) {
-    this.#options = options;
-    this.kernels = options.kernels;
+  protected constructor({ kernels, home, memory, crcs }: TableParts) {
+    this.#home = home;
+    this.kernels = kernels;
     this.memory = memory;
     this.#crcs = crcs;
     this.#reserved = new Uint32Array(memory.shardCount);
@@ -137,9 +147,10 @@ export class SlotTable {
   /**
    * Makes room for the changes beside all others reserved and not yet applied, growing shards where needed.
    * Throws `StorageError` 'table-full'; nothing is reserved then.
+   * @param newCount how many of its puts are of keys without entry, at most, where the caller knows: that spares looking for them
    */
-  reserve(changes: TableChanges): void {
-    const counts = new Uint32Array(this.memory.shardCount).fill(changes.putCount);
+  reserve(changes: TableChanges, newCount: number = changes.putCount): void {
+    const counts = new Uint32Array(this.memory.shardCount).fill(newCount);
     const fits = (count: number, index: number): boolean =>
       count === 0 || this.memory.hasRoom(index, this.#reserved[index]! + count);
     if (!counts.every(fits)) {
@@ -232,9 +243,11 @@ export class SlotTable {
    * `FilesError` ('no-space', 'io'): there is no mark then, and the next open rebuilds. @param chain of the log's end
    */
   async closeClean(chain: Uint8Array): Promise<void> {
-    const { files, kernels, directory } = this.#options;
+    const home = this.#home;
+    assertInvariant(home !== undefined, 'a table in memory only is not closed clean');
+    const { files, kernels, directory } = home;
     try {
-      const crcs = this.#crcs ?? (await this.#writeImages());
+      const crcs = this.#crcs ?? (await this.#writeImages(home));
       const shards = crcs.map((crc, index) => ({ ...this.memory.shape(index), crc }));
       const mark = { chain, slotSizeBytes: this.memory.shards.slotSizeBytes, shards };
       await writeMark(files, kernels, `${directory}/clean`, mark);
@@ -243,8 +256,7 @@ export class SlotTable {
     }
   }
 
-  async #writeImages(): Promise<number[]> {
-    const { files, kernels, directory } = this.#options;
+  async #writeImages({ files, kernels, directory }: TableOptions): Promise<number[]> {
     this.memory.moveEverything();
     const { tables } = this.memory.shards;
     const names = tables.map((_, index) => imageName(index, this.memory.shape(index).slotCountLog2));

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Kernels } from '../../native/index.ts';
 import { type Files, readWhole, writeWhole } from '../files/files.ts';
 
-const SECRET_SIZE_BYTES = 16;
+export const SECRET_SIZE_BYTES = 16;
 
 export interface SecretOptions {
   readonly directory: string;

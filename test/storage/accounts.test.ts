@@ -129,6 +129,32 @@ describe('AccountTable', () => {
     table.close();
   });
 
+  it('takes the word of a caller who knows how many entries are new', async () => {
+    let looks = 0;
+    const counting = {
+      ...kernels,
+      tableMissing: (...call: Parameters<typeof kernels.tableMissing>) => {
+        looks += 1;
+        kernels.tableMissing(...call);
+      },
+    };
+    const table = await AccountTable.create({ ...optionsOn(new SimulatedDisk(1), 0), kernels: counting });
+    applyBatch(table, puts(0, 50), 0);
+    for (const [newCount, wanted] of [
+      [undefined, 1],
+      [2, 1],
+    ] as const) {
+      const { batch, runs } = batchOf(puts(2, 50));
+      const changes = table.prepare(batch, runs);
+      table.reserve(changes, newCount);
+      expect(looks).toBe(wanted);
+      if (newCount === undefined) table.release(changes);
+      else table.apply(changes, 50);
+    }
+    expect(table.count).toBe(52);
+    table.close();
+  });
+
   it('ends a move in time, whatever the size of the batches, and moves on between them', async () => {
     for (const size of [1, 7, 64, 500]) {
       const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
