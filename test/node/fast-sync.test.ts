@@ -1,9 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byteKey } from '../../native/index.ts';
 import { decodeBlock } from '../../src/codec/index.ts';
+import { canonicalGenesis } from '../../src/ledger/index.ts';
+import { createLibp2pTransport } from '../../src/net/libp2p-transport.ts';
+import { realTimers } from '../../src/net/timers.ts';
 import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.ts';
 import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
@@ -13,7 +20,7 @@ import { diskFiles, HistoryStore, PendingBlocks, readPiece, readPieceFrame } fro
 import { segmentFiles } from '../storage/sync-source.ts';
 import { freshDirectory, keptDirectory, removeKept } from './directories.ts';
 import { LIES, type LieTools, lieOf, type Tamper, tamperOf } from './lies.ts';
-import { type Source, SYNC_PROTOCOLS, servePeer } from './sync-peers.ts';
+import { type Source, SYNC_PROTOCOLS, serveOn, servePeer } from './sync-peers.ts';
 import { VirtualNet } from './virtual-net.ts';
 import { kernels, makeBlock, makeChain, newWorld, SILENT, transactionOn, type World } from './world.ts';
 
@@ -357,4 +364,56 @@ describe('fast sync', () => {
     expect(sent).toBeLessThan(70_000);
     expect(existsSync(directory)).toBe(false);
   });
+
+  it('killed at any moment, keeps nothing false, and goes on to the same state', async () => {
+    const parent = await freshDirectory();
+    const directory = join(parent, 'data');
+    const genesisFile = join(parent, 'genesis.json');
+    await writeFile(genesisFile, canonicalGenesis(world.genesis));
+    const transport = await createLibp2pTransport({
+      networkKeySeed: new Uint8Array(32).fill(9),
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+    });
+    let pieces = 0;
+    const endLeases = serveOn(transport, source, realTimers, (protocol, truth) => {
+      if (protocol === PROTOCOL.statePiece) pieces += 1;
+      return truth;
+    });
+    await transport.start();
+    const child = fileURLToPath(new URL('./sync-child.mjs', import.meta.url));
+    const trusted = [String(tip.header.height), Buffer.from(tip.header.hash).toString('hex')];
+    const args = [child, genesisFile, transport.addresses()[0]!, ...trusted, directory];
+    /** Runs the sync, and kills it after so many steps. */
+    const run = async (steps: number): Promise<boolean> => {
+      const process_ = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const exit = once(process_, 'exit');
+      let seen = 0;
+      for await (const line of createInterface({ input: process_.stdout })) {
+        seen += 1;
+        if (seen === steps) process_.kill('SIGKILL');
+        if (line === 'done') return true;
+      }
+      await exit;
+      return false;
+    };
+    try {
+      let kills = 0;
+      // Blocks first, then state: a few steps further each time.
+      for (let steps = 5; kills < 5 && !(await run(steps)); steps += 9) {
+        kills += 1;
+        if (existsSync(directory)) break;
+        await expectNothingFalse(directory);
+      }
+      expect(kills).toBeGreaterThan(2);
+      if (!existsSync(directory)) expect(await run(Number.POSITIVE_INFINITY)).toBe(true);
+      await rm(`${directory}.sync-blocks`, { recursive: true, force: true });
+      await expectSynced(directory);
+      // What was kept was not asked for again: but for a few pieces under way at each kill.
+      const { opCount } = source.opened.store.stateSource;
+      expect(pieces).toBeLessThan(opCount / 2 + 30 * kills);
+    } finally {
+      endLeases();
+      await transport.stop();
+    }
+  }, 120_000);
 });

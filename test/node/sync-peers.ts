@@ -1,5 +1,6 @@
 /** Peers for fast sync over a real store: what they say can be tampered with. */
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
+import type { Timers } from '../../src/net/timers.ts';
 import type { Transport } from '../../src/net/transport.ts';
 import { BlockTree } from '../../src/node/chain/block-tree.ts';
 import type { OpenedChain } from '../../src/node/chain/chain-store.ts';
@@ -31,17 +32,23 @@ export async function servePeer(
   tamper?: Tamper,
 ): Promise<MemoryTransport> {
   const transport = await net.peer(name);
+  const { timers } = net.network;
+  serveOn(transport, source, timers, (protocol, truth) => {
+    const frames = held(net, truth);
+    return tamper === undefined ? frames : tamper(protocol, frames);
+  });
+  return transport;
+}
+
+/** Serves a chain on any transport. @returns ends the leases */
+export function serveOn(transport: Transport, { world, opened }: Source, timers: Timers, tamper: Tamper): () => void {
   const handle: Transport['handle'] = (protocol, handler) =>
-    transport.handle(protocol, (from, request) => {
-      const frames = held(net, handler(from, request));
-      return tamper === undefined ? frames : tamper(protocol, frames);
-    });
-  const { world, opened } = source;
+    transport.handle(protocol, (from, request) => tamper(protocol, handler(from, request)));
   const wrapped = Object.create(transport, { handle: { value: handle } }) as Transport;
   const { store, root } = opened;
   serveArchive({ transport: wrapped, store, tree: new BlockTree(root), rules: world.check.rules });
-  new StateService({ transport: wrapped, source: store.stateSource, timers: net.network.timers });
-  return transport;
+  const service = new StateService({ transport: wrapped, source: store.stateSource, timers });
+  return () => service.close();
 }
 
 /** Virtual time stands still while the next frame comes from the disk. */
