@@ -113,7 +113,7 @@ class StateOpener {
 
   /** @returns true when the tables were built from the log */
   async #openTables(log: OpLog): Promise<boolean> {
-    if (await this.#tables.takeOver(log.tip.digest, log.opCount)) return false;
+    if (await this.#tables.takeOver(log.tip.digest)) return false;
     if (this.#tables.isBuilding) return true;
     this.#batchBytes = 0;
     await this.#tables.create();

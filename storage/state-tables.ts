@@ -50,19 +50,35 @@ export interface StateChanges {
 
 export class StateTables implements PositionSource {
   readonly records: RecordMap = new RecordMap();
-  readonly #accountOptions: TableOptions;
-  readonly #bondOptions: TableOptions;
+  /** Undefined for tables in memory only. */
+  readonly #homes: { readonly accounts: TableOptions; readonly bonds: TableOptions } | undefined;
   #marks: { readonly accounts: CleanMark; readonly bonds: CleanMark } | undefined;
   #accounts: AccountTable | undefined;
   #bonds: BondTable | undefined;
   #opCount = 0;
 
-  /** Nothing is read before `begin`. */
-  constructor(options: StateTablesOptions) {
+  /** Nothing is read before `begin`. @param options none: tables in memory only (`scratch`) */
+  constructor(options?: StateTablesOptions) {
+    if (options === undefined) return;
     const { directory, files, kernels, randomBytes } = options;
-    this.#accountOptions = { ...options, directory: `${directory}/accounts` };
     const source = randomBytes === undefined ? {} : { randomBytes };
-    this.#bondOptions = { files, kernels, ...source, ...BOND_SHARDS, directory: `${directory}/bonds` };
+    this.#homes = {
+      accounts: { ...options, directory: `${directory}/accounts` },
+      bonds: { files, kernels, ...source, ...BOND_SHARDS, directory: `${directory}/bonds` },
+    };
+  }
+
+  /** Empty ones in memory only, to `replay` a log into. */
+  static scratch(kernels: Kernels): StateTables {
+    const tables = new StateTables();
+    tables.#accounts = AccountTable.scratch(kernels);
+    tables.#bonds = BondTable.scratch(kernels);
+    return tables;
+  }
+
+  get #options(): { readonly accounts: TableOptions; readonly bonds: TableOptions } {
+    assertInvariant(this.#homes !== undefined, 'the tables have a folder');
+    return this.#homes;
   }
 
   get accounts(): AccountTable {
@@ -77,8 +93,8 @@ export class StateTables implements PositionSource {
 
   /** Looks for clean marks, before the log is read; makes empty tables at once when there are none. @param anew as if there were none */
   async begin(anew: boolean): Promise<void> {
-    const accounts = await AccountTable.readMark(this.#accountOptions);
-    const bonds = await BondTable.readMark(this.#bondOptions);
+    const accounts = await AccountTable.readMark(this.#options.accounts);
+    const bonds = await BondTable.readMark(this.#options.bonds);
     if (anew || accounts === undefined || bonds === undefined) await this.create();
     else this.#marks = { accounts, bonds };
   }
@@ -87,8 +103,8 @@ export class StateTables implements PositionSource {
   async create(): Promise<void> {
     this.#marks = undefined;
     this.close();
-    this.#accounts = await AccountTable.create(this.#accountOptions);
-    this.#bonds = await BondTable.create(this.#bondOptions);
+    this.#accounts = await AccountTable.create(this.#options.accounts);
+    this.#bonds = await BondTable.create(this.#options.bonds);
   }
 
   /** True while the tables are built from the log as it is read. */
@@ -96,15 +112,14 @@ export class StateTables implements PositionSource {
     return this.#accounts !== undefined;
   }
 
-  /** The log has been read. @returns whether the tables are those of its end: else they were built, or are to be. @param opCount ops in it */
-  async takeOver(chain: Uint8Array, opCount: number): Promise<boolean> {
-    this.#opCount = opCount;
+  /** The log has been read. @returns whether the tables are taken over as those of its end: else they were built, or are to be */
+  async takeOver(chain: Uint8Array): Promise<boolean> {
     const marks = this.#marks;
     if (marks === undefined) return false;
     if ([marks.accounts, marks.bonds].some((mark) => Buffer.compare(mark.chain, chain) !== 0)) return false;
     try {
-      this.#accounts = await AccountTable.open(this.#accountOptions, marks.accounts);
-      this.#bonds = await BondTable.open(this.#bondOptions, marks.bonds);
+      this.#accounts = await AccountTable.open(this.#options.accounts, marks.accounts);
+      this.#bonds = await BondTable.open(this.#options.bonds, marks.bonds);
       return true;
     } catch (error) {
       this.close();
@@ -119,6 +134,7 @@ export class StateTables implements PositionSource {
     const changes = this.#takeApart(batch);
     this.#applyRecords(changes, firstOp);
     if (this.isBuilding) this.#applyTables(changes, firstOp);
+    this.#opCount = firstOp + 1 + changes.opCount;
   }
 
   /** A batch of the log that is read once more, for the tables alone. */
@@ -153,7 +169,7 @@ export class StateTables implements PositionSource {
     const bonds: TableRun[] = [];
     const records: RecordChange[] = [];
     let op = 1;
-    readOps(batch, {
+    const { opCount } = readOps(batch, {
       accounts(offset, count) {
         accounts.push({ offset, count, firstOp: op });
         op += count;
@@ -164,7 +180,7 @@ export class StateTables implements PositionSource {
       putRecord: (key, value) => void records.push({ key, value, op: op++ }),
       deleteRecord: (key) => void records.push({ key, value: undefined, op: op++ }),
     });
-    return { accounts: { batch, runs: accounts }, bonds: { batch, runs: bonds }, records };
+    return { accounts: { batch, runs: accounts }, bonds: { batch, runs: bonds }, records, opCount };
   }
 
   /** Makes room. Throws `StorageError` 'table-full'; nothing is reserved then. */
@@ -259,6 +275,8 @@ interface ParsedRuns {
 }
 
 interface ParsedChanges {
+  /** Ops, the head not counted. */
+  readonly opCount: number;
   readonly accounts: ParsedRuns;
   readonly bonds: ParsedRuns;
   readonly records: readonly RecordChange[];

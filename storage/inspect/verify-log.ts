@@ -1,15 +1,14 @@
 /**
  * Verifies an op log without changing it: both superblocks, every segment header and number, checksum, digest, place, batch and padding byte,
- * and the ops tree: every leaf is hashed again from the first header's frontier on, and each later header must hold the frontier that follows.
+ * and the ops tree: every leaf is hashed again from the first header's frontier on, each later header must hold the frontier that follows. Asked
+ * for, the state root is worked out from the ops alone.
  *
  * It reads with the very code that recovery reads with, so a log that is valid here opens, with nothing cut.
  */
 import type { Hash, Kernels } from '../../native/index.ts';
-import { Frontier } from '../commitment/frontier.ts';
-import { LEAF_PREFIX } from '../commitment/merkle.ts';
 import { CorruptionError } from '../errors.ts';
 import { readWhole } from '../files/files.ts';
-import { closeSegments, scanLog } from '../oplog/log-scan.ts';
+import { closeSegments, type ScannedLog, scanLog } from '../oplog/log-scan.ts';
 import { segmentName } from '../oplog/segment.ts';
 import {
   SLOT_SIZE_BYTES,
@@ -25,13 +24,14 @@ import {
   segmentFiles,
   withLogLock,
 } from './log-folder.ts';
+import { type LogState, LogSum } from './log-state.ts';
 
 export interface VerifyLogOptions extends LogFolder {
-  readonly kernels: Pick<Kernels, 'sha256' | 'crc32c' | 'sha256Ragged' | 'sha256Pairs'>;
+  readonly kernels: Kernels;
+  /** Works out the state too, in memory: 64 to 128 bytes an account. */
+  readonly withState?: boolean;
   /** Told how far the work is, in bytes of segment files. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Sees the ops tree's root after each batch, in order. */
-  readonly onRoot?: (height: number, opsRoot: Hash) => void;
 }
 
 /** The first byte that is not as it must be. */
@@ -65,6 +65,8 @@ export interface LogFigures {
   readonly digest: Uint8Array;
   /** Root of the ops tree over all ops ever. */
   readonly opsRoot: Hash;
+  /** The state after the last batch, worked out from the log alone; undefined when not asked for. */
+  readonly state: LogState | undefined;
   /** True when the log was closed, false when it was left as a crash leaves it. */
   readonly clean: boolean;
 }
@@ -91,23 +93,36 @@ async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonl
   await checkSuperblocks(options, slots);
   const present = await segmentFiles({ files, directory });
   const total = present.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const tree = new OpsTree(kernels);
+  const sum = new LogSum(kernels, identity.chainId, options.withState === true);
   let done = 0;
-  const log = await scanLog({
-    files,
-    kernels,
-    directory,
-    identity,
-    block,
-    visitSegment: ({ frontier }) => tree.begin(frontier),
-    visit: ({ batch, offsets, height }) => {
-      tree.append(batch, offsets);
-      options.onRoot?.(height, tree.root());
-      done += batch.length;
-      options.onProgress?.(done, total);
-    },
-  });
-  await closeSegments(log.segments);
+  try {
+    const log = await scanLog({
+      files,
+      kernels,
+      directory,
+      identity,
+      block,
+      visitSegment: (segment) => sum.segment(segment),
+      visit: (batch) => {
+        sum.add(batch);
+        done += batch.batch.length;
+        options.onProgress?.(done, total);
+      },
+    });
+    await closeSegments(log.segments);
+    return figures(directory, identity.chainId, block.start === block.end, log, sum);
+  } finally {
+    sum.close();
+  }
+}
+
+function figures(
+  directory: string,
+  chainId: Uint8Array,
+  clean: boolean,
+  log: ScannedLog,
+  sum: LogSum,
+): LogFigures | { readonly fault: LogFault } {
   if (log.cut !== undefined) {
     const { segment, fault } = log.cut;
     const { offset, expected, found } = fault;
@@ -115,8 +130,11 @@ async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonl
   }
   const { height, opCount, digest } = log.tip;
   const first = log.segments[0]?.first ?? log.tip;
+  const state = sum.finish();
+  if (typeof state === 'string')
+    throw new CorruptionError(directory, log.tip.frameOffset, 'floors that follow from the ops', state);
   return {
-    chainId: identity.chainId,
+    chainId,
     segments: log.segments.length,
     firstHeight: first.height,
     height: height - 1,
@@ -125,39 +143,10 @@ async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonl
     floor: log.positions.floor(height - 1) ?? 0,
     bytes: log.segments.reduce((sum, { end }) => sum + end, 0),
     digest,
-    opsRoot: tree.root(),
-    clean: block.start === block.end,
+    opsRoot: sum.opsRoot,
+    state,
+    clean,
   };
-}
-
-/** The ops tree, hashed anew from the first header's frontier on. */
-class OpsTree {
-  readonly #kernels: VerifyLogOptions['kernels'];
-  #frontier: Frontier | undefined;
-  #leaves = new Uint8Array(0);
-
-  constructor(kernels: VerifyLogOptions['kernels']) {
-    this.#kernels = kernels;
-  }
-
-  /** @param said what the first header says @returns what the later ones must say */
-  begin(said: Frontier): Frontier | undefined {
-    const known = this.#frontier;
-    this.#frontier ??= said;
-    return known;
-  }
-
-  append(batch: Uint8Array, offsets: Uint32Array): void {
-    const size = (offsets.length - 1) * 32;
-    if (this.#leaves.length < size) this.#leaves = new Uint8Array(size);
-    const leaves = this.#leaves.subarray(0, size);
-    this.#kernels.sha256Ragged(LEAF_PREFIX, batch, offsets, leaves);
-    this.#frontier = (this.#frontier ?? Frontier.empty).appendMany(this.#kernels, leaves);
-  }
-
-  root(): Hash {
-    return (this.#frontier ?? Frontier.empty).root(this.#kernels);
-  }
 }
 
 /** Both slots whole and of one log, one write apart, with zeros around them. Recovery needs only one of them. */

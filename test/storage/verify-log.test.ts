@@ -35,17 +35,15 @@ function resealHeader(header: Uint8Array): void {
 }
 
 describe('verifyLog', () => {
-  it('gives the figures of a whole log, and the ops root after every batch', async () => {
+  it('gives the figures of a whole log, and its ops root', async () => {
     for (const retainHeights of [1000, 1]) {
       const trace = await closedLog(retainHeights);
       const { model } = trace;
-      const roots: Uint8Array[] = [];
       const progress: number[] = [];
       const log = await verifyLog({
         files: trace.disk,
         kernels,
         directory: LOG,
-        onRoot: (_, root) => roots.push(root),
         onProgress: (done, total) => progress.push(done / total),
       });
       const files = segments(trace);
@@ -64,12 +62,9 @@ describe('verifyLog', () => {
       });
       // The tree of all ops ever, whatever was deleted: over plain leaf hashes.
       let frontier = Frontier.empty;
-      const wanted = model.batches.map(({ leaves }) => {
+      for (const { leaves } of model.batches)
         for (const leaf of leaves) frontier = frontier.append(kernels, leafHash(kernels, leaf));
-        return frontier.root(kernels);
-      });
-      expect(roots).toEqual(wanted.slice(first));
-      expect(log).toHaveProperty('opsRoot', wanted.at(-1));
+      expect(log).toHaveProperty('opsRoot', frontier.root(kernels));
       expect(Math.max(...progress)).toBeLessThanOrEqual(1);
       expect(Math.max(...progress)).toBeGreaterThan(0.5);
     }
