@@ -23,6 +23,14 @@ const NAMES = [
   'state.open',
   'state.rebuild',
   'log.verify',
+  'replica.encode',
+  'replica.decode',
+  'replica.verifyStream.1',
+  'replica.verifyStream.8',
+  'replica.verifyStream.48',
+  'proof.open.make',
+  'proof.open.verify',
+  'proof.vrf',
 ];
 
 describe('the bench', () => {

@@ -33,7 +33,7 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     expect(out).toContain('Examples:');
     expect(out).toContain('Exit codes: 0');
     const single =
-      'devnet doctor init validator archive replicator keygen address balance transfer timestamp sync rebuild bench verify';
+      'devnet doctor init validator archive replicator keygen address balance transfer timestamp sync rebuild bench soundness verify';
     const checks = ['timestamp', 'poh', 'history', 'proof', 'log'].map((what) => ['verify', what]);
     for (const args of [...single.split(' ').map((name) => [name]), ...checks]) {
       const help = cairn(...args, '--help');

@@ -11,10 +11,12 @@ import { accounts1M, accounts10M } from './cases/accounts.ts';
 import { aesDecrypt, aesMany, aesOne } from './cases/aes.ts';
 import { ed25519Verify } from './cases/ed25519.ts';
 import { sha256Pairs } from './cases/hashing.ts';
+import { openMake, openVerify, proofVrf } from './cases/open-proof.ts';
 import { logVerify, stateOpen, stateRebuild } from './cases/open-state.ts';
 import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
 import { pohVerifyCores } from './cases/poh-cores.ts';
+import { replicaDecode, replicaEncode, replicaVerifyStream } from './cases/replica.ts';
 import { sha512Batch } from './cases/sha512.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
 import { type Clock, type Effort, measure } from './measure.ts';
@@ -41,6 +43,12 @@ export const CASES: readonly BenchCase[] = [
   stateOpen,
   stateRebuild,
   logVerify,
+  replicaEncode,
+  replicaDecode,
+  ...replicaVerifyStream,
+  openMake,
+  openVerify,
+  proofVrf,
 ];
 
 const EFFORT: Readonly<Record<Size, Omit<Effort, 'clock'>>> = {
