@@ -12,8 +12,10 @@ import { HASH_SIZE_BYTES, NODE_PREFIX } from '../storage/index.ts';
 import { SUBTREE_LEAF_COUNT } from './geometry.ts';
 import { SUBTREE_HEIGHT } from './subtrees.ts';
 
-const half = (value: number): number => Math.floor(value / 2);
-const siblingOf = (index: number): number => (index % 2 === 0 ? index + 1 : index - 1);
+/** Indexes pass 2^32, and the remainder of doubles is slow: odd is what halving loses. */
+const half = (value: number): number => Math.floor(value * 0.5);
+const isEven = (index: number): boolean => 2 * half(index) === index;
+const siblingOf = (index: number): number => (isEven(index) ? index + 1 : index - 1);
 
 /** Ascending, each once. */
 export function sortedUnique(indexes: Float64Array): Float64Array {
@@ -25,9 +27,10 @@ export function sortedUnique(indexes: Float64Array): Float64Array {
 type Step = 'up' | 'pair' | 'given';
 
 function stepOf(known: Float64Array, at: number, count: number): Step {
-  const sibling = siblingOf(known[at]!);
-  if (sibling >= count) return 'up';
-  return known[at + 1] === sibling && sibling > known[at]! ? 'pair' : 'given';
+  const index = known[at]!;
+  if (!isEven(index)) return 'given';
+  if (index + 1 >= count) return 'up';
+  return at + 1 < known.length && known[at + 1] === index + 1 ? 'pair' : 'given';
 }
 
 /** The next level's known nodes. */
@@ -137,7 +140,7 @@ export function rootFromMultiproof(
         single = at;
         break;
       }
-      const isLeft = index % 2 === 0;
+      const isLeft = isEven(index);
       const left = pairCount * 2 * HASH_WORDS;
       copyHash(level, at, pairs, isLeft ? left : left + HASH_WORDS);
       if (step === 'pair') {
