@@ -8,6 +8,7 @@
         "native/addon/table_memory.cc",
         "native/addon/sha256_plain.cc",
         "native/addon/sha256_ni.cc",
+        "native/addon/sha256_avx512.cc",
         "native/addon/aes_ni.cc",
         "native/addon/aes_vaes.cc",
         "native/addon/crc32c.cc",

@@ -49,9 +49,9 @@ function chainIsRight(kernels: RawKernels): boolean {
   return same(state, fromHex(SHA256_CHAIN_ANSWER.end));
 }
 
-/** Nine stretches, some with a mixin, right and then wrong at the fifth. */
+/** Stretches for all lanes of the widest path and some more, some with a mixin: right, and then wrong at the fifth and once later. */
 function pohIsRight(kernels: RawKernels, portable: RawKernels): boolean {
-  const n = 9;
+  const n = 41;
   const [hashes, mixins] = [new Uint8Array(32 * (n + 1)), sampleBytes(32 * n, 2)];
   const steps = Uint32Array.from({ length: n }, (_, i) => 1 + ((i * 7) % 5));
   const hasMixin = Uint8Array.from({ length: n }, (_, i) => (i % 3 === 0 ? 1 : 0));
@@ -62,6 +62,8 @@ function pohIsRight(kernels: RawKernels, portable: RawKernels): boolean {
     hashes.set(hasMixin[i] === 1 ? portable.sha256(mixed) : state, 32 * (i + 1));
   }
   if (kernels.pohVerify(hashes, steps, hasMixin, mixins) !== -1) return false;
+  hashes[32 * 40]! ^= 1;
+  if (kernels.pohVerify(hashes, steps, hasMixin, mixins) !== 39) return false;
   hashes[32 * 5]! ^= 1;
   return kernels.pohVerify(hashes, steps, hasMixin, mixins) === 4;
 }
@@ -103,14 +105,20 @@ export interface FailedSelfTest {
 export function failedSelfTest(kernels: RawKernels, portable: RawKernels): FailedSelfTest | null {
   const data = sampleBytes(7000, 1);
   const ascending = Uint8Array.from({ length: 32 }, (_, i) => i);
-  const ragged = Uint32Array.of(0, 0, 1, 55, 56, 118, 119, 183, 1000, 1000, 4100, 7000);
+  const few = Uint32Array.of(0, 0, 1, 55, 56, 118, 119, 183, 1000, 1000, 4100, 7000);
+  // Enough for the path of 32 lanes.
+  const many = Uint32Array.from({ length: 161 }, (_, i) => Math.min(7000, Math.floor(i ** 1.75)));
   const checks: readonly (readonly [kernel: string, passes: () => boolean, group?: string])[] = [
     ['sha256Chain', () => chainIsRight(kernels)],
     ['sha256', () => agree(32, kernels, portable, (k, out) => out.set(k.sha256(data)))],
     ['pohVerify', () => pohIsRight(kernels, portable)],
-    ['sha256Pairs', () => agree(32 * 7, kernels, portable, (k, out) => k.sha256Pairs(1, data.subarray(0, 448), out))],
-    ['sha256Leaves', () => agree(32 * 7, kernels, portable, (k, out) => k.sha256Leaves(0, data, 1024, out))],
-    ['sha256Ragged', () => agree(32 * 11, kernels, portable, (k, out) => k.sha256Ragged(0, data, ragged, out))],
+    [
+      'sha256Pairs',
+      () => agree(32 * 69, kernels, portable, (k, out) => k.sha256Pairs(1, data.subarray(0, 64 * 69), out)),
+    ],
+    ['sha256Leaves', () => agree(32 * 70, kernels, portable, (k, out) => k.sha256Leaves(0, data, 100, out))],
+    ['sha256Ragged', () => agree(32 * 11, kernels, portable, (k, out) => k.sha256Ragged(0, data, few, out))],
+    ['sha256Ragged', () => agree(32 * 160, kernels, portable, (k, out) => k.sha256Ragged(0, data, many, out))],
     ['aesCbc', () => cbcIsRight(kernels), 'aes-cbc'],
     ['aesCbcEncryptMany', () => manyIsRight(kernels, portable, data), 'aes-cbc'],
     ['crc32c', () => kernels.crc32c(ascending, 0) === CRC32C_ANSWER && sameCrc(kernels, portable, data), 'crc32c'],

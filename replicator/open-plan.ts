@@ -119,10 +119,17 @@ export function openPlan(
   const needed = neededBlocks(decoder, checkedBlocks);
   const neededLeaves = leavesOf(needed.filter((block) => block >= 0));
   return {
-    replicaLeaves: sortedUnique(Float64Array.of(...sampled, ...neededLeaves)),
+    replicaLeaves: sortedUnique(joined(sampled, neededLeaves)),
     segmentLeaves: sortedUnique(leavesOf(checkedBlocks)),
     checkedBlocks,
     neededBlocks: needed,
     leafCount,
   };
+}
+
+function joined(first: Float64Array, second: Float64Array): Float64Array {
+  const all = new Float64Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }

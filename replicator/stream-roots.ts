@@ -19,7 +19,7 @@ import {
 } from './geometry.ts';
 import type { ReplicaCipher } from './key.ts';
 import { blockMatrix, columnStart, type LayerCount, layerCiphers } from './layers.ts';
-import { drawSlice, type SampleLayout, SLICE_SIZE_BYTES, type SliceRun, sampleBlock, sampleCount } from './sample.ts';
+import { drawSlice, type SampleLayout, SLICE_SIZE_BYTES, type SliceRun, sampleCount } from './sample.ts';
 
 /** Outputs in all. Only sampled, they stay within a core's second cache (measured with 32 identities: 22 GB/s against 11). */
 const SAMPLED_BUDGET_BYTES = 512 * 1024;
@@ -76,7 +76,8 @@ class SliceCollector {
   readonly #count: number;
   readonly #slice: Uint8Array = new Uint8Array(SLICE_SIZE_BYTES);
   #block = 0;
-  #blockEnd = 0;
+  #due = 0;
+  #runsEnd = 0;
   #runs: readonly SliceRun[] = [];
 
   constructor(kernels: Kernels, layout: SampleLayout, samples: SampleSet) {
@@ -88,12 +89,17 @@ class SliceCollector {
     this.#enter(0);
   }
 
-  /** The next bytes of the replica, from `offset` on. */
+  /** The first byte of the replica this still waits for; past its end when there is nothing more. */
+  get due(): number {
+    return this.#due;
+  }
+
+  /** The next bytes of the replica, from `offset` on. May be left out where they end at `due` or before. */
   absorb(offset: number, bytes: Uint8Array): void {
     const end = offset + bytes.length;
-    while (this.#block < this.#count) {
+    while (this.#due < end) {
       for (const run of this.#runs) this.#copy(run, offset, bytes);
-      if (this.#blockEnd > end) return;
+      if (this.#runsEnd > end) return;
       this.#builder.append(this.#slice);
       this.#enter(this.#block + 1);
     }
@@ -105,10 +111,11 @@ class SliceCollector {
 
   #enter(block: number): void {
     this.#block = block;
+    this.#due = Number.POSITIVE_INFINITY;
     if (block === this.#count) return;
-    const { start, length } = sampleBlock(this.#layout, block);
-    this.#blockEnd = start + length;
     this.#runs = drawSlice(this.#kernels, this.#seed, this.#layout, block);
+    this.#due = Math.min(...this.#runs.map(({ replicaOffset }) => replicaOffset));
+    this.#runsEnd = Math.max(...this.#runs.map(({ replicaOffset, sizeBytes }) => replicaOffset + sizeBytes));
   }
 
   #copy(run: SliceRun, offset: number, bytes: Uint8Array): void {
@@ -174,6 +181,13 @@ function absorb(lane: Lane, offset: number, output: Uint8Array): void {
   for (const collector of lane.collectors) collector.absorb(offset, output);
 }
 
+/** Whether a lane needs the bytes up to `end`: of most chunks, sampled lanes need none. */
+function isDue({ replica, collectors }: Lane, end: number): boolean {
+  if (replica !== undefined) return true;
+  for (const collector of collectors) if (collector.due < end) return true;
+  return false;
+}
+
 /** One layer: all identities' chains side by side, in one reading of the segment. */
 async function onePass(
   kernels: Kernels,
@@ -195,8 +209,9 @@ async function onePass(
   for await (const chunk of exactChunks(segment, geometry.segmentSizeBytes, chunkSizeBytes)) {
     segmentTree?.append(chunk);
     kernels.aesCbcEncryptMany(keys, chains, chunk, outputs.subarray(0, lanes.length * chunk.length));
+    const end = offset + chunk.length;
     for (const [index, lane] of lanes.entries())
-      absorb(lane, offset, outputs.subarray(index * chunk.length, (index + 1) * chunk.length));
+      if (isDue(lane, end)) absorb(lane, offset, outputs.subarray(index * chunk.length, (index + 1) * chunk.length));
     offset += chunk.length;
   }
 }

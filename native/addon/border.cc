@@ -27,7 +27,7 @@ struct Dispatch {
 
 Dispatch dispatch_for(uint32_t mask) {
   Dispatch d = {};
-  d.sha256 = mask & CPU_SHA ? sha256_ni() : sha256_plain();
+  d.sha256 = !(mask & CPU_SHA) ? sha256_plain() : mask & CPU_AVX512 ? sha256_avx512() : sha256_ni();
   if (mask & CPU_AES) d.aes = mask & CPU_VAES ? aes_vaes() : aes_ni();
   if (mask & CPU_SSE42) d.crc32c = crc32c_sse42();
   d.ripemd160 = mask & CPU_AVX512 ? ripemd160_avx512() : mask & CPU_AVX2 ? ripemd160_avx2() : ripemd160_plain();

@@ -102,6 +102,7 @@ struct TableKernels {
 
 Sha256Kernels sha256_plain();
 Sha256Kernels sha256_ni();
+Sha256Kernels sha256_avx512();  // needs the SHA instructions too
 AesKernels aes_ni();
 AesKernels aes_vaes();
 Crc32cKernel crc32c_sse42();

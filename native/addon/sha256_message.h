@@ -54,3 +54,6 @@ struct PaddedMessage {
     return i < body_blocks ? body + 64 * i : tail + 64 * (i - body_blocks);
   }
 };
+
+// sha256_ni.cc: goes on with a message from block `at`, its state so far written as a digest is. Writes 32 bytes.
+void sha256_ni_finish_message(const uint8_t *state, const PaddedMessage &message, size_t at, uint8_t *out);

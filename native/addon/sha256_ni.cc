@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #include "sha256_message.h"
+#include "sha256_stretch.h"
 #include "target.h"
 
 CAIRN_TARGET_BEGIN("sha,sse4.1,ssse3")
@@ -167,57 +168,60 @@ void hash(const uint8_t *data, size_t size, uint8_t *out) {
   hash_message(message, out);
 }
 
-// Judges one finished stretch: mixes in if it must, and compares with the recorded end.
-bool ends_right(uint8_t *state, bool has_mixin, const uint8_t *mixin, const uint8_t *expected) {
-  if (has_mixin) {
-    uint8_t message[64];
-    memcpy(message, state, 32);
-    memcpy(message + 32, mixin, 32);
-    hash(message, 64, state);
-  }
-  return memcmp(state, expected, 32) == 0;
+// Mixes in if it must, and compares with the recorded end.
+bool ends_right(const PohStretch &stretch) {
+  if (!stretch.has_mixin) return memcmp(stretch.state, stretch.expected, 32) == 0;
+  uint8_t message[64], end[32];
+  memcpy(message, stretch.state, 32);
+  memcpy(message + 32, stretch.mixin, 32);
+  hash(message, 64, end);
+  return memcmp(end, stretch.expected, 32) == 0;
 }
 
-// Each lane holds one stretch; all step together as far as the shortest allows, then finished lanes are judged and refilled.
-int64_t poh_verify(const uint8_t *hashes, const uint32_t *steps, const uint8_t *has_mixin, const uint8_t *mixins, size_t n) {
+// Each lane holds one stretch; all step together as far as the shortest allows, then finished lanes are judged and refilled. `next(stretch,
+// first_wrong)` gives the next one, or false.
+template <typename Next>
+int64_t verify_lanes(Next next) {
   constexpr int N = CHAIN_LANES;
-  alignas(16) uint8_t bytes[N][32] = {};
+  PohStretch lanes[N];
   uint8_t *states[N];
-  int64_t stretch[N], first_wrong = -1;
-  uint32_t left[N];
-  size_t next = 0;
+  bool is_busy[N] = {};
+  int64_t first_wrong = -1;
   for (int l = 0; l < N; l++) {
-    states[l] = bytes[l];
-    stretch[l] = -1;
-    left[l] = 0;
+    memset(lanes[l].state, 0, 32);
+    states[l] = lanes[l].state;
   }
   for (;;) {
     int busy = 0, last_busy = 0;
     uint32_t count = UINT32_MAX;
     for (int l = 0; l < N; l++) {
-      if (stretch[l] < 0 && next < n && first_wrong < 0) {
-        memcpy(bytes[l], hashes + 32 * next, 32);
-        left[l] = steps[next] - has_mixin[next];
-        stretch[l] = (int64_t)next++;
-      }
-      if (stretch[l] < 0) continue;
+      if (!is_busy[l]) is_busy[l] = next(lanes[l], first_wrong);
+      if (!is_busy[l]) continue;
       busy++;
       last_busy = l;
-      if (left[l] < count) count = left[l];
+      if (lanes[l].left < count) count = lanes[l].left;
     }
     if (busy == 0) return first_wrong;
     if (busy == 1)
-      chain(bytes[last_busy], count);
+      chain(states[last_busy], count);
     else if (count > 0)
       chain_lanes<N>(states, count);
     for (int l = 0; l < N; l++) {
-      if (stretch[l] < 0 || (left[l] -= count) != 0) continue;
-      const size_t i = (size_t)stretch[l];
-      stretch[l] = -1;
-      if (ends_right(bytes[l], has_mixin[i] != 0, mixins + 32 * i, hashes + 32 * (i + 1))) continue;
-      if (first_wrong < 0 || (int64_t)i < first_wrong) first_wrong = (int64_t)i;
+      if (!is_busy[l] || (lanes[l].left -= count) != 0) continue;
+      is_busy[l] = false;
+      if (!ends_right(lanes[l])) note_wrong(first_wrong, lanes[l].index);
     }
   }
+}
+
+int64_t poh_verify(const uint8_t *hashes, const uint32_t *steps, const uint8_t *has_mixin, const uint8_t *mixins, size_t n) {
+  const PohBatch batch = {hashes, steps, has_mixin, mixins, n};
+  size_t next = 0;
+  return verify_lanes([&](PohStretch &stretch, int64_t first_wrong) {
+    if (next == n || first_wrong >= 0) return false;
+    batch.load(next++, stretch);
+    return true;
+  });
 }
 
 // N nodes: block one is the prefix and 63 bytes, block two the last byte and constant padding.
@@ -299,6 +303,29 @@ void many(uint8_t prefix, const uint8_t *data, Ranges ranges, size_t n, uint8_t 
 }
 
 }  // namespace
+
+void sha256_ni_finish_message(const uint8_t *state, const PaddedMessage &message, size_t at, uint8_t *out) {
+  const __m128i low = _mm_shuffle_epi32(load_words(state), 0xb1), high = _mm_shuffle_epi32(load_words(state + 16), 0xb1);
+  State<1> s;
+  s.s0[0] = _mm_unpacklo_epi64(high, low);
+  s.s1[0] = _mm_unpackhi_epi64(high, low);
+  for (; at < message.block_count; at++) {
+    const uint8_t *const blocks[1] = {message.block(at)};
+    compress_blocks<1>(s, blocks);
+  }
+  store_digest(out, s.s0[0], s.s1[0]);
+}
+
+bool sha256_ni_ends_right(const PohStretch &stretch) { return ends_right(stretch); }
+
+int64_t sha256_ni_finish(PohStretch *stretches, size_t n) {
+  size_t next = 0;
+  return verify_lanes([&](PohStretch &stretch, int64_t) {
+    if (next == n) return false;
+    stretch = stretches[next++];
+    return true;
+  });
+}
 
 CAIRN_TARGET_END
 

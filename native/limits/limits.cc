@@ -18,6 +18,8 @@ constexpr Loop LOOPS[] = {
     {"sha256Chain", CPU_SHA, limit_sha256_chain},
     {"sha256FourChains", CPU_SHA, limit_sha256_four_chains},
     {"sha256Pairs", CPU_SHA, limit_sha256_pairs},
+    {"sha256Lanes", CPU_AVX512, limit_sha256_lanes},
+    {"sha256LanesPairs", CPU_AVX512, limit_sha256_lanes_pairs},
     {"aesCbc", CPU_AES, limit_aes_cbc},
     {"aesCbc32", CPU_VAES, limit_aes_cbc_32},
     {"aesDecrypt", CPU_AES, limit_aes_decrypt},

@@ -9,6 +9,9 @@ uint64_t limit_sha256_chain(uint64_t steps, uint8_t *memory, size_t size);
 uint64_t limit_sha256_four_chains(uint64_t steps, uint8_t *memory, size_t size);
 // Compressions of two blocks a node, four nodes side by side.
 uint64_t limit_sha256_pairs(uint64_t pairs, uint8_t *memory, size_t size);
+// Steps, and nodes of two blocks, in 32 lanes of AVX-512.
+uint64_t limit_sha256_lanes(uint64_t steps, uint8_t *memory, size_t size);
+uint64_t limit_sha256_lanes_pairs(uint64_t pairs, uint8_t *memory, size_t size);
 // Bytes through one CBC chain; through 32 of them; bytes decrypted, 16 blocks side by side.
 uint64_t limit_aes_cbc(uint64_t bytes, uint8_t *memory, size_t size);
 uint64_t limit_aes_cbc_32(uint64_t bytes, uint8_t *memory, size_t size);

@@ -83,4 +83,28 @@ uint64_t limit_sha256_pairs(uint64_t pairs, uint8_t *, size_t) {
 }
 
 CAIRN_TARGET_END
+
+CAIRN_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq")
+
+namespace {
+#include "../addon/sha256_lanes32.h"
+
+// Blocks of 32 lanes, one after the other from the same words.
+uint64_t lanes(uint64_t blocks) {
+  State32 state;
+  Block32 block;
+  set_initial(state);
+  for (uint64_t i = 0; i < blocks; i += LANES) {
+    for (int g = 0; g < GROUPS; g++)
+      for (int j = 0; j < 16; j++) block.words[g][j] = state.words[g][j & 7];
+    compress32(state, block);
+  }
+  return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(_mm512_xor_si512(state.words[0][0], state.words[1][0])));
+}
+}  // namespace
+
+uint64_t limit_sha256_lanes(uint64_t steps, uint8_t *, size_t) { return lanes(steps); }
+uint64_t limit_sha256_lanes_pairs(uint64_t pairs, uint8_t *, size_t) { return lanes(2 * pairs); }
+
+CAIRN_TARGET_END
 #endif

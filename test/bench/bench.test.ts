@@ -25,6 +25,14 @@ const NAMES = [
   'state.rebuild',
   'log.verify',
   'state.sync',
+  'replica.encode',
+  'replica.decode',
+  'replica.verifyStream.1',
+  'replica.verifyStream.8',
+  'replica.verifyStream.48',
+  'proof.open.make',
+  'proof.open.verify',
+  'proof.vrf',
 ];
 
 describe('the bench', () => {

@@ -33,7 +33,7 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     expect(out).toContain('Examples:');
     expect(out).toContain('Exit codes: 0');
     const single =
-      'devnet doctor init validator archive replicator keygen address balance transfer revive timestamp sync rebuild bench verify';
+      'devnet doctor init validator archive replicator keygen address balance transfer revive timestamp sync rebuild bench soundness prove verify';
     const checks = ['timestamp', 'poh', 'history', 'proof', 'log'].map((what) => ['verify', what]);
     for (const args of [...single.split(' ').map((name) => [name]), ...checks]) {
       const help = cairn(...args, '--help');
@@ -44,8 +44,19 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     }
   });
 
+  it('says of a small segment that its proofs are not sound, and ends with 1', () => {
+    const { code, out, err } = cairn('soundness', '--segment', '64K', '--leaf', '256', '--samples', '40', '--json');
+    expect([code, err.split('\n')[0]]).toEqual([1, expect.stringContaining('NOT SOUND')]);
+    const report = JSON.parse(out) as { sound: boolean; rows: { attack: string; verdict: string }[] };
+    expect(report.sound).toBe(false);
+    expect(report.rows.find(({ attack }) => attack === 'just-in-time encoder')?.verdict).toBe('PASSES');
+    expect(report.rows.find(({ attack }) => attack === 'replayer')?.verdict).toBe('caught');
+  });
+
   it.each([
     ['an unknown command', ['fly'], "unknown command 'fly'"],
+    ['a number of layers there is not', ['soundness', '--layers', '3'], '--layers must be 1, 2 or 4'],
+    ['a segment of no size', ['soundness', '--segment', '5X'], 'It must be a size in bytes'],
     ['an unknown option', ['devnet', '--fast'], "unknown option '--fast'"],
     ['a missing option', ['keygen'], "required option '--out <file>' not specified"],
     ['a bad duration', ['devnet', '--for', '5 minutes'], 'such as 500ms, 60s, 5m or 2h'],

@@ -3,12 +3,22 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadKernels } from '../../native/index.ts';
-import { decodeProofFile, encodeProofFile } from '../../replicator/index.ts';
+import {
+  decodeProofFile,
+  deriveSampleSeed,
+  encodeOpenFile,
+  encodeProofFile,
+  makeOpening,
+  ReplicaStore,
+  ReplicatorError,
+  type StorageProof,
+} from '../../replicator/index.ts';
 import { encodeBase58 } from '../../src/codec/index.ts';
 import type { NodeConfig } from '../../src/node/config.ts';
 import type { InitializedNode } from '../../src/node/init.ts';
 import { writeConfig } from '../../src/node/init.ts';
 import { ReplicatorClient } from '../../src/rpc/client.ts';
+import { diskFiles } from '../../storage/index.ts';
 import { rootsAtOneHeight } from '../../tools/devnet/settle.ts';
 import { allFinal, Cluster, eventually, finalHeight, TEST_GENESIS } from './cluster.ts';
 import { Load } from './load.ts';
@@ -165,8 +175,11 @@ describe('fast sync', () => {
 
 describe('offline verification', () => {
   const kernels = loadKernels();
-  const verifyProof = (file: string) =>
-    cluster.cairn('verify', 'proof', file, '--genesis', cluster.genesisFile, '--data', dataOf(archive), '--json');
+  const verifyProof = (file: string, ...more: readonly string[]) =>
+    cluster.cairn(
+      ...['verify', 'proof', file, '--genesis', cluster.genesisFile, '--data', dataOf(archive), '--json'],
+      ...more,
+    );
   const verifyHistory = (node: InitializedNode) =>
     cluster.cairn('verify', 'history', '--genesis', cluster.genesisFile, '--data', dataOf(node), '--json');
 
@@ -217,6 +230,47 @@ describe('offline verification', () => {
     expect(refused.code).toBe(2);
     expectOneLine(refused.errors, /is not a storage proof/);
   }, 40_000);
+
+  it('finds proofs of mode open valid that are made out of the stored replicas, and no other', async () => {
+    const folder = join(dataOf(replicator), 'proofs');
+    const outcomes = [];
+    for (const name of readdirSync(folder)) {
+      const stream = decodeProofFile(kernels, new Uint8Array(readFileSync(join(folder, name))));
+      const file = cluster.path(`open-${name}`);
+      if (!(await writeOpenProof(stream, file))) continue;
+      const { code, errors } = await verifyProof(file, '--samples', '40', '--checks', '5');
+      outcomes.push(code === 0 ? 'valid' : errors.replace(/^.*invalid \((.*?)\).*\n$/s, '$1'));
+      const others = await verifyProof(file, '--samples', '41', '--checks', '5');
+      expect(others.code).toBe(1);
+      expectOneLine(others.errors, /invalid \(parameters\)/);
+    }
+    // A replica that was committed only after the period began has nothing to be opened against.
+    expect(outcomes.length).toBeGreaterThan(0);
+    for (const outcome of outcomes) expect(['valid', 'not-committed']).toContain(outcome);
+  }, 60_000);
+
+  /** Opens what a proof of mode stream was made from; false when that replica was rotated away meanwhile. */
+  async function writeOpenProof({ samplesRoot: _, ...stream }: StorageProof, file: string): Promise<boolean> {
+    const { sampleBlockSizeBytes: __, layers = 1, identity, geometry, ...proof } = stream;
+    const directory = join(dataOf(replicator), 'replicas');
+    const store = await ReplicaStore.open({ kernels, files: diskFiles(kernels), directory, identity, geometry });
+    try {
+      const replica = await store.get(proof);
+      const subject = { identity, ...proof, periodHash: proof.periodBlock.pohHash };
+      const seed = deriveSampleSeed(subject, proof.sampleProof);
+      if (seed === false) return expect.fail('a stored proof does not verify');
+      const shape = { geometry, layers, parameters: { sampleCount: 40, checkCount: 5 } };
+      const body = await makeOpening(kernels, await replica.openSource(), shape, seed);
+      await replica.close();
+      writeFileSync(file, encodeOpenFile(kernels, { ...proof, identity, ...shape, body }));
+      return true;
+    } catch (error) {
+      if (error instanceof ReplicatorError && error.code === 'replica-missing') return false;
+      throw error;
+    } finally {
+      await store.close();
+    }
+  }
 
   it('finds one changed byte in the history', async () => {
     const folder = join(dataOf(archive), 'history', 'stream');

@@ -62,7 +62,7 @@ describe.each(VARIANTS)('sha256 of $name', ({ kernels }) => {
   });
 
   it('hashes Merkle pairs in batches of every size', () => {
-    for (const n of [0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 33, 1023, 1024, 1030]) {
+    for (const n of [0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 32, 33, 63, 1023, 1024, 1030]) {
       const pairs = seededBytes(n + 1)(64 * n);
       const out = new Uint8Array(32 * n);
       kernels.sha256Pairs(n % 256, pairs, out);
@@ -83,6 +83,19 @@ describe.each(VARIANTS)('sha256 of $name', ({ kernels }) => {
           hex(reference(Uint8Array.of(0), data.subarray(i * size, (i + 1) * size))),
         );
     }
+  });
+
+  it('hashes long batches in which one message goes on much longer than the others', () => {
+    const lengths = Array.from({ length: 200 }, (_, i) => (i === 150 ? 20_000 : (i * 37) % 300));
+    const offsets = new Uint32Array(lengths.length + 1);
+    for (const [i, length] of lengths.entries()) offsets[i + 1] = offsets[i]! + length;
+    const data = seededBytes(13)(offsets.at(-1)!);
+    const out = new Uint8Array(32 * lengths.length);
+    kernels.sha256Ragged(7, data, offsets, out);
+    for (let i = 0; i < lengths.length; i++)
+      expect(hex(out.subarray(32 * i, 32 * i + 32))).toBe(
+        hex(reference(Uint8Array.of(7), data.subarray(offsets[i], offsets[i + 1]))),
+      );
   });
 
   it('hashes ragged leaves of every length, empty ones included', () => {
@@ -117,7 +130,7 @@ function stretches(n: number, seed: number) {
 
 describe.each(VARIANTS)('pohVerify of $name', ({ kernels }) => {
   it('accepts right stretches in batches of every size', () => {
-    for (const n of [0, 1, 2, 3, 4, 5, 6, 9, 40]) {
+    for (const n of [0, 1, 2, 3, 4, 5, 6, 9, 17, 18, 31, 32, 33, 40, 64, 150]) {
       const { hashes, steps, hasMixin, mixins } = stretches(n, n + 3);
       expect(kernels.pohVerify(hashes, steps, hasMixin, mixins)).toBe(-1);
     }
@@ -130,6 +143,12 @@ describe.each(VARIANTS)('pohVerify of $name', ({ kernels }) => {
       steps[bad]! += 1;
       if (bad + 3 < n) steps[bad + 3]! += 1;
       expect(kernels.pohVerify(hashes, steps, hasMixin, mixins)).toBe(bad);
+    }
+    const many = 83;
+    for (let bad = 0; bad < many; bad += 3) {
+      const wide = stretches(many, 77);
+      for (const at of [bad, bad + 1, bad + 17, bad + 40]) if (at < many) wide.steps[at]! += at === bad ? 30 : 1;
+      expect(kernels.pohVerify(wide.hashes, wide.steps, wide.hasMixin, wide.mixins)).toBe(bad);
     }
     const { hashes, steps, hasMixin, mixins } = stretches(n, 78);
     const mixed = hasMixin.indexOf(1);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { proveKey } from '../../replicator/key.ts';
 import type { LayerCount } from '../../replicator/layers.ts';
+import { encodeReplicaHeader } from '../../replicator/replica-header.ts';
 import type { SegmentSource } from '../../replicator/replica-writer.ts';
 import { ReplicaStore } from '../../replicator/store.ts';
 import { startReplicaThreads } from '../../replicator/threads/threads.ts';
@@ -137,6 +138,42 @@ describe('a power cut during an encoding with checkpoints', () => {
       }
       expect(resumed).toBeGreaterThan(5);
     });
+});
+
+describe('one flipped byte of a stored replica', () => {
+  for (const layers of [1, 2, 4] as const)
+    it(`${layers} layers: is found by the first reading, wherever it lies`, async () => {
+      const disk = await freshDisk(6);
+      const store = await open(disk, layers);
+      await encode(store, segment);
+      const id = { segment: 3, rotation: 1 };
+      for (let at = layers; at < geometry.segmentSizeBytes; at += 491) {
+        await store.injectCorruption(id, at);
+        const replica = await store.get(id);
+        const read = async (): Promise<void> => {
+          for await (const _piece of replica.plaintext());
+        };
+        await expect(read()).rejects.toMatchObject({ code: 'replica-leaf' });
+        await replica.close();
+        await store.injectCorruption(id, at);
+      }
+      await expectWhole(store);
+    });
+});
+
+describe('a replica from before files held subtrees', () => {
+  it('is read as ever, and says what to do when a proof of mode open is wanted', async () => {
+    const disk = await freshDisk(7);
+    const store = await open(disk, 1);
+    const header = await encode(store, segment);
+    const path = [...disk.image().keys()].find((name) => name.endsWith('.replica'))!;
+    const file = await disk.open(path, 'write');
+    await file.write(0, encodeReplicaHeader(kernels, { ...header, hasSubtrees: false }));
+    await file.truncate(512 + geometry.segmentSizeBytes + (geometry.segmentSizeBytes / geometry.leafSizeBytes) * 32);
+    await expectWhole(store);
+    const replica = await store.get(header);
+    await expect(replica.openSource()).rejects.toMatchObject({ code: 'no-subtrees' });
+  });
 });
 
 describe('encoding and decoding on threads', () => {

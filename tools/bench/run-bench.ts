@@ -12,10 +12,12 @@ import { aesDecrypt, aesMany, aesOne } from './cases/aes.ts';
 import { compaction } from './cases/compaction.ts';
 import { ed25519Verify } from './cases/ed25519.ts';
 import { sha256Pairs } from './cases/hashing.ts';
+import { openMake, openVerify, proofVrf } from './cases/open-proof.ts';
 import { logVerify, stateOpen, stateRebuild } from './cases/open-state.ts';
 import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
 import { pohVerifyCores } from './cases/poh-cores.ts';
+import { replicaDecode, replicaEncode, replicaVerifyStream } from './cases/replica.ts';
 import { sha512Batch } from './cases/sha512.ts';
 import { stateSync } from './cases/sync.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
@@ -46,6 +48,12 @@ export const CASES: readonly BenchCase[] = [
   stateRebuild,
   logVerify,
   stateSync,
+  replicaEncode,
+  replicaDecode,
+  ...replicaVerifyStream,
+  openMake,
+  openVerify,
+  proofVrf,
 ];
 
 const EFFORT: Readonly<Record<Size, Omit<Effort, 'clock'>>> = {

@@ -41,7 +41,7 @@ interface VectorCase {
 }
 
 /** Every size in one layer, then in two and in four. */
-export const VECTOR_CASES: readonly VectorCase[] = ([1, 2, 4] as const).flatMap((layers) =>
+const VECTOR_CASES: readonly VectorCase[] = ([1, 2, 4] as const).flatMap((layers) =>
   SIZES.map((sizes) => ({ ...sizes, layers })),
 );
 
@@ -129,7 +129,7 @@ function must<T>(value: T | false): T {
 }
 
 /** Builds vector `index` of `VECTOR_CASES`. */
-export async function buildVector(kernels: Kernels, index: number): Promise<ReplicationVector> {
+async function buildVector(kernels: Kernels, index: number): Promise<ReplicationVector> {
   const { name, ...sizes } = VECTOR_CASES[index]!;
   const { segmentSizeBytes, leafSizeBytes, sampleBlockSizeBytes, layers } = sizes;
   const geometry = { segmentSizeBytes, leafSizeBytes };
@@ -205,7 +205,9 @@ export async function buildVector(kernels: Kernels, index: number): Promise<Repl
 }
 
 /** The whole file's content. */
-export async function replicationVectors(kernels: Kernels): Promise<object> {
+export async function replicationVectors(
+  kernels: Kernels,
+): Promise<{ note: string; vectors: readonly ReplicationVector[] }> {
   const vectors: ReplicationVector[] = [];
   for (const index of VECTOR_CASES.keys()) vectors.push(await buildVector(kernels, index));
   const note =
