@@ -43,11 +43,8 @@ export interface ActivityChange {
   readonly added: readonly number[];
 }
 
-/** What makes another version of the working copy: the number of chunks, and changed chunks (row 0) and nodes (row 1 + level). */
-export interface ActivityPatch {
-  chunkCount: number;
-  readonly rows: ColumnPatch[];
-}
+/** What makes another version of the working copy: other chunks (row 0) and nodes (row 1 + level). */
+export type ActivityPatch = readonly ColumnPatch[];
 
 export class ActivityTree {
   readonly #kernels: ActivityKernels;
@@ -55,7 +52,6 @@ export class ActivityTree {
   readonly #levels: HashColumn[] = [];
   readonly #zeroNodes: Hash[];
   #firstChunk: number;
-  #chunkCount: number;
   #marks = new Uint8Array(0);
   #room = new Int32Array(0);
 
@@ -64,25 +60,21 @@ export class ActivityTree {
     this.#kernels = kernels;
     this.#chunks = chunks;
     this.#firstChunk = chunks.first;
-    this.#chunkCount = chunkCount;
     this.#zeroNodes = [leafHash(kernels, new Uint8Array(CHUNK_SIZE_BYTES))];
     const count = chunkCount - this.#firstChunk;
     if (count > 0)
       this.#rehash(
         Float64Array.from({ length: count }, (_, i) => this.#firstChunk + i),
+        chunkCount,
         [],
       );
   }
 
-  /** Chunks of the version shown. */
-  get chunkCount(): number {
-    return this.#chunkCount;
-  }
-
-  /** Root of the version shown. */
-  get root(): Hash {
-    if (this.#chunkCount === 0) return emptyRoot(this.#kernels);
-    return hash(this.node(levelsOver(this.#chunkCount) - 1, 0).slice());
+  /** Root of the version shown, which has so many ops. */
+  root(opCount: number): Hash {
+    const chunkCount = Math.ceil(opCount / CHUNK_OPS);
+    if (chunkCount === 0) return emptyRoot(this.#kernels);
+    return hash(this.node(levelsOver(chunkCount) - 1, 0).slice());
   }
 
   /** A chunk of the version shown, 32 bytes; borrowed until the next change. */
@@ -101,28 +93,25 @@ export class ActivityTree {
    * @returns what takes the change back
    */
   apply(change: ActivityChange): ActivityPatch {
-    const before = this.#chunkCount;
     const dirty = this.#dirtyChunks(change);
-    this.#chunkCount = Math.ceil(change.opCount / CHUNK_OPS);
-    this.#chunks.growTo(this.#chunkCount);
+    const chunkCount = Math.ceil(change.opCount / CHUNK_OPS);
+    this.#chunks.growTo(chunkCount);
     const rows = [this.#copyChunks(dirty)];
     const wrong = this.#retire(change.retired);
     if (wrong >= 0) {
-      this.exchange({ chunkCount: before, rows });
+      this.exchange(rows);
       throw new BatchError('repeated-key', `two of its ops have the key of op ${wrong}`);
     }
     const base = this.#chunks.first * CHUNK_OPS;
     for (let run = 0; run < change.added.length; run += 2)
       setBits(this.#chunks.words, change.added[run]! - base, change.added[run + 1]! - base);
-    this.#rehash(dirty, rows);
-    return { chunkCount: before, rows };
+    this.#rehash(dirty, chunkCount, rows);
+    return rows;
   }
 
   /** Puts a patch's values in, and takes those that stood there into the patch: it leads back then. */
   exchange(patch: ActivityPatch): void {
-    for (const [row, items] of patch.rows.entries())
-      exchangeItems(row === 0 ? this.#chunks : this.#level(row - 1), items);
-    [this.#chunkCount, patch.chunkCount] = [patch.chunkCount, this.#chunkCount];
+    for (const [row, items] of patch.entries()) exchangeItems(row === 0 ? this.#chunks : this.#level(row - 1), items);
   }
 
   /** Number of the first active op at or after `from` of the version shown, which has none before; `opCount` when there is none. */
@@ -138,7 +127,7 @@ export class ActivityTree {
 
   /** Lets go of chunks before `chunk`, all zero in every version that will still be asked for, and of the nodes over them. */
   dropBefore(chunk: number): void {
-    this.#firstChunk = Math.max(this.#firstChunk, Math.min(chunk, this.#chunkCount - 1));
+    this.#firstChunk = Math.max(this.#firstChunk, chunk);
     this.#chunks.dropBefore(this.#firstChunk);
     for (const [level, column] of this.#levels.entries()) column.dropBefore(firstNode(this.#firstChunk, level));
   }
@@ -227,19 +216,20 @@ export class ActivityTree {
     return -1;
   }
 
-  /** Hashes the given chunks and every node over them; what they were before goes to the end of `rows`. */
-  #rehash(chunks: Float64Array, rows: ColumnPatch[]): void {
+  /** Hashes the given chunks, of `chunkCount` in all, and every node over them; what they were before goes to the end of `rows`. */
+  #rehash(chunks: Float64Array, chunkCount: number, rows: ColumnPatch[]): void {
     let indexes = chunks;
-    for (let level = 0, count = this.#chunkCount; ; level++, count = Math.ceil(count / 2)) {
+    for (let [level, count, below] = [0, chunkCount, 0]; ; level++) {
       const words = new Int32Array(indexes.length * ITEM_WORDS);
       if (level === 0) this.#hashChunks(indexes, words);
-      else this.#hashParents(level, indexes, words);
+      else this.#hashParents(level, below, indexes, words);
       const column = this.#level(level);
       column.growTo(count);
       exchangeItems(column, { indexes, words });
       rows.push({ indexes, words });
       if (count === 1) return;
       indexes = parentsOf(indexes);
+      [count, below] = [Math.ceil(count / 2), count];
     }
   }
 
@@ -252,11 +242,11 @@ export class ActivityTree {
     );
   }
 
-  /** Nodes of a level from the two below each; the last of all has but one when its level below counts odd. */
-  #hashParents(level: number, indexes: Float64Array, words: Int32Array): void {
+  /** Nodes of a level from the two below each; the last of all has but one when there is an odd number below. */
+  #hashParents(level: number, belowCount: number, indexes: Float64Array, words: Int32Array): void {
     const below = this.#level(level - 1);
     const last = indexes[indexes.length - 1]!;
-    const lone = 2 * last + 1 === Math.ceil(this.#chunkCount / 2 ** (level - 1));
+    const lone = 2 * last + 1 === belowCount;
     const pairs = indexes.length - (lone ? 1 : 0);
     if (lone) bytesOf(words).set(below.at(2 * last), pairs * HASH_SIZE_BYTES);
     if (pairs === 0) return;

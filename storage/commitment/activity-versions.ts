@@ -77,7 +77,7 @@ export class ActivityVersions {
 
   /** Root, and the first active op at or after `floor`, of the version shown. */
   summary(floor: number, opCount: number): { root: Hash; floor: number } {
-    return { root: this.#tree.root, floor: this.#tree.firstActive(floor, opCount) };
+    return { root: this.#tree.root(opCount), floor: this.#tree.firstActive(floor, opCount) };
   }
 
   /** A chunk of a version, copied. Throws `CommitmentError` as `show` does. */
@@ -99,7 +99,7 @@ export class ActivityVersions {
   #patched(version: ActivityVersion, row: number, index: number): Uint8Array | undefined {
     let value: Uint8Array | undefined;
     for (let at = version; at !== this.#shown; at = live(at.toward)) {
-      const items = live(at).patch!.rows[row];
+      const items = live(at).patch![row];
       if (items === undefined || value !== undefined) continue;
       const found = indexIn(items.indexes, index);
       if (found >= 0) value = new Uint8Array(items.words.buffer, found * HASH_SIZE_BYTES, HASH_SIZE_BYTES);

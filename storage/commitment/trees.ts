@@ -64,7 +64,7 @@ export class CommitmentTrees {
     const { frontier } = state.ops;
     this.#tip = new Commitment(this.#base, new Branch(frontier.size, frontier, activity.shown), {
       opsRoot: frontier.root(kernels),
-      activityRoot: state.activity.root,
+      activityRoot: state.activity.root(frontier.size),
       opCount: frontier.size,
       floor: state.floor,
       activeCount: state.activeCount,
@@ -109,7 +109,7 @@ export class CommitmentTrees {
     this.#ops.append(branch.nodes, branch.frontier);
     branch.settle();
     this.#tip = child;
-    this.#base.activity.dropBefore(Math.floor(child.floor / CHUNK_OPS));
+    this.#base.activity.dropBefore(Math.floor(Math.min(child.floor, child.opCount - 1) / CHUNK_OPS));
   }
 
   /** Segments before a later first kept op are gone. @param start the ops tree's frontier there */

@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { hash } from '../../native/index.ts';
+import { AddressTable, addressHash } from '../../storage/commitment/address-table.ts';
+import { wordsOf } from '../../storage/commitment/batch-keys.ts';
 import type { Commitment } from '../../storage/commitment/commitment.ts';
 import { CommitmentError } from '../../storage/commitment/commitment-error.ts';
 import { Frontier } from '../../storage/commitment/frontier.ts';
 import { CommitmentReplay } from '../../storage/commitment/replay.ts';
 import type { TreesOptions } from '../../storage/commitment/trees.ts';
-import { BatchError, encodeBatch } from '../../storage/oplog/batch.ts';
+import { BatchError, encodeBatch, opOffsets } from '../../storage/oplog/batch.ts';
 import type { BatchPlace, StateOp } from '../../storage/state-reader.ts';
 import {
+  addressOf,
   CHAIN_ID,
   deleteAccount,
   deleteBond,
@@ -173,6 +176,22 @@ describe('branches', () => {
     }
     expect(rig.trees.tip.floor).toBeGreaterThan(4000);
     rig.checkActive(rig.trees.tip);
+  });
+});
+
+describe('AddressTable', () => {
+  it('does not take an equal hash for an equal address', () => {
+    const batch = encodeBatch(NaiveState.empty.place, [putAccount(1), putAccount(2), putAccount(1)]);
+    const table = new AddressTable({ words: wordsOf(batch), offsets: opOffsets(batch) }, 2);
+    expect([1, 2, 3].map((op) => table.add(op))).toEqual([true, true, false]);
+    const words = wordsOf(addressOf(1));
+    expect(table.find(words, 0, addressHash(words, 0))).toBe(1);
+    for (let bit = 0; bit < 160; bit++) {
+      const other = words.slice();
+      other[bit >> 5]! ^= 1 << (bit & 31);
+      expect(table.find(other, 0, addressHash(words, 0))).toBe(0);
+    }
+    expect(table.find(wordsOf(addressOf(3)), 0, addressHash(wordsOf(addressOf(3)), 0))).toBe(0);
   });
 });
 
