@@ -14,10 +14,8 @@ export type CpuFeature = (typeof CPU_FEATURES)[number];
 
 const BORDER_VERSION = 2;
 
-/** What the addon's table kernels return instead of 0. */
+/** What the addon's table kernels return instead of 0: a shard would pass half full. Any other number: no empty slot at all. */
 export const TABLE_FULL = 1;
-/** No empty slot at all. */
-export const TABLE_CORRUPT = 2;
 
 /** A table's memory and the handle that releases it. */
 export interface NativeMemory {

@@ -49,14 +49,7 @@ import {
   padded,
 } from './op-layout.ts';
 
-export {
-  ACCOUNT_OP_SIZE_BYTES,
-  ADDRESS_SIZE_BYTES,
-  BatchError,
-  type BatchErrorCode,
-  BOND_OP_SIZE_BYTES,
-  OP_HEAD_SIZE_BYTES,
-} from './op-layout.ts';
+export { BatchError, type BatchErrorCode } from './op-layout.ts';
 
 /** ASCII tag before a batch's bytes in its digest. */
 export const BATCH_TAG: Uint8Array = new TextEncoder().encode('cairn/batch/1');

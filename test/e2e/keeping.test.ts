@@ -253,7 +253,7 @@ describe('offline verification', () => {
   async function writeOpenProof({ samplesRoot: _, ...stream }: StorageProof, file: string): Promise<boolean> {
     const { sampleBlockSizeBytes: __, layers = 1, identity, geometry, ...proof } = stream;
     const directory = join(dataOf(replicator), 'replicas');
-    const store = await ReplicaStore.open({ kernels, files: diskFiles(kernels), directory, identity, geometry });
+    const store = await ReplicaStore.open({ kernels, files: diskFiles(), directory, identity, geometry });
     try {
       const replica = await store.get(proof);
       const subject = { identity, ...proof, periodHash: proof.periodBlock.pohHash };
