@@ -164,12 +164,14 @@ export class SyncStage {
     await this.#files.syncDirectory(dirname(directory));
   }
 
-  /** Lets go of the folder; what is kept stays for the next `open`. Idempotent. */
+  /** Lets go of the folder; what is kept stays for the next `open`, and a folder in which nothing is kept goes. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#history?.close();
     await this.#state?.close();
     await this.#lock.release();
+    const { directory } = this.#options;
+    if ((await this.#files.list(directory)).length === 0) await this.#files.remove(directory);
   }
 }

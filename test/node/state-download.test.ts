@@ -9,7 +9,7 @@ import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { LiarList } from '../../storage/sync/liar-list.ts';
 import { checkManifest } from '../../storage/sync/manifest.ts';
 import { readPiece } from '../../storage/sync/piece.ts';
-import { readPieceFrame } from '../../storage/sync/state-source.ts';
+import { readPieceFrame, type StateSource } from '../../storage/sync/state-source.ts';
 import { StateStage } from '../../storage/sync/state-stage.ts';
 import { kernels } from '../storage/kernels-fixture.ts';
 import { LogModel } from '../storage/log-model.ts';
@@ -75,7 +75,7 @@ class World {
     return { pool, mostWaiting, ms: net.nowMs - startedMs };
   }
 
-  async serve(name: string, peer: Peer, self: string, of: ModelSource = source): Promise<void> {
+  async serve(name: string, peer: Peer, self: string, of: StateSource = source): Promise<void> {
     const { net } = this;
     const transport = await net.peer(name);
     const tools = {
@@ -236,6 +236,30 @@ describe('the state download', () => {
     const alone = await new World().download([silent], false);
     expect(verdictsOf(alone.pool)).toEqual(['0 left']);
     expect(alone.ms).toBeLessThan((STRIKES_MAX + 1) * ANSWER_MS_MAX);
+  });
+
+  it('bans a peer that answers with less than was asked for', async () => {
+    const world = new World();
+    const { net } = world;
+    const stingy: StateSource = {
+      firstOp: source.firstOp,
+      opCount: source.opCount,
+      heights: () => source.heights(),
+      manifest: (height) => source.manifest(height),
+      heightOf: (op) => source.heightOf(op),
+      readOps: (from) => source.readOps(from, from + 1),
+      rangeProof: (from, to, size) => source.rangeProof(from, to, size),
+      pin: () => source.pin(),
+    };
+    await world.serve('stingy', 'honest', 'asker', stingy);
+    const self = await net.peer('asker');
+    await net.settle(self.dial(net.network.addressOf('stingy')));
+    const span = { from: source.firstOp, to: source.firstOp + 2 };
+    const questions = { transport: self, timers: net.network.timers, check };
+    const { signal } = new AbortController();
+    await expect(net.settle(fetchPiece(questions, 'stingy', { tree: source.tip, span, signal }))).rejects.toMatchObject(
+      { code: 'wrong-range' },
+    );
   });
 
   it('goes on with a peer whose connection breaks now and then', async () => {

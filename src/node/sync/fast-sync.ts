@@ -126,7 +126,7 @@ class Sync {
       try {
         header = await this.#fetchAll(pool, stage, blockStage);
       } finally {
-        await blockStage.close();
+        await this.#closeBlocks(blockStage);
       }
       await stage.adopt(dataDirectory);
       await this.#files.remove(`${dataDirectory}.sync-blocks`);
@@ -136,6 +136,13 @@ class Sync {
     } finally {
       await stage.close();
     }
+  }
+
+  /** Blocks that were taken stay for the next attempt; a folder without the trusted one, which comes first, goes. */
+  async #closeBlocks(blockStage: PendingBlocks): Promise<void> {
+    const isEmpty = blockStage.bytes(this.#options.trust.hash) === undefined;
+    await blockStage.close();
+    if (isEmpty) await this.#files.remove(`${this.#options.dataDirectory}.sync-blocks`);
   }
 
   #openStage(): Promise<SyncStage> {

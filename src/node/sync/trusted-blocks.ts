@@ -122,7 +122,8 @@ class Stretch {
   async #take(peer: PeerName, block: Block): Promise<void> {
     const { header, bytes } = block;
     const fault = blockFault(this.#options, block, this.#wanted);
-    if (fault !== null) throw new PeerFault(peer, fault, `block ${header.height}: ${fault}`);
+    if (fault !== null)
+      throw new PeerFault(peer, fault, `block ${header.height} is not the one of the trusted hash (${fault})`);
     const { hash, height, slot } = header;
     await this.#options.stage.put({ hash, height, slot, bytes });
     this.#options.onBytes(bytes.length);
