@@ -6,14 +6,7 @@
  * it cannot be transferred to another thread, where releasing could not reach it.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import {
-  type CpuFeature,
-  type NativeFunctions,
-  openBinding,
-  TABLE_CORRUPT,
-  TABLE_FULL,
-  type TableArguments,
-} from './binding.ts';
+import { type CpuFeature, type NativeFunctions, openBinding, TABLE_FULL, type TableArguments } from './binding.ts';
 import { checkedKernels } from './checked.ts';
 import type { KernelPath, Kernels, TableArena, TableShards } from './kernels.ts';
 import type { Ed25519Name } from './portable/choose.ts';
@@ -40,8 +33,7 @@ const partsOf = ({ slotSizeBytes, secret, tables, olds, state }: TableShards): T
 ];
 
 function settle(status: number): void {
-  if (status === TABLE_FULL) throw tableFull();
-  if (status === TABLE_CORRUPT) throw tableCorrupt();
+  if (status !== 0) throw status === TABLE_FULL ? tableFull() : tableCorrupt();
 }
 
 /** The table kernels over the addon. A key alone is found faster without crossing the border. */
