@@ -7,9 +7,9 @@ import type { Timers } from '../../net/timers.ts';
 import { TransportError } from '../../net/transport.ts';
 
 /** About the rate that a piece must come at, too (fetch-state.ts). */
-export const FLOOR_BYTES_PER_SECOND: number = 50 * 1024;
+const FLOOR_BYTES_PER_SECOND: number = 50 * 1024;
 /** Waiting that is everybody's right, for one answer. */
-export const GRACE_MS = 5_000;
+const GRACE_MS = 5_000;
 
 export class Pace {
   readonly #timers: Timers;
