@@ -1,0 +1,53 @@
+/** The chain of a simulation: genesis and keys. Small segments and a small PoH rate; every rule is that of a real network. */
+import { encodeBase58, formatAddress, type SigningKey, signingKey } from '../../src/codec/index.ts';
+import { DEVNET_PARAMETERS, type Genesis, genesisFrom, type LedgerRules, ledgerRules } from '../../src/ledger/index.ts';
+import type { SharedKernels } from './shared-kernels.ts';
+
+export const SLOT_DURATION_MS = 500;
+const BALANCE = '1000000000';
+const PEOPLE_COUNT = 6;
+
+export interface ChainSetup {
+  readonly genesis: Genesis;
+  readonly rules: LedgerRules;
+  /** By rank: bond descending, then key descending. */
+  readonly validators: readonly SigningKey[];
+  readonly bonds: readonly bigint[];
+  /** Those who send transfers. */
+  readonly people: readonly SigningKey[];
+}
+
+export interface ChainOptions {
+  /** Descending; one a validator. */
+  readonly bonds: readonly bigint[];
+  readonly timeoutSlots: number;
+  readonly unfinalizedBlocksMax: number;
+}
+
+/** Makes the chain; the same options give the same chain. */
+export function setUpChain(shared: SharedKernels, options: ChainOptions): ChainSetup {
+  const { bonds, timeoutSlots, unfinalizedBlocksMax } = options;
+  // Within one bond the rank is by key, descending: hand the bonds out in that order.
+  const keys = bonds
+    .map((_, index) => keyOf(index + 1))
+    .sort((a, b) => Buffer.compare(b.publicKey, a.publicKey))
+    .map((key) => shared.trusted(key));
+  const people = Array.from({ length: PEOPLE_COUNT }, (_, index) => shared.trusted(keyOf(10_000 + index)));
+  const genesis = genesisFrom({
+    ...DEVNET_PARAMETERS,
+    name: 'simulation',
+    poh: { hashesPerTick: 8, ticksPerSlot: 2, slotDurationMs: SLOT_DURATION_MS },
+    transactions: { recencyWindowSlots: 60, minimumFee: '1', blockTransactionsMax: 256 },
+    consensus: { timeoutSlots, unfinalizedBlocksMax },
+    history: { segmentSizeBytes: 65_536, leafSizeBytes: 1024 },
+    validators: keys.map(({ publicKey }, rank) => ({ publicKey: encodeBase58(publicKey), bond: String(bonds[rank]!) })),
+    accounts: [...people, ...keys].map(({ address }) => ({ address: formatAddress(address), balance: BALANCE })),
+  });
+  return { genesis, rules: ledgerRules(shared.kernels, genesis), validators: keys, bonds, people };
+}
+
+function keyOf(number: number): SigningKey {
+  const seed = new Uint8Array(32);
+  new DataView(seed.buffer).setUint32(0, number, true);
+  return signingKey(seed);
+}

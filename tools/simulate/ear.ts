@@ -1,0 +1,58 @@
+/** The ear on a node's transport: what leaves it is told to the oracles and the timeline; a Byzantine node's tongue is here too. */
+import { decodeHeader, decodeVote, HEADER_SIZE_BYTES, VOTE_SIZE_BYTES } from '../../src/codec/index.ts';
+import type { Byzantium } from './byzantine.ts';
+import type { TransportEar } from './observed-transport.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import type { Simulation } from './simulation.ts';
+import { shortHash } from './trace.ts';
+
+export function newEar(simulation: Simulation, byzantium: Byzantium, node: SimulatedNode): TransportEar {
+  const tongue = byzantium.tongueOf(node);
+  const guard = <T>(otherwise: T, act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      simulation.stop(error as Error);
+      return otherwise;
+    }
+  };
+  let pushed: Uint8Array | undefined;
+  return {
+    onPublish: (_, message) =>
+      guard(null, () => {
+        const said = tongue?.onPublish?.(message) ?? null;
+        for (const each of said ?? [message]) heardVote(simulation, node, each);
+        return said;
+      }),
+    onPush: (peer, block) =>
+      guard(block, () => {
+        const said = tongue?.onPush === undefined ? block : tongue.onPush(peer, block);
+        // The same bytes go to every peer: looked at once.
+        if (said !== null && said !== pushed) heardBlock(simulation, node, said);
+        pushed = said ?? undefined;
+        return said;
+      }),
+  };
+}
+
+function heardVote({ oracles, trace }: Simulation, { name, isHonest }: SimulatedNode, message: Uint8Array): void {
+  if (message.length !== VOTE_SIZE_BYTES) return;
+  const vote = decodeVote(Uint8Array.from(message));
+  if (isHonest || oracles.rankOf(vote.voter) !== undefined) oracles.voteSent(vote);
+  const { sourceSlot, targetSlot, targetHash } = vote;
+  trace.add('vote', name, { source: sourceSlot, target: targetSlot, hash: shortHash(targetHash) });
+}
+
+function heardBlock(simulation: Simulation, { name }: SimulatedNode, block: Uint8Array): void {
+  const { oracles, trace, shared, times, nowMs } = simulation;
+  if (block.length < HEADER_SIZE_BYTES) return;
+  const header = decodeHeader(shared.real, block.slice(0, HEADER_SIZE_BYTES));
+  if (!oracles.blockSent(header)) return;
+  times.sent(header, nowMs);
+  trace.add('block', name, {
+    slot: header.slot,
+    height: header.height,
+    hash: shortHash(header.hash),
+    sizeBytes: block.length,
+  });
+}

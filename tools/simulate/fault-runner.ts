@@ -1,0 +1,202 @@
+/** Carries out a plan of faults, ends them for a core quorum, and starts nodes again that have given up. */
+import type { Chance } from './chance.ts';
+import type { Fault } from './faults.ts';
+import { CALM } from './links.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import type { Simulation } from './simulation.ts';
+
+/** Whoever looks after a node starts it again after so long. */
+const RESTART_MS = [300, 5_000] as const;
+/** Share of phases after which nodes outside of the core stay broken. */
+const BROKEN_RATE = 0.5;
+
+export class FaultRunner {
+  /** Numbers of the faults that struck. */
+  readonly struck: number[] = [];
+  readonly #simulation: Simulation;
+  readonly #chance: Chance;
+  /** Undoes what is under way. */
+  readonly #undo = new Set<() => void>();
+  /** Rises with every phase: what was planned for an earlier one is void. */
+  #phase = 0;
+  /** Outside of the core: not started again. */
+  readonly #leftBroken = new Set<SimulatedNode>();
+
+  constructor(simulation: Simulation, chance: Chance) {
+    this.#simulation = simulation;
+    this.#chance = chance;
+  }
+
+  /** Plans the faults of a phase that ends at `toMs`. */
+  begin(plan: readonly Fault[], toMs: number): void {
+    const phase = ++this.#phase;
+    const { time, options } = this.#simulation;
+    this.#split(options.scenario.groups);
+    for (const fault of plan)
+      time.at(fault.atMs, () => {
+        if (phase === this.#phase && time.nowMs < toMs) this.#strike(fault);
+      });
+  }
+
+  /** Ends the faults for a core quorum. @returns its nodes */
+  calm(): SimulatedNode[] {
+    this.#phase += 1;
+    const { links, options, nodes } = this.#simulation;
+    for (const undo of [...this.#undo]) undo();
+    links.quality = options.scenario.wire ?? CALM;
+    const core = this.#core();
+    const rest = nodes.filter((node) => !core.includes(node) && node.isHonest);
+    if (this.#chance.hits(BROKEN_RATE)) for (const node of rest) this.#break(node);
+    for (const node of nodes) if (!this.#leftBroken.has(node)) this.#startSoon(node);
+    return core;
+  }
+
+  /** What was left broken is mended. */
+  restore(): void {
+    for (const node of [...this.#leftBroken]) {
+      this.#leftBroken.delete(node);
+      this.#startSoon(node);
+    }
+  }
+
+  /** A node has stopped by itself. */
+  gaveUp(node: SimulatedNode, error: Error): void {
+    const { trace, oracles } = this.#simulation;
+    trace.add('down', node.name, { why: `${error.name}: ${error.message}` });
+    if (node.isHonest && !node.hasFailingDisk) oracles.gaveUp(node.name, error);
+    const isCut = 'code' in error && error.code === 'power-cut';
+    node.kill(isCut || !node.disk.disk.powered ? 'power' : 'process');
+    this.#startSoon(node);
+  }
+
+  #startSoon(node: SimulatedNode): void {
+    if (node.isAlive) return;
+    this.#simulation.time.after(this.#chance.between(...RESTART_MS), () => this.#start(node));
+  }
+
+  #start(node: SimulatedNode): void {
+    if (node.isAlive || this.#leftBroken.has(node)) return;
+    this.#simulation.trace.add('boot', node.name);
+    node.boot();
+  }
+
+  #break(node: SimulatedNode): void {
+    this.#leftBroken.add(node);
+    if (node.isAlive) this.#kill(node, 'power', 'left broken');
+  }
+
+  #kill(node: SimulatedNode, kind: 'power' | 'process', why: string): void {
+    if (!node.isAlive) return;
+    this.#simulation.trace.add('down', node.name, { why });
+    node.kill(kind);
+    const { rank } = node;
+    const { losesVoteFile } = this.#simulation.options.scenario;
+    if (rank !== null && losesVoteFile?.includes(rank) === true) void node.disk.disk.remove('/data/votes');
+  }
+
+  /** Archives, and honest validators at random up to a quorum. */
+  #core(): SimulatedNode[] {
+    const { nodes, oracles } = this.#simulation;
+    const honest = nodes.filter(({ isHonest, rank }) => isHonest && rank !== null);
+    const core: SimulatedNode[] = [];
+    while (honest.length > 0 && !oracles.votes.isQuorum(core.map(({ rank }) => rank!)))
+      core.push(honest.splice(this.#chance.below(honest.length), 1)[0]!);
+    return [...core, ...nodes.filter(({ rank }) => rank === null)];
+  }
+
+  #strike(fault: Fault): void {
+    const { trace, nodes } = this.#simulation;
+    this.struck.push(fault.number);
+    const { number, kind, durationMs } = fault;
+    trace.add('fault', null, { number, fault: kind, nodes: fault.nodes, forMs: Math.round(durationMs) });
+    const struck = nodes.filter(({ name }) => fault.nodes.includes(name));
+    switch (kind) {
+      case 'crash':
+        for (const node of struck) this.#crash(node, fault);
+        return;
+      case 'disk':
+        for (const node of struck) this.#failDisk(node);
+        return;
+      case 'pause':
+        for (const node of struck) this.#pause(node, durationMs);
+        return;
+      case 'cut':
+      case 'cutOneWay':
+        this.#cut(fault);
+        return;
+      case 'clog':
+        this.#simulation.links.clog(fault.nodes[0]!, fault.nodes[1]!, this.#simulation.nowMs + durationMs);
+        return;
+      case 'wire':
+        this.#wire(fault);
+        return;
+    }
+  }
+
+  #crash(node: SimulatedNode, { power, durationMs }: Fault): void {
+    if (!node.isAlive) return;
+    this.#kill(node, power === true ? 'power' : 'process', power === true ? 'power cut' : 'killed');
+    this.#simulation.time.after(durationMs, () => this.#start(node));
+  }
+
+  /** An operation soon fails, or the power goes in the middle of it. */
+  #failDisk(node: SimulatedNode): void {
+    if (!node.isAlive) return;
+    node.hasFailingDisk = true;
+    node.disk.failSoon(this.#chance.pick(['io', 'io', 'cut', 'cut', 'no-space'] as const));
+  }
+
+  #pause(node: SimulatedNode, durationMs: number): void {
+    if (node.isAlive) this.#simulation.links.sleep(node.name, node.pause(durationMs));
+  }
+
+  #cut({ nodes: side, kind, durationMs }: Fault): void {
+    const others = this.#simulation.nodes.map(({ name }) => name).filter((name) => !side.includes(name));
+    const pairs = side.flatMap((a) => others.map((b) => [a, b] as const));
+    this.#during(durationMs, this.#cutPairs(pairs, kind === 'cut'));
+  }
+
+  #cutPairs(pairs: readonly (readonly [string, string])[], isBothWays: boolean): () => void {
+    const { links } = this.#simulation;
+    for (const [a, b] of pairs) {
+      links.cut(a, b);
+      if (isBothWays) links.cut(b, a);
+    }
+    return () => {
+      for (const [a, b] of pairs) {
+        links.heal(a, b);
+        if (isBothWays) links.heal(b, a);
+      }
+    };
+  }
+
+  #wire({ wire, durationMs }: Fault): void {
+    const { links, options } = this.#simulation;
+    links.quality = wire ?? CALM;
+    this.#during(durationMs, () => {
+      links.quality = options.scenario.wire ?? CALM;
+    });
+  }
+
+  /** Keeps the scenario's groups apart until the faults end. */
+  #split(groups: Readonly<Record<string, number>> | undefined): void {
+    if (groups === undefined) return;
+    const names = this.#simulation.nodes.map(({ name }) => name);
+    const pairs = names.flatMap((a) =>
+      names.flatMap((b) => (a < b && (groups[a] ?? 0) !== (groups[b] ?? 0) ? [[a, b] as const] : [])),
+    );
+    this.#during(Number.POSITIVE_INFINITY, this.#cutPairs(pairs, true));
+  }
+
+  /** Undoes something after a while, or when the faults end. */
+  #during(durationMs: number, undo: () => void): void {
+    const { time, trace } = this.#simulation;
+    const once = (): void => {
+      if (!this.#undo.delete(once)) return;
+      undo();
+      trace.add('heal', null);
+    };
+    this.#undo.add(once);
+    if (Number.isFinite(durationMs)) time.after(durationMs, once);
+  }
+}

@@ -1,0 +1,45 @@
+/** What a named scenario says: who takes part, who cheats and how, which faults strike, and what is claimed. */
+import type { FaultMix } from './faults.ts';
+import type { WireQuality } from './links.ts';
+
+/** How a Byzantine node cheats (byzantine.ts). */
+export type ByzantineKind =
+  | 'equivocating-leader'
+  | 'invalid-state'
+  | 'invalid-poh'
+  | 'withheld-entries'
+  | 'double-voter'
+  | 'silent-leader'
+  | 'replayer'
+  | 'long-range'
+  | 'vote-forger';
+
+export interface Scenario {
+  readonly name: string;
+  /** One sentence for people. */
+  readonly about: string;
+  /** Bonds by rank, descending; equal ones of the given number unless it says so. */
+  readonly bonds?: readonly bigint[];
+  readonly validators?: number;
+  readonly archives?: number;
+  /** Ranks whose nodes cheat, and how. */
+  readonly byzantine?: Readonly<Record<number, ByzantineKind>>;
+  /** Ranks whose key a second node holds: both run honest code. */
+  readonly twins?: readonly number[];
+  /** Ranks whose vote file is deleted at every crash. */
+  readonly losesVoteFile?: readonly number[];
+  readonly faults: FaultMix;
+  /** The wire outside of `wire` faults; calm unless given. */
+  readonly wire?: WireQuality;
+  /** Splits the nodes for the whole of each faulty phase, by name: cut between different groups. */
+  readonly groups?: Readonly<Record<string, number>>;
+  readonly unfinalizedBlocksMax?: number;
+  /** Relative error of clocks, at most; 1 % unless given. */
+  readonly clockDrift?: number;
+  /** No two conflicting blocks become final; true unless given. Where not, the culprits must be named. */
+  readonly claimsSafety?: boolean;
+  /** Every honest node finalizes new blocks within the bound once the faults end; true unless given. */
+  readonly claimsProgress?: boolean;
+  /** Must fail: it shows that the net holds water. */
+  readonly isCanary?: boolean;
+}
