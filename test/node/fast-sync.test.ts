@@ -16,7 +16,7 @@ import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.t
 import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
 import { type FastSyncOptions, type FastSyncResult, fastSync } from '../../src/node/sync/fast-sync.ts';
 import type { FastSyncProgress } from '../../src/node/sync/progress-meter.ts';
-import { diskFiles, HistoryStore, PendingBlocks, readPiece, readPieceFrame } from '../../storage/index.ts';
+import { diskFiles, HistoryStore, PendingBlocks, readPieceFrame } from '../../storage/index.ts';
 import { segmentFiles } from '../storage/sync-source.ts';
 import { freshDirectory, keptDirectory, removeKept } from './directories.ts';
 import { LIES, type LieTools, lieOf, type Tamper, tamperOf } from './lies.ts';
@@ -131,8 +131,12 @@ async function expectNothingFalse(dataDirectory: string): Promise<void> {
   const tree = stateSource.manifest(tip.header.height)!;
   const pieces = `${dataDirectory}.sync/pieces`;
   for (const name of existsSync(pieces) ? await files.list(pieces) : []) {
-    const frame = Uint8Array.from(await readFile(`${pieces}/${name}`));
-    readPiece(kernels, frame, Number(name.slice(6)), tree);
+    const frame = await readFile(`${pieces}/${name}`);
+    // A kill may have cut its writing short; what is there is true all the same.
+    if (frame.length < 8) continue;
+    const from = Number(name.slice(6));
+    const whole = await readPieceFrame(stateSource, { from, to: from + frame.readUInt32LE(0) }, tree.opCount);
+    expect(Buffer.compare(frame, whole.subarray(0, frame.length))).toBe(0);
   }
 }
 

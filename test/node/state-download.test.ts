@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Transport } from '../../src/net/transport.ts';
+import { type Transport, TransportError } from '../../src/net/transport.ts';
 import { PROTOCOL } from '../../src/node/protocols.ts';
 import { StateService } from '../../src/node/serve/state-service.ts';
 import { ANSWER_MS_MAX, fetchManifest, fetchPiece, type StateQuestions } from '../../src/node/sync/fetch-state.ts';
-import { PeerPool, STRIKES_MAX } from '../../src/node/sync/peer-pool.ts';
+import { BUSY_PUT_OFF_MS, PeerPool, REFUSALS_MAX, STRIKES_MAX } from '../../src/node/sync/peer-pool.ts';
 import { downloadState, IN_FLIGHT_MAX } from '../../src/node/sync/state-download.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { LiarList } from '../../storage/sync/liar-list.ts';
@@ -260,6 +260,25 @@ describe('the state download', () => {
     await expect(net.settle(fetchPiece(questions, 'stingy', { tree: source.tip, span, signal }))).rejects.toMatchObject(
       { code: 'wrong-range' },
     );
+  });
+
+  it('waits for a peer that is busy for a while, and not for ever', async () => {
+    const busyFor = (times: number): Peer => {
+      let refused = 0;
+      return () =>
+        async function* (protocol, truth) {
+          if (protocol === PROTOCOL.statePiece && refused++ < times) throw new TransportError('busy', 'later');
+          yield* truth;
+        };
+    };
+    const world = new World();
+    const { pool, ms } = await world.download([busyFor(30)]);
+    await world.expectWhole();
+    expect(pool.verdicts).toEqual([]);
+    expect(ms).toBeGreaterThan(5 * BUSY_PUT_OFF_MS);
+    const never = await new World().download([busyFor(Number.POSITIVE_INFINITY)], false);
+    expect(verdictsOf(never.pool)).toEqual(['0 left']);
+    expect(never.ms).toBeLessThan((REFUSALS_MAX + 2) * BUSY_PUT_OFF_MS);
   });
 
   it('goes on with a peer whose connection breaks now and then', async () => {

@@ -28,8 +28,9 @@ import { realTimers, type Timers } from '../../net/timers.ts';
 import type { Transport } from '../../net/transport.ts';
 import type { Logger } from '../log.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
+import { chooseManifest, nobody } from './choose-manifest.ts';
 import { FastSyncError } from './fast-sync-error.ts';
-import { fetchManifest, type StateQuestions } from './fetch-state.ts';
+import type { StateQuestions } from './fetch-state.ts';
 import { PeerPool, type PeerVerdict, type SyncPeer } from './peer-pool.ts';
 import { type FastSyncProgress, ProgressMeter } from './progress-meter.ts';
 import { downloadState } from './state-download.ts';
@@ -200,7 +201,7 @@ class Sync {
     const check = { kernels: this.#options.kernels, chainId: this.#chainId, target, segmentSizeBytes };
     const questions = { transport: this.#transport, timers: this.#timers, check };
     for (;;) {
-      const { checked, givers } = await this.#chooseManifest(pool, questions);
+      const { checked, givers } = await chooseManifest(pool, questions);
       try {
         await this.#downloadFrom(pool, stage, questions, checked);
         break;
@@ -216,33 +217,6 @@ class Sync {
       await stage.discardState();
       throw new FastSyncError('inconsistent', `the trusted block's state does not hold together: ${error.message}`);
     }
-  }
-
-  /** The manifest with the highest first op: the least to fetch, and what honest peers all say. Peers without one are left. */
-  async #chooseManifest(
-    pool: PeerPool,
-    questions: StateQuestions,
-  ): Promise<{ checked: CheckedManifest; givers: SyncPeer[] }> {
-    const found: { peer: SyncPeer; checked: CheckedManifest }[] = [];
-    let pruned = 0;
-    await Promise.all(
-      pool.used.map(async (peer) => {
-        const answer = await pool.try(peer, ({ name }) => fetchManifest(questions, name));
-        if (answer === undefined) pool.leave(peer, 'it gave no manifest');
-        else if ('pruned' in answer.value) {
-          const { first, last } = answer.value.pruned;
-          pruned += questions.check.target.height < first ? 1 : 0;
-          pool.leave(peer, `it serves heights ${first} .. ${last}`);
-        } else found.push({ peer, checked: answer.value });
-      }),
-    );
-    const best = found.reduce<CheckedManifest | undefined>(
-      (so, { checked }) => (so === undefined || checked.manifest.firstOp > so.manifest.firstOp ? checked : so),
-      undefined,
-    );
-    if (best === undefined) throw pruned > 0 ? tooOld(questions.check.target.height, pool) : nobody(pool);
-    const givers = found.filter(({ checked }) => checked.manifest.firstOp === best.manifest.firstOp);
-    return { checked: best, givers: givers.map(({ peer }) => peer) };
   }
 
   async #downloadFrom(
@@ -304,17 +278,6 @@ class Sync {
     );
     await history.append({ height, slot, hash, bytes, transactions });
   }
-}
-
-function nobody(pool: PeerPool): FastSyncError {
-  return new FastSyncError('no-honest-peer', `no peer led to the trusted block: ${pool.summary}`);
-}
-
-function tooOld(height: number, pool: PeerPool): FastSyncError {
-  return new FastSyncError(
-    'pruned',
-    `no peer keeps the state of height ${height} any more: trust a newer block. ${pool.summary}`,
-  );
 }
 
 /** Staged bytes, read one block at a time: memory stays small however long the window is. */

@@ -6,8 +6,8 @@
  *
  * Invariants
  * - What is held against a peer is its own bytes, never what another sent.
- * - A peer that fails `STRIKES_MAX` times with no success between is left; each failure puts it off for a while. So a peer costs a
- *   bounded time, however it fails.
+ * - A peer that fails `STRIKES_MAX` times with no success between is left, and one that is busy `REFUSALS_MAX` times; each failure puts it
+ *   off for a while. So a peer costs a bounded time, however it fails.
  * - Failures that are not a peer's are thrown on.
  */
 import { type LiarList, SyncFault } from '../../../storage/index.ts';
@@ -19,6 +19,11 @@ import type { Logger } from '../log.ts';
 export const STRIKES_MAX = 3;
 /** How long a peer is put off by its n-th failure in a row: n times this. */
 export const PUT_OFF_MS = 250;
+/** A peer that is too busy is put off so long; after so many times in a row (two minutes) it is left. */
+export const BUSY_PUT_OFF_MS = 500;
+export const REFUSALS_MAX = 240;
+/** How exchange.ts words that a peer refused because it is busy. */
+const BUSY = '(busy)';
 /** Most questions open with one peer. Below what a peer serves at once. */
 export const IN_FLIGHT_PER_PEER_MAX = 6;
 const IN_FLIGHT_FIRST = 2;
@@ -31,6 +36,8 @@ export interface SyncPeer {
   /** Questions that may be open: grows while answers come fast. */
   window: number;
   strikes: number;
+  /** Times that it was too busy, in a row. */
+  refusals: number;
   /** Not asked before. */
   putOffUntilMs: number;
   state: 'used' | 'suspected' | 'left' | 'banned';
@@ -71,6 +78,7 @@ export class PeerPool {
       inFlight: 0,
       window: IN_FLIGHT_FIRST,
       strikes: 0,
+      refusals: 0,
       putOffUntilMs: 0,
       state: 'used',
     };
@@ -93,6 +101,11 @@ export class PeerPool {
     return Math.max(0, putOffUntilMs - this.#deps.timers.now());
   }
 
+  /** Waits; not at all for 0. */
+  async pause(ms: number): Promise<void> {
+    if (ms > 0) await new Promise<void>((resolve) => void this.#deps.timers.after(ms, resolve));
+  }
+
   /**
    * Asks peers in turn until one answers well; undefined when none is left. Each question goes to the next peer in the round.
    * Throws what is not a peer's failure.
@@ -102,7 +115,7 @@ export class PeerPool {
       const used = this.used;
       if (used.length === 0) return undefined;
       const soonest = Math.min(...used.map((peer) => this.putOffMs(peer)));
-      if (soonest > 0) await new Promise<void>((resolve) => this.#deps.timers.after(soonest, resolve));
+      await this.pause(soonest);
       const ready = used.filter((peer) => this.putOffMs(peer) === 0);
       if (ready.length === 0) continue;
       this.#turn += 1;
@@ -116,6 +129,7 @@ export class PeerPool {
     try {
       const value = await question(peer);
       peer.strikes = 0;
+      peer.refusals = 0;
       return { value };
     } catch (error) {
       await this.judge(peer, error);
@@ -147,11 +161,14 @@ export class PeerPool {
   async strike(peer: SyncPeer, error: TransportError): Promise<void> {
     // One lost connection fails all questions that were open: that is one failure.
     if (peer.state !== 'used' || this.putOffMs(peer) > 0) return;
-    peer.strikes += 1;
+    const isBusy = error.code === 'refused' && error.message.includes(BUSY);
+    if (isBusy) peer.refusals += 1;
+    else peer.strikes += 1;
     peer.window = 1;
-    peer.putOffUntilMs = this.#deps.timers.now() + peer.strikes * PUT_OFF_MS;
-    this.#deps.log.debug({ peer: peer.name, strikes: peer.strikes, error: error.message }, 'peer failed');
-    if (peer.strikes >= STRIKES_MAX) this.leave(peer, error.message);
+    peer.putOffUntilMs = this.#deps.timers.now() + (isBusy ? BUSY_PUT_OFF_MS : peer.strikes * PUT_OFF_MS);
+    const { name, strikes, refusals } = peer;
+    this.#deps.log.debug({ peer: name, strikes, refusals, error: error.message }, 'peer failed');
+    if (strikes >= STRIKES_MAX || refusals >= REFUSALS_MAX) this.leave(peer, error.message);
     else if (error.code === 'unreachable' || error.code === 'closed') await this.#redial(peer);
   }
 
