@@ -6,7 +6,8 @@
  *         8   8  sequence u64, 1 more with every write; slot = sequence mod 2
  *         16  4  size u32 of the value
  *         20  4  CRC-32C of bytes 0 .. 19 and the value
- *         24     the value, then zeros up to the copy's size (a multiple of 4096)
+ *         24     the value, then zeros up to the next multiple of 4096, then whatever longer value stood there before
+ *   A copy's room is a multiple of 4096; a write touches only the pages its value needs.
  *
  * Owns: the file and `PATH.lock`, so that no second process can write it.
  *
@@ -88,8 +89,8 @@ export class DurableRecord {
         throw new CorruptionError(path, bytes.length, `a file of ${4 * copySize} bytes`, `${bytes.length}`);
       const latest = newest(options.kernels, path, bytes, copySize);
       const file = await files.open(path, 'write');
-      const slot = encodeSlot(options.kernels, latest.sequence, latest.value, copySize);
-      await file.write((latest.sequence % 2) * slot.length, slot);
+      const copy = encodeCopy(options.kernels, latest.sequence, latest.value);
+      await writeSlot(file, copy, latest.sequence, copySize);
       await file.sync();
       return new DurableRecord(options.kernels, file, lock, copySize, latest);
     } catch (error) {
@@ -121,10 +122,7 @@ export class DurableRecord {
     if (value.length > max) throw new StorageError('too-large', `a value of ${value.length} bytes; at most ${max} fit`);
     const sequence = this.#latest.sequence + 1;
     try {
-      await this.#file.write(
-        (sequence % 2) * 2 * this.#copySize,
-        encodeSlot(this.#kernels, sequence, value, this.#copySize),
-      );
+      await writeSlot(this.#file, encodeCopy(this.#kernels, sequence, value), sequence, this.#copySize);
       await this.#file.sync();
     } catch (error) {
       this.#failure = new StorageError(
@@ -149,28 +147,28 @@ export class DurableRecord {
   }
 }
 
-function encodeSlot(
-  kernels: Pick<Kernels, 'crc32c'>,
-  sequence: number,
-  value: Uint8Array,
-  copySize: number,
-): Uint8Array {
-  const slot = new Uint8Array(2 * copySize);
-  const view = new DataView(slot.buffer);
-  slot.set(MAGIC, 0);
+/** The same copy twice, in the slot of its sequence. */
+async function writeSlot(file: StoredFile, copy: Uint8Array, sequence: number, copySize: number): Promise<void> {
+  const slot = (sequence % 2) * 2 * copySize;
+  await Promise.all([file.write(slot, copy), file.write(slot + copySize, copy)]);
+}
+
+/** Head and value, in whole pages. */
+function encodeCopy(kernels: Pick<Kernels, 'crc32c'>, sequence: number, value: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(Math.ceil((HEAD_SIZE_BYTES + value.length) / PAGE_SIZE_BYTES) * PAGE_SIZE_BYTES);
+  const view = new DataView(copy.buffer);
+  copy.set(MAGIC, 0);
   view.setBigUint64(8, BigInt(sequence), true);
   view.setUint32(16, value.length, true);
-  view.setUint32(20, kernels.crc32c(value, kernels.crc32c(slot.subarray(0, 20))), true);
-  slot.set(value, HEAD_SIZE_BYTES);
-  slot.copyWithin(copySize, 0, copySize);
-  return slot;
+  view.setUint32(20, kernels.crc32c(value, kernels.crc32c(copy.subarray(0, 20))), true);
+  copy.set(value, HEAD_SIZE_BYTES);
+  return copy;
 }
 
 /** A file without a value: sequences 0 and 1, both empty. */
 function emptyFile(kernels: Pick<Kernels, 'crc32c'>, copySize: number): Uint8Array {
   const bytes = new Uint8Array(4 * copySize);
-  for (const sequence of [0, 1])
-    bytes.set(encodeSlot(kernels, sequence, new Uint8Array(0), copySize), sequence * 2 * copySize);
+  for (const copy of [0, 1, 2, 3]) bytes.set(encodeCopy(kernels, copy >> 1, new Uint8Array(0)), copy * copySize);
   return bytes;
 }
 
