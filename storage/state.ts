@@ -216,7 +216,10 @@ export class StateStore implements StateReader, BondReader, StateSource {
     void this.#tables.sweep();
   }
 
-  /** Segments that the log has deleted take their part of the trees along. */
+  /**
+   * Segments that the log has deleted take their part of the trees along. That ends some time after an append, so it is done before each proof too: in a
+   * twig that the log has cut, proofs are made from the frontier at the cut.
+   */
   #forgetDeleted(): void {
     const start = this.#frontiers.at(this.#log.firstOp);
     if (start !== undefined) this.#trees.dropBefore(start);
@@ -233,6 +236,7 @@ export class StateStore implements StateReader, BondReader, StateSource {
    */
   prove(kind: 'account' | 'bond' | 'record', key: Uint8Array, header: Uint8Array): StateProof | undefined {
     this.#checkOpen();
+    this.#forgetDeleted();
     const op = this.#tables.position(kind, key);
     return op < 0 ? undefined : this.#trees.stateProof(op, header);
   }
@@ -270,6 +274,7 @@ export class StateStore implements StateReader, BondReader, StateSource {
   }
 
   rangeProof(from: number, to: number, size: number): RangeProof {
+    this.#forgetDeleted();
     return this.#trees.rangeProof(from, to, size);
   }
 

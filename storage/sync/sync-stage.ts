@@ -115,13 +115,14 @@ export class SyncStage {
   }
 
   async #rootAfterOpening(directory: string): Promise<Hash> {
-    const { kernels, chainId, segmentSizeBytes } = this.#options;
+    const { kernels, chainId, segmentSizeBytes, retainHeights } = this.#options;
     const store = await StateStore.open({
       directory,
       kernels,
       chainId,
       files: this.#files,
       ...(segmentSizeBytes === undefined ? {} : { segmentSizeBytes }),
+      ...(retainHeights === undefined ? {} : { retainHeights }),
     });
     try {
       return store.tip.commitment.root;
