@@ -6,7 +6,7 @@ import { diskFiles, encodeBatch, StateStore, verifyLog } from '../../../storage/
 import type { BenchCase, Context, Prepared, Size, Work } from '../model.ts';
 import { sampleBytes } from '../sample-data.ts';
 
-const BATCHES: Readonly<Record<Size, number>> = { tiny: 3, quick: 100, full: 400 };
+const BATCHES: Readonly<Record<Size, number>> = { tiny: 3, quick: 30, full: 400 };
 const OPS: Readonly<Record<Size, number>> = { tiny: 50, quick: 10_000, full: 10_000 };
 const ACCOUNTS = 1_000_000;
 const chainId = new Uint8Array(32);
