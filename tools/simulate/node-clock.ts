@@ -5,6 +5,9 @@
 import type { Clock } from '../../src/node/clock.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
+/** A microsecond's thousandth. */
+const RESOLUTION_MS = 1e-6;
+
 export class NodeClock implements Clock {
   readonly #time: VirtualTime;
   readonly #originMs: number;
@@ -31,8 +34,15 @@ export class NodeClock implements Clock {
       if (this.#time.nowMs < this.#pausedUntilMs) cancel = this.#time.at(this.#pausedUntilMs, fire);
       else callback();
     };
-    cancel = this.#time.at((ms - this.#originMs) / this.#rate, fire);
+    cancel = this.#time.at(this.#virtualMs(ms), fire);
     return () => cancel();
+  }
+
+  /** When this clock shows `ms`: never a rounding error earlier, or whoever waits for that moment would ask again and again within it. */
+  #virtualMs(ms: number): number {
+    let atMs = (ms - this.#originMs) / this.#rate;
+    while (this.#originMs + atMs * this.#rate < ms) atMs += RESOLUTION_MS;
+    return atMs;
   }
 
   /** No timer fires before `untilMs` of virtual time. */

@@ -11,6 +11,9 @@ import {
 } from '../../src/node/threads/index.ts';
 import type { PohPoint } from '../../src/poh/index.ts';
 
+/** What a turn costs: when it takes no time at all, a rounding error in the schedule would keep the generator asking for ever. */
+const TURN_MS = 0.001;
+
 export class NodePoh implements PohService {
   readonly #inline: InlinePoh;
   readonly #clock: Clock;
@@ -67,6 +70,6 @@ export class NodePoh implements PohService {
   #turn(): void {
     if (this.#isStopped) return;
     const idleMs = this.#inline.turn();
-    if (Number.isFinite(idleMs)) this.#turnIn(idleMs);
+    if (Number.isFinite(idleMs)) this.#turnIn(Math.max(idleMs, TURN_MS));
   }
 }

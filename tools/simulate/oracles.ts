@@ -187,8 +187,6 @@ export class Oracles {
     const fault = checkFinalBlock(shared.real, chain, below, block);
     if (fault !== null) this.#fail('invalid-block', `${name}, height ${height}: ${fault}`);
     this.votes.addBlock(header);
-    if (!this.#isForked && !this.votes.isJustified(header))
-      this.#fail('unjustified-finality', `${name}: slot ${header.slot} has no votes of more than 2/3`);
     for (const { id } of blockTransactions(block.entries)) this.#takeTransaction(byteKey(id), height);
     this.#final[height] = header;
     this.votes.addFinal(header);
@@ -244,6 +242,9 @@ export class Oracles {
     }
     if (!this.votes.isQuorum(ranks))
       this.#fail('unjustified-finality', `${name}: slot ${last.slot} final by validators ${ranks.join(', ')} only`);
+    // Its ancestors are final with it, whoever voted for them.
+    if (!this.votes.isJustified(last))
+      this.#fail('unjustified-finality', `${name}: slot ${last.slot} has no votes of more than 2/3`);
   }
 
   /** Op logs of honest nodes that are up: equal files as far as both go. */
