@@ -1,4 +1,4 @@
-/** `npm run test:long`: campaigns of hours. Each prints its seed and size, and takes them from CAIRN_LONG_SEED and CAIRN_LONG_SIZE. */
+/** Campaigns of hours that are no part of `npm test`; tools/build/test-long.mjs runs them and sets CAIRN_LONG_SEED and CAIRN_LONG_SIZE. */
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const config: ViteUserConfig = defineConfig({

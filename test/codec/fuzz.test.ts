@@ -1,6 +1,6 @@
 /**
  * Hostile bytes into every parser: each must return a value that encodes back to exactly those bytes, or throw a CodecError.
- * Seeded; `CAIRN_FUZZ` sets how many inputs in total (default 200,000).
+ * Seeded; `CAIRN_FUZZ` sets how many inputs in total (default 200,000), `CAIRN_FUZZ_SEED` (default 0) which.
  */
 import { describe, expect, it } from 'vitest';
 import { pohCount } from '../../native/index.ts';
@@ -26,6 +26,7 @@ import { hashOf, headerOf, kernels, keyOf, payloads, transactionOf, voteOf } fro
 import { type Mutator, mutatorOf } from './mutator.ts';
 
 const inputsTotal = Number(process.env.CAIRN_FUZZ ?? 200_000);
+const seed = Number(process.env.CAIRN_FUZZ_SEED ?? 0);
 
 const entries: readonly Entry[] = [
   { kind: 'parent', count: pohCount(1), hash: hashOf(1) },
@@ -95,7 +96,7 @@ function survives(target: Target, bytes: Uint8Array): boolean {
 
 describe('hostile bytes', () => {
   it.each(targets)('$name', (target) => {
-    const mutator: Mutator = mutatorOf(0xca1e + target.name.length);
+    const mutator: Mutator = mutatorOf(0xca1e + target.name.length + seed * 1_000);
     const inputs = Math.ceil(inputsTotal * target.share);
     let accepted = 0;
     for (let index = 0; index < inputs; index++) {

@@ -37,7 +37,7 @@ export async function runCampaign({ firstSeed, cuts, report }: CampaignOptions):
     try {
       await runSeed(figures.nextSeed, figures);
     } catch (error) {
-      const replay = `CAIRN_CRASH_SEED=${figures.nextSeed} CAIRN_CRASH_CUTS=1 npx vitest run test/crash/power-cuts.test.ts`;
+      const replay = `npm run test:long -- crash --seed ${figures.nextSeed} --count 1`;
       throw new Error(`seed ${figures.nextSeed} (replay: ${replay})`, { cause: error });
     }
     report?.(figures);

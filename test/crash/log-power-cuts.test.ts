@@ -34,7 +34,7 @@ async function live(trace: LogTrace): Promise<boolean> {
   return !trace.disk.powered;
 }
 
-it(`the op log survives ${cuts} power cuts while it deletes segments`, { timeout: 600_000 }, async () => {
+it(`the op log survives ${cuts} power cuts while it deletes segments`, { timeout: 300_000 + cuts * 100 }, async () => {
   let [struck, deleted, batches] = [0, 0, 0];
   let seed = firstSeed;
   for (; struck < cuts; seed++) {
