@@ -1,5 +1,5 @@
 /** The ear on a node's transport: what leaves it is told to the oracles and the timeline; a Byzantine node's tongue is here too. */
-import { decodeHeader, decodeVote, HEADER_SIZE_BYTES, VOTE_SIZE_BYTES } from '../../src/codec/index.ts';
+import { decodeHeader, decodeVote, HEADER_SIZE_BYTES, VOTE_SIZE_BYTES, voteMessage } from '../../src/codec/index.ts';
 import type { Byzantium } from './byzantine.ts';
 import type { TransportEar } from './observed-transport.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -18,36 +18,46 @@ export function newEar(simulation: Simulation, byzantium: Byzantium, node: Simul
   };
   let pushed: Uint8Array | undefined;
   return {
-    onPublish: (_, message) =>
+    onPublish: (topic, message) =>
       guard(null, () => {
-        const said = tongue?.onPublish?.(message) ?? null;
-        for (const each of said ?? [message]) heardVote(simulation, node, each);
+        const said = tongue?.onPublish?.(topic, message) ?? null;
+        for (const each of said ?? [message]) {
+          byzantium.heardVote(topic, each);
+          heardVote(simulation, node, each);
+        }
         return said;
       }),
     onPush: (peer, block) =>
       guard(block, () => {
         const said = tongue?.onPush === undefined ? block : tongue.onPush(peer, block);
         // The same bytes go to every peer: looked at once.
-        if (said !== null && said !== pushed) heardBlock(simulation, node, said);
+        if (said !== null && said !== pushed) heardBlock(simulation, byzantium, node, said);
         pushed = said ?? undefined;
         return said;
       }),
   };
 }
 
-function heardVote({ oracles, trace }: Simulation, { name, isHonest }: SimulatedNode, message: Uint8Array): void {
+function heardVote(
+  { oracles, trace, shared }: Simulation,
+  { name, isHonest }: SimulatedNode,
+  message: Uint8Array,
+): void {
   if (message.length !== VOTE_SIZE_BYTES) return;
   const vote = decodeVote(Uint8Array.from(message));
-  if (isHonest || oracles.rankOf(vote.voter) !== undefined) oracles.voteSent(vote);
+  // What a liar says in another's name is nobody's vote.
+  if (!isHonest && !shared.isSigned(vote.voter, vote.signature, voteMessage(vote))) return;
+  oracles.voteSent(vote);
   const { sourceSlot, targetSlot, targetHash } = vote;
   trace.add('vote', name, { source: sourceSlot, target: targetSlot, hash: shortHash(targetHash) });
 }
 
-function heardBlock(simulation: Simulation, { name }: SimulatedNode, block: Uint8Array): void {
+function heardBlock(simulation: Simulation, byzantium: Byzantium, { name }: SimulatedNode, block: Uint8Array): void {
   const { oracles, trace, shared, times, nowMs } = simulation;
   if (block.length < HEADER_SIZE_BYTES) return;
   const header = decodeHeader(shared.real, block.slice(0, HEADER_SIZE_BYTES));
   if (!oracles.blockSent(header)) return;
+  byzantium.heardBlock(header);
   times.sent(header, nowMs);
   trace.add('block', name, {
     slot: header.slot,
