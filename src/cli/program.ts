@@ -17,6 +17,7 @@ import { nodeCommand } from './commands/node.ts';
 import { proveAccountCommand } from './commands/prove-account.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
 import { reviveCommand } from './commands/revive.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { soundnessCommand } from './commands/soundness.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
     program.addCommand(command);
   program.addCommand(timestampCommand());
   program.addCommand(syncCommand());
+  program.addCommand(simulateCommand());
   program.addCommand(benchCommand());
   program.addCommand(soundnessCommand());
   for (const command of [proveCommand(), verifyCommand(), inspectCommand(), rebuildCommand()])

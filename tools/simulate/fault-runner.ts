@@ -27,11 +27,14 @@ export class FaultRunner {
     this.#chance = chance;
   }
 
-  /** Plans the faults of a phase that ends at `toMs`. */
-  begin(plan: readonly Fault[], toMs: number): void {
+  /** Plans the faults of a phase. */
+  begin(plan: readonly Fault[], fromMs: number, toMs: number): void {
     const phase = ++this.#phase;
     const { time, options } = this.#simulation;
-    this.#split(options.scenario.groups);
+    const { groups, splitsAtOnce = false } = options.scenario;
+    time.at(splitsAtOnce && phase === 1 ? 0 : fromMs, () => {
+      if (phase === this.#phase) this.#split(groups);
+    });
     for (const fault of plan)
       time.at(fault.atMs, () => {
         if (phase === this.#phase && time.nowMs < toMs) this.#strike(fault);

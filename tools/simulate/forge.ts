@@ -68,7 +68,11 @@ export function wrongPoh({ kernels, key }: ForgeTools, { header, entries }: Bloc
 
 /** The header with entries left out of the body: what it names is not there. */
 export function withheld({ header, entries }: Block): Block {
-  return assembleBlock(header, [entries[0]!, ...entries.slice(2)]);
+  const at = entries.findLastIndex(({ kind }) => kind !== 'transactions');
+  return assembleBlock(
+    header,
+    entries.filter((_, index) => index !== at),
+  );
 }
 
 function rootOf(kernels: Kernels, entries: readonly Entry[], parentHash: BlockHeader['parentHash']): Hash {

@@ -33,6 +33,8 @@ export interface Scenario {
   readonly wire?: WireQuality;
   /** Splits the nodes for the whole of each faulty phase, by name: cut between different groups. */
   readonly groups?: Readonly<Record<string, number>>;
+  /** The groups are apart from the very start: twins have not met. */
+  readonly splitsAtOnce?: boolean;
   readonly unfinalizedBlocksMax?: number;
   /** Relative error of clocks, at most; 1 % unless given. */
   readonly clockDrift?: number;

@@ -178,6 +178,7 @@ export class Simulation {
     this.#phases += 1;
     this.#faults.begin(
       plan.filter(({ number }) => without?.has(number) !== true),
+      fromMs,
       toMs,
     );
     await this.#runUntil(toMs);
@@ -185,6 +186,8 @@ export class Simulation {
     this.trace.add('calm', null, { core: core.map(({ name }) => name) });
     if (scenario.claimsProgress ?? true) await this.#expectProgress(core);
     else await this.#runUntil(this.nowMs + QUIET_MS);
+    await this.#look();
+    if (this.#violation !== undefined) throw this.#violation;
     this.oracles.checkOpLogs(this.nodes.filter(({ isHonest, node }) => isHonest && node !== undefined));
     this.#faults.restore();
   }

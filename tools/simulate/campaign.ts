@@ -1,0 +1,79 @@
+/** Many simulations: scenarios in turn over seeds, until the hours are up or one fails. */
+import { type Minimized, minimize, replayCommand } from './minimize.ts';
+import type { Scenario } from './scenario.ts';
+import { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
+
+export interface CampaignOptions {
+  readonly seed: number;
+  /** In turn, each with the next seed. */
+  readonly scenarios: readonly Scenario[];
+  /** Virtual time over all runs at least, ms. */
+  readonly totalMs: number;
+  /** Virtual time of one run at least, ms: all of it when there is one scenario only. */
+  readonly runMs: number;
+  readonly validators?: number;
+  readonly wideArea?: boolean;
+  readonly without?: ReadonlySet<number>;
+  readonly onTrace?: (line: string) => void;
+  /** Told after each run, and now and then in between. */
+  readonly onProgress?: (doneMs: number) => void;
+  readonly onRun?: (result: SimulationResult) => void;
+}
+
+export interface Failure {
+  readonly result: SimulationResult;
+  readonly minimized: Minimized;
+  /** Replays it with the faults that matter. */
+  readonly command: string;
+}
+
+export interface CampaignResult {
+  readonly runs: number;
+  readonly seeds: readonly [first: number, last: number];
+  readonly simulatedMs: number;
+  readonly finalBlocks: number;
+  readonly finalTransactions: number;
+  readonly faults: number;
+  readonly boots: number;
+  readonly failure: Failure | null;
+  readonly last: SimulationResult;
+}
+
+/** Runs until the time is up or a violation is found, which is then made smaller. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { seed, scenarios, totalMs, onRun } = options;
+  const sums = { simulatedMs: 0, finalBlocks: 0, finalTransactions: 0, faults: 0, boots: 0 };
+  for (let runs = 0; ; runs += 1) {
+    const run = optionsOf(options, scenarios[runs % scenarios.length]!, seed + runs, sums.simulatedMs);
+    const result = await simulate(run);
+    onRun?.(result);
+    sums.simulatedMs += result.simulatedMs;
+    sums.finalBlocks += result.finalHeight;
+    sums.finalTransactions += result.finalTransactions;
+    sums.faults += result.faults.length;
+    sums.boots += result.boots;
+    options.onProgress?.(sums.simulatedMs);
+    const failure = result.violation === null ? null : await explain(run, result);
+    if (failure !== null || sums.simulatedMs >= totalMs)
+      return { runs: runs + 1, seeds: [seed, seed + runs], ...sums, failure, last: result };
+  }
+}
+
+async function explain(run: SimulationOptions, result: SimulationResult): Promise<Failure> {
+  const minimized = await minimize(run, result);
+  return { result, minimized, command: replayCommand(run, minimized.without) };
+}
+
+function optionsOf(campaign: CampaignOptions, scenario: Scenario, seed: number, doneMs: number): SimulationOptions {
+  const { runMs, validators, wideArea, without, onTrace, onProgress } = campaign;
+  return {
+    seed,
+    scenario,
+    durationMs: runMs,
+    ...(validators === undefined ? {} : { validators }),
+    ...(wideArea === undefined ? {} : { wideArea }),
+    ...(without === undefined ? {} : { without }),
+    ...(onTrace === undefined ? {} : { onTrace }),
+    ...(onProgress === undefined ? {} : { onProgress: (nowMs: number) => onProgress(doneMs + nowMs) }),
+  };
+}
