@@ -111,7 +111,10 @@ export class SlotTable {
   protected readonly memory: SlotMemory;
   protected readonly kernels: SlotKernels;
   readonly #home: TableOptions | undefined;
+  /** Slots that changes reserved and not yet applied may newly use, at most, in each shard. */
   readonly #reserved: Uint32Array;
+  /** Deletes among them. */
+  #reservedDeletes = 0;
   /** CRC of each image on disk while the table equals them. */
   #crcs: readonly number[] | undefined;
   #closed = false;
@@ -154,24 +157,38 @@ export class SlotTable {
     const fits = (count: number, index: number): boolean =>
       count === 0 || this.memory.hasRoom(index, this.#reserved[index]! + count);
     if (!counts.every(fits)) {
-      this.#countMissing(changes, counts);
+      this.#countNeeded(changes, counts, newCount);
       for (const [index, count] of counts.entries())
         if (!fits(count, index)) this.memory.makeRoom(index, this.#reserved[index]! + count);
     }
     for (const [index, count] of counts.entries()) this.#reserved[index]! += count;
+    this.#reservedDeletes += changes.deleteCount;
     changes.reserved = counts;
   }
 
-  /** How many slots each shard really needs. */
-  #countMissing(changes: TableChanges, counts: Uint32Array): void {
+  /**
+   * How many slots each shard may newly need, whatever moves until the changes are applied: one for each key without a slot, and one for each whose slot a move may
+   * leave behind, because it is a deleted entry's, now or after changes that wait before these. So room that a move makes is never promised twice.
+   */
+  #countNeeded(changes: TableChanges, counts: Uint32Array, newCount: number): void {
     counts.fill(0);
-    for (const { isDelete, keys, strideBytes, count } of changes.runs)
-      if (!isDelete) this.kernels.tableMissing(this.memory.shards, keys, strideBytes, count, counts);
+    let withoutEntry = 0;
+    for (const { isDelete, keys, strideBytes, count } of changes.runs) {
+      if (isDelete) continue;
+      this.kernels.tableMissing(this.memory.shards, keys, strideBytes, count, counts);
+      for (const position of this.#storedPositions(keys, strideBytes, count)) if (position === 0) withoutEntry += 1;
+    }
+    const deleted = withoutEntry - counts.reduce((sum, missing) => sum + missing, 0);
+    for (const [index, missing] of counts.entries()) {
+      const buried = Math.min(deleted, this.memory.shape(index).tombstones);
+      counts[index] = Math.min(newCount, missing + buried + this.#reservedDeletes);
+    }
   }
 
   /** Takes a reservation back: the changes will not be applied. */
   release(changes: TableChanges): void {
     for (const [index, count] of changes.reserved.entries()) this.#reserved[index]! -= count;
+    if (changes.reserved.length > 0) this.#reservedDeletes -= changes.deleteCount;
     changes.reserved = new Uint32Array(0);
   }
 
@@ -195,17 +212,17 @@ export class SlotTable {
    * @param opCount ops in the log @param out one for each key, written: op numbers; -1 for a key without entry
    */
   positions(keys: Uint8Array, opCount: number, out: Float64Array, strideBytes: number = ADDRESS_SIZE_BYTES): void {
-    const stored = new Uint32Array(out.length);
-    const at = this.memory.shards.slotSizeBytes - POSITION_SIZE_BYTES;
-    this.kernels.tableRead(
-      this.memory.shards,
-      keys,
-      strideBytes,
-      at,
-      POSITION_SIZE_BYTES,
-      new Uint8Array(stored.buffer),
-    );
+    const stored = this.#storedPositions(keys, strideBytes, out.length);
     resolvePositions(stored, opCount, out);
+  }
+
+  /** As they stand in the slots; 0 for a key without entry. */
+  #storedPositions(keys: Uint8Array, strideBytes: number, count: number): Uint32Array {
+    const stored = new Uint32Array(count);
+    const { shards } = this.memory;
+    const at = shards.slotSizeBytes - POSITION_SIZE_BYTES;
+    this.kernels.tableRead(shards, keys, strideBytes, at, POSITION_SIZE_BYTES, new Uint8Array(stored.buffer));
+    return stored;
   }
 
   /**

@@ -32,8 +32,9 @@ export class TableChanges {
   /** Slots reserved in each shard; empty when nothing is reserved. */
   reserved: Uint32Array = new Uint32Array(0);
   readonly runs: readonly RunKeys[];
-  /** Puts in all runs. */
+  /** Puts and deletes in all runs. */
   readonly putCount: number;
+  readonly deleteCount: number;
 
   /** @param slotSizeBytes size of the table's slots, and so of its put ops */
   constructor(batch: Uint8Array, runs: readonly TableRun[], slotSizeBytes: number) {
@@ -44,5 +45,6 @@ export class TableChanges {
       return { isDelete: kind === 'delete', keys, strideBytes, count, firstOp };
     });
     this.putCount = this.runs.reduce((sum, { isDelete, count }) => sum + (isDelete ? 0 : count), 0);
+    this.deleteCount = this.runs.reduce((sum, { isDelete, count }) => sum + (isDelete ? count : 0), 0);
   }
 }

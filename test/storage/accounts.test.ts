@@ -129,6 +129,52 @@ describe('AccountTable', () => {
     table.close();
   });
 
+  it('keeps room for entries whose deleted slots a move leaves behind', async () => {
+    const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
+    // 62 of 128 slots are used, as many as may be before a move; 42 of them are deleted and come back in one batch with 3 that are new.
+    applyBatch(table, puts(0, 62), 0);
+    applyBatch(
+      table,
+      puts(0, 42).map((_, n) => ({ remove: n })),
+      62,
+    );
+    applyBatch(table, [...puts(0, 42), ...puts(100, 3)], 104);
+    expect(table.accountCount).toBe(65);
+    table.close();
+  });
+
+  it('keeps room for what comes and goes, in batches that wait for each other while slots move', async () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const random = seededRandom(seed);
+      const table = await AccountTable.create(optionsOn(new SimulatedDisk(1), 0));
+      const model: Model = new Map();
+      const pool = 66 + Math.floor(random() * 60);
+      let firstOp = 0;
+      for (let round = 0; round < 30; round++) {
+        const waiting = Array.from({ length: 1 + Math.floor(random() * 3) }, () => {
+          const isDeletes = random() < 0.6;
+          const draws = isDeletes ? 50 : Math.floor(random() * 60);
+          const numbers = new Set(Array.from({ length: draws }, () => Math.floor(random() * pool)));
+          const changes = [...numbers].map((n): Change => (isDeletes ? { remove: n } : { put: n, balance: 1n }));
+          const { batch, runs } = batchOf(changes);
+          const prepared = table.prepare(batch, runs);
+          table.reserve(prepared);
+          return { changes, prepared };
+        });
+        for (const { changes, prepared } of waiting) {
+          if (random() < 0.2) await table.sweep();
+          table.apply(prepared, firstOp);
+          applyTo(model, changes, firstOp);
+          firstOp += changes.length;
+        }
+      }
+      expectEqual(table, model, pool, firstOp);
+      // What comes back is no reason to grow for ever.
+      expect(table.sizeBytes).toBeLessThanOrEqual(1024 * 32);
+      table.close();
+    }
+  });
+
   it('takes the word of a caller who knows how many entries are new', async () => {
     let looks = 0;
     const counting = {
