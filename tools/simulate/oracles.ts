@@ -211,6 +211,8 @@ export class Oracles {
     const height = header.height as number;
     const known = this.#stateRoots[height];
     if (this.#isForked) return;
+    if (byteKey(header.stateRoot) !== byteKey(commitment.root))
+      this.#fail('state-root', `${name}: the header of height ${height} names another than execution gives`);
     if (known === undefined) this.#stateRoots[height] = commitment.root;
     else if (byteKey(known) !== byteKey(commitment.root)) this.#fail('state-root', `${name} at height ${height}`);
     if (height % SUPPLY_HEIGHTS !== 0 || node.store.stateHeight !== height) return;

@@ -1,0 +1,162 @@
+/**
+ * The oracles hold water: each bug planted here, at a port of the real node or in place of one of its modules, is found by a named scenario that the real
+ * code passes (simulation.test.ts).
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { addressOf, type Block, blockTransactions } from '../../src/codec/index.ts';
+import type { BlockExecution } from '../../src/ledger/index.ts';
+import type { Files, StoredFile } from '../../storage/index.ts';
+import type { Plant } from '../../tools/simulate/plant.ts';
+import type { Scenario } from '../../tools/simulate/scenario.ts';
+
+type Module = Record<string, unknown>;
+
+/** A sync that says that it has synced. */
+function lyingSync(isStruck: (path: string) => boolean): Plant {
+  const lying = (file: StoredFile): StoredFile => ({ ...file, sync: async () => {} });
+  return {
+    files: (files: Files): Files => ({
+      ...files,
+      open: async (path, mode) => {
+        const file = await files.open(path, mode);
+        return isStruck(path) ? lying(file) : file;
+      },
+    }),
+  };
+}
+
+const MODULES: string[] = [];
+
+/** Replaces some exports of a module for whatever is imported next. */
+function replace(file: string, change: (real: Module) => Module): void {
+  const path = `../../src/${file}.ts`;
+  MODULES.push(path);
+  vi.doMock(path, async (importOriginal) => {
+    const real = await importOriginal<Module>();
+    return { ...real, ...change(real) };
+  });
+}
+
+/** Plays a scenario over seeds; what was found, as `code seed`, or null. */
+async function hunt(
+  name: string,
+  plant: Plant = {},
+  changes: Partial<Scenario> = {},
+  seeds = 12,
+): Promise<string | null> {
+  vi.resetModules();
+  const { simulate } = await import('../../tools/simulate/simulation.ts');
+  const { scenarioNamed } = await import('../../tools/simulate/scenarios.ts');
+  const scenario = { ...scenarioNamed(name)!, ...changes };
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    const { violation } = await simulate({ seed, scenario, durationMs: 1, plant });
+    if (violation !== null) return `${violation.code} seed ${seed}`;
+  }
+  return null;
+}
+
+afterEach(() => {
+  for (const path of MODULES.splice(0)) vi.doUnmock(path);
+});
+
+describe('planted bugs are found', { timeout: 120_000 }, () => {
+  it('1: the vote file is not synced before a vote is sent', async () => {
+    expect(
+      await hunt(
+        'crashes',
+        lyingSync((path) => path === '/data/votes'),
+      ),
+    ).toMatch(/^(slashable-vote|gave-up)/);
+  });
+
+  it('2: a block is final by a child that is not in the very next slot', async () => {
+    type Linked = { parent: { header: { hash: Uint8Array } } | null };
+    const isLink = (target: Linked, vote: { sourceHash: Uint8Array }): boolean =>
+      target.parent !== null && Buffer.compare(vote.sourceHash, target.parent.header.hash) === 0;
+    type Child = Linked & { votes: Map<unknown, { vote: { sourceHash: Uint8Array }; counted: boolean }[]> };
+    replace('consensus/link', () => ({
+      isFinalizingLink: isLink,
+      linkVotes: (child: Child) =>
+        [...child.votes.values()].flat().flatMap(({ vote, counted }) => (counted && isLink(child, vote) ? [vote] : [])),
+    }));
+    expect(await hunt('mixed')).toMatch(/^unjustified-finality/);
+  });
+
+  it('3: the history is not synced before its index', async () => {
+    expect(
+      await hunt(
+        'crashes',
+        lyingSync((path) => path.includes('/history/stream/')),
+      ),
+    ).toMatch(/^(lost|gave-up)/);
+  });
+
+  it('4: signatures are not checked', async () => {
+    const plant: Plant = {
+      kernels: (real) => ({ ...real, ed25519Verify: (...[, , , , verdicts]) => void verdicts.fill(1) }),
+    };
+    expect(await hunt('vote-forger', plant)).toMatch(/^(unjustified-finality|false-blame|no-progress)/);
+  });
+
+  it('5: PoH is not checked', async () => {
+    const plant: Plant = { kernels: (real) => ({ ...real, pohVerify: () => -1 }) };
+    expect(await hunt('invalid-poh', plant)).toMatch(/^invalid-block/);
+  });
+
+  it('6: checksums are not checked when a log is read after a crash', async () => {
+    const plant: Plant = { kernels: (real) => ({ ...real, crc32c: () => 7 }) };
+    expect(await hunt('disks', plant)).toMatch(/^(gave-up|lost|op-log|state-root|false-blame)/);
+  });
+
+  it('7: exactly 2/3 counts as a quorum', async () => {
+    replace('consensus/quorum', () => ({
+      isQuorum: (stake: bigint, total: bigint) => stake * 3n >= total * 2n,
+    }));
+    const changes: Partial<Scenario> = { bonds: [100n, 100n, 100n] };
+    expect(await hunt('wires', {}, changes)).toMatch(/^unjustified-finality/);
+  });
+
+  it('8: a vote may have an older source than the one before it, and the same slot', async () => {
+    replace('consensus/own-vote', () => ({ keepsLocalRule: () => true }));
+    // The machine's own assertion, or the oracle, whichever sees it first.
+    expect(await hunt('wires')).toMatch(/^(slashable-vote|gave-up)/);
+  });
+
+  it('9: nobody takes over from a silent leader', async () => {
+    replace('consensus/ranking', (real) => ({
+      firstOwnSlot: (parent: { leader: number }, rank: number, used: number, rules: unknown) =>
+        parent.leader === rank
+          ? (real.firstOwnSlot as (...given: unknown[]) => number)(parent, rank, used, rules)
+          : null,
+    }));
+    expect(await hunt('leader-cut-off', {}, { byzantine: { 0: 'withheld-entries' } })).toMatch(/^no-progress/);
+  });
+
+  it('10: the state root of a block is not compared', async () => {
+    replace('node/chain/check-block', (real) => ({
+      checkBlock: async (deps: object, parent: unknown, block: object) => {
+        const check = real.checkBlock as (...given: unknown[]) => Promise<unknown>;
+        return check(deps, parent, block).catch((error: { code?: string }) => {
+          if (error.code !== 'wrong-state-root') throw error;
+          return remade(real, deps, parent, block);
+        });
+      },
+    }));
+    expect(await hunt('invalid-state')).toMatch(/^(state-root|gave-up|no-progress|lost)/);
+  });
+});
+
+/** What execution gives, whatever the header says. */
+function remade(real: Module, deps: object, parent: unknown, block: object): unknown {
+  const made = real as unknown as {
+    startExecution: (deps: object, parent: unknown, slot: unknown) => object;
+    batchOf: (parent: unknown, execution: object) => Uint8Array;
+    completed: (kernels: unknown, ...rest: unknown[]) => unknown;
+  };
+  const { header } = block as { header: { slot: number } };
+  const execution = made.startExecution(deps, parent, header.slot);
+  for (const transaction of blockTransactions((block as Block).entries))
+    (execution as BlockExecution).apply(transaction, { signatureValid: true, sender: addressOf(transaction.from) });
+  const batch = made.batchOf(parent, execution);
+  return made.completed((deps as { kernels: unknown }).kernels, parent, block, execution, batch);
+}
