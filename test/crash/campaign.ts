@@ -9,6 +9,8 @@ import { Trace } from './trace.ts';
 
 /** Lives that one directory gets. */
 const LIVES_A_SEED = 4;
+/** Within how many operations a fault strikes: those of opening a store, and those of a life. */
+const REACHES = { open: 25, life: 95 };
 
 export interface CampaignOptions {
   readonly firstSeed: number;
@@ -27,12 +29,15 @@ export interface CampaignFigures {
   failures: number;
   /** Batches that were acknowledged and found again. */
   batches: number;
+  /** Segments that were deleted on the way, at least. */
+  deletedSegments: number;
   nextSeed: number;
 }
 
 /** Runs until that many cuts have struck. Throws, naming the seed, when an invariant is broken. */
 export async function runCampaign({ firstSeed, cuts, report }: CampaignOptions): Promise<CampaignFigures> {
-  const figures: CampaignFigures = { cuts: 0, cutsInRecovery: 0, failures: 0, batches: 0, nextSeed: firstSeed };
+  const none = { cuts: 0, cutsInRecovery: 0, failures: 0, batches: 0, deletedSegments: 0 };
+  const figures: CampaignFigures = { ...none, nextSeed: firstSeed };
   for (; figures.cuts < cuts; figures.nextSeed++) {
     try {
       await runSeed(figures.nextSeed, figures);
@@ -50,7 +55,7 @@ async function runSeed(seed: number, figures: CampaignFigures): Promise<void> {
   for (let life = 0; life < LIVES_A_SEED; life++) {
     const draw = trace.random();
     const kind = draw < 0.7 ? 'cut' : draw < 0.85 ? 'io' : 'no-space';
-    await live(trace, kind, trace.random() < 0.3 ? 25 : 140, figures);
+    await live(trace, kind, trace.random() < 0.3 ? REACHES.open : REACHES.life, figures);
     // A process that only died finds the page cache as it was, lost pages of failed syncs included.
     if (trace.disk.powered && trace.random() < 0.5) trace.disk.restartProcess();
     else trace.disk.reboot();
@@ -62,6 +67,7 @@ async function runSeed(seed: number, figures: CampaignFigures): Promise<void> {
   const store = await trace.open();
   trace.check(store);
   figures.batches += trace.acknowledged;
+  figures.deletedSegments += trace.firstSegment();
   await store.close();
   await trace.recoverTwice();
 }
@@ -89,6 +95,7 @@ async function live(trace: Trace, kind: FaultKind, reach: number, figures: Campa
 /** One line about a campaign. */
 export function describeCampaign(firstSeed: number, figures: CampaignFigures): string {
   expect(figures.batches).toBeGreaterThan(figures.cuts);
-  const { cuts, cutsInRecovery, failures, batches, nextSeed } = figures;
-  return `seeds ${firstSeed} to ${nextSeed - 1}: ${cuts} power cuts (${cutsInRecovery} while opening), ${failures} failed operations, ${batches} acknowledged batches all there`;
+  const { cuts, cutsInRecovery, failures, batches, deletedSegments, nextSeed } = figures;
+  const what = `${cuts} power cuts (${cutsInRecovery} while opening), ${failures} failed operations, ${deletedSegments} segments deleted`;
+  return `seeds ${firstSeed} to ${nextSeed - 1}: ${what}, ${batches} acknowledged batches all there`;
 }

@@ -10,6 +10,9 @@ it(`survives ${cuts} power cuts, nested in recovery too, without losing an ackno
 }, async () => {
   const figures = await runCampaign({ firstSeed, cuts });
   expect(figures.cuts).toBeGreaterThanOrEqual(cuts);
-  if (cuts > 100) expect(figures.cutsInRecovery).toBeGreaterThan(cuts * 0.1);
+  if (cuts > 100) {
+    expect(figures.cutsInRecovery).toBeGreaterThan(cuts * 0.1);
+    expect(figures.deletedSegments).toBeGreaterThan(cuts * 0.1);
+  }
   console.log(describeCampaign(firstSeed, figures));
 });

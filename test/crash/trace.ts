@@ -20,6 +20,12 @@ const RETAIN_HEIGHTS = 3;
 /** A random number source. */
 export type Random = () => number;
 
+/** How much one batch and one group of batches hold at most. */
+export interface TraceSizes {
+  readonly ops: number;
+  readonly batches: number;
+}
+
 export class Trace {
   readonly disk: SimulatedDisk;
   readonly random: Random;
@@ -31,8 +37,11 @@ export class Trace {
   /** How many batches are acknowledged. */
   acknowledged = 0;
 
+  readonly #sizes: TraceSizes;
+
   /** @param seed decides the batches @param diskSeed decides what a fault does; equal to `seed` unless given */
-  constructor(seed: number, diskSeed: number = seed) {
+  constructor(seed: number, diskSeed: number = seed, sizes: TraceSizes = { ops: 30, batches: 4 }) {
+    this.#sizes = sizes;
     this.disk = new SimulatedDisk(diskSeed);
     this.random = seededRandom(seed ^ 0x5eed);
   }
@@ -55,11 +64,11 @@ export class Trace {
     return StateStore.open(this.options());
   }
 
-  /** Appends `groups` groups of 1 .. 4 batches, each group queued at once, counting what is acknowledged. */
+  /** Appends `groups` groups of batches, each group queued at once, counting what is acknowledged. */
   async append(store: StateStore, groups: number): Promise<void> {
     for (let group = 0; group < groups; group++) {
       const waiting: Promise<void>[] = [];
-      const size = 1 + Math.floor(this.random() * 4);
+      const size = 1 + Math.floor(this.random() * this.#sizes.batches);
       for (let count = 0; count < size; count++) waiting.push(this.#appendOne(store));
       const results = await Promise.allSettled(waiting);
       const failed = results.findIndex((result) => result.status === 'rejected');
@@ -74,7 +83,7 @@ export class Trace {
   async #appendOne(store: StateStore): Promise<void> {
     const state = this.states.at(-1)?.clone() ?? new StateModel();
     const before = this.#queued ?? store.commitment;
-    const ops = state.compacted(before, randomOps(this.random, 30, 300));
+    const ops = state.compacted(before, randomOps(this.random, this.#sizes.ops, 300));
     const batch = state.encode(before, ops);
     const after = before.next(batch);
     this.#queued = after;
@@ -126,6 +135,19 @@ export class Trace {
       return this.logImage();
     };
     expect(await recover()).toBe(await recover());
+  }
+
+  /** The process dies, the power stays on, and the fault that is planned still comes. */
+  kill(): void {
+    const { fault } = this.disk;
+    this.disk.restartProcess();
+    this.disk.fault = fault;
+  }
+
+  /** Number of the oldest segment file, 0 when there is none. */
+  firstSegment(): number {
+    const [oldest] = [...this.disk.image().keys()].filter((path) => path.includes('/log/segment-')).sort();
+    return Number(oldest?.slice(-8) ?? 0);
   }
 
   /** Names and contents of the log's files, as text to compare. */
