@@ -1,5 +1,5 @@
 /**
- * What an account table holds: its clean mark, and every shard file read once, at the speed of the disk.
+ * What an account or bond table holds: its clean mark, and every shard file read once, at the speed of the disk.
  *
  * The table is derived: nothing found here is damage of the ledger. A table without a clean mark of the log's very end is rebuilt by
  * the next start.
@@ -15,8 +15,10 @@ import { newestSuperblock, readSuperblocks, withLogLock } from './log-folder.ts'
 export interface InspectTableOptions {
   readonly files: Files;
   readonly kernels: Pick<Kernels, 'sha256' | 'crc32c'>;
-  /** The folder with `log/` and `accounts/`. */
+  /** The folder with `log/`, `accounts/` and `bonds/`. */
   readonly stateDirectory: string;
+  /** Which table; accounts unless given. */
+  readonly table?: 'accounts' | 'bonds';
   /** Told how far the work is, in bytes of shard files. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -27,11 +29,11 @@ export interface ShardSummary {
   readonly index: number;
   readonly slots: number;
   readonly sizeBytes: number;
-  /** Slots of accounts, counted. */
-  readonly accounts: number;
-  /** Slots of deleted accounts, counted; the next time the shard grows they are dropped. */
+  /** Slots in use, counted. */
+  readonly entries: number;
+  /** Slots of deleted entries, counted; the next time the shard grows they are dropped. */
   readonly tombstones: number;
-  /** Accounts that the clean mark says; undefined without one. */
+  /** Entries that the clean mark says; undefined without one. */
   readonly marked: number | undefined;
   /** CRC-32C of the file. */
   readonly crc: number;
@@ -45,33 +47,33 @@ export interface TableSummary {
   /** Whether the next start takes the table over, and why not. */
   readonly state: 'clean' | 'no clean mark' | 'mark of another point of the log' | 'shards differ from the mark';
   readonly shards: readonly ShardSummary[];
-  readonly accounts: number;
+  readonly entries: number;
   readonly tombstones: number;
   readonly slots: number;
   readonly sizeBytes: number;
 }
 
-const SLOT_SIZE_BYTES = 32;
+const SLOT_SIZES_BYTES = { accounts: 32, bonds: 64 } as const;
+type SlotSize = (typeof SLOT_SIZES_BYTES)[keyof typeof SLOT_SIZES_BYTES];
 const CHUNK_SIZE_BYTES: number = 4 * 1024 * 1024;
-const SLOT_WORDS: number = SLOT_SIZE_BYTES / 4;
-const LOG_POSITION_WORD = 7;
 
 /** Summarises a stopped node's table. Throws `FilesError` ('not-found', 'locked', 'io'), `CorruptionError` for both superblocks damaged. */
 export function inspectTable(options: InspectTableOptions): Promise<TableSummary> {
-  const { files, kernels, stateDirectory } = options;
+  const { files, kernels, stateDirectory, table = 'accounts' } = options;
+  const slotSizeBytes = SLOT_SIZES_BYTES[table];
   const log = { files, kernels, directory: `${stateDirectory}/log` };
   return withLogLock(log, async () => {
-    const directory = `${stateDirectory}/accounts`;
-    if (!(await files.exists(directory))) throw new FilesError('not-found', directory, 'no account table here');
+    const directory = `${stateDirectory}/${table}`;
+    if (!(await files.exists(directory))) throw new FilesError('not-found', directory, 'no table here');
     const { block } = newestSuperblock(log.directory, await readSuperblocks(log));
-    const mark = await readMark(files, kernels, `${directory}/clean`, SLOT_SIZE_BYTES);
-    const shards = await readShards(options, directory, mark);
+    const mark = await readMark(files, kernels, `${directory}/clean`, slotSizeBytes);
+    const shards = await readShards(options, directory, mark, slotSizeBytes);
     const atEnd = mark !== undefined && block.start === block.end && sameBytes(mark.chain, block.position.digest);
     return {
       cleanAt: mark?.chain,
-      state: stateOf(mark, atEnd, shards),
+      state: stateOf(mark, atEnd, shards, slotSizeBytes),
       shards,
-      accounts: shards.reduce((sum, { accounts }) => sum + accounts, 0),
+      entries: shards.reduce((sum, { entries }) => sum + entries, 0),
       tombstones: shards.reduce((sum, { tombstones }) => sum + tombstones, 0),
       slots: shards.reduce((sum, { slots }) => sum + slots, 0),
       sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -83,6 +85,7 @@ function stateOf(
   mark: CleanMark | undefined,
   isAtEnd: boolean,
   shards: readonly ShardSummary[],
+  slotSizeBytes: SlotSize,
 ): TableSummary['state'] {
   if (mark === undefined) return 'no clean mark';
   if (!isAtEnd) return 'mark of another point of the log';
@@ -90,11 +93,11 @@ function stateOf(
     shards.some(
       (shard) =>
         shard.index === index &&
-        shard.accounts === wanted.live &&
+        shard.entries === wanted.live &&
         shard.tombstones === wanted.tombstones &&
         shard.crc === wanted.crc &&
         shard.slots === 2 ** wanted.slotCountLog2 &&
-        shard.sizeBytes === shard.slots * SLOT_SIZE_BYTES,
+        shard.sizeBytes === shard.slots * slotSizeBytes,
     ),
   );
   return equal ? 'clean' : 'shards differ from the mark';
@@ -104,6 +107,7 @@ async function readShards(
   { files, kernels, onProgress }: InspectTableOptions,
   directory: string,
   mark: CleanMark | undefined,
+  slotSizeBytes: SlotSize,
 ): Promise<ShardSummary[]> {
   const names = (await files.list(directory)).filter((name) => parseImageName(name) !== undefined);
   const sizes = await Promise.all(names.map((name) => sizeOf(files, `${directory}/${name}`)));
@@ -112,8 +116,8 @@ async function readShards(
   let done = 0;
   for (const name of names) {
     const { index, slotCountLog2 } = parseImageName(name)!;
-    if (slotCountLog2 > slotCountLog2Range(SLOT_SIZE_BYTES).max) continue;
-    const usage = await readUsage(files, kernels, `${directory}/${name}`, (sizeBytes) => {
+    if (slotCountLog2 > slotCountLog2Range(slotSizeBytes).max) continue;
+    const usage = await readUsage({ files, kernels, slotSizeBytes }, `${directory}/${name}`, (sizeBytes) => {
       done += sizeBytes;
       onProgress?.(done, total);
     });
@@ -133,12 +137,12 @@ async function sizeOf(files: Files, path: string): Promise<number> {
   }
 }
 
-type Usage = Pick<ShardSummary, 'sizeBytes' | 'accounts' | 'tombstones' | 'crc' | 'longestRun'>;
+type Usage = Pick<ShardSummary, 'sizeBytes' | 'entries' | 'tombstones' | 'crc' | 'longestRun'>;
 
 /** What has been counted of a shard so far. */
 interface Count {
   slots: number;
-  accounts: number;
+  entries: number;
   tombstones: number;
   run: number;
   longestRun: number;
@@ -148,12 +152,11 @@ interface Count {
 
 /** Reads a shard file once: used slots, and the longest stretch of them, from the last slot to the first included. */
 async function readUsage(
-  files: Files,
-  kernels: Pick<Kernels, 'crc32c'>,
+  { files, kernels, slotSizeBytes }: Pick<InspectTableOptions, 'files' | 'kernels'> & { slotSizeBytes: SlotSize },
   path: string,
   onChunk: (sizeBytes: number) => void,
 ): Promise<Usage> {
-  const count: Count = { slots: 0, accounts: 0, tombstones: 0, run: 0, longestRun: 0, firstRun: -1 };
+  const count: Count = { slots: 0, entries: 0, tombstones: 0, run: 0, longestRun: 0, firstRun: -1 };
   let crc = 0;
   const words = new Uint32Array(CHUNK_SIZE_BYTES / 4);
   const bytes = new Uint8Array(words.buffer);
@@ -164,26 +167,27 @@ async function readUsage(
       const got = await file.read(offset, bytes);
       if (got === 0) break;
       crc = kernels.crc32c(bytes.subarray(0, got), crc);
-      countSlots(words, Math.floor(got / SLOT_SIZE_BYTES), count);
+      countSlots(words, Math.floor(got / slotSizeBytes), slotSizeBytes / 4, count);
       offset += got;
       onChunk(got);
     }
     if (count.firstRun < 0) count.firstRun = count.run;
     const around = count.run === count.slots ? count.run : count.run + count.firstRun;
-    const { accounts, tombstones } = count;
-    return { sizeBytes, accounts, tombstones, crc, longestRun: Math.max(count.longestRun, around) };
+    const { entries, tombstones } = count;
+    return { sizeBytes, entries, tombstones, crc, longestRun: Math.max(count.longestRun, around) };
   } finally {
     await file.close();
   }
 }
 
-function countSlots(words: Uint32Array, slots: number, count: Count): void {
-  let { accounts, tombstones, run, longestRun, firstRun } = count;
-  for (let word = LOG_POSITION_WORD; word < slots * SLOT_WORDS; word += SLOT_WORDS) {
+/** A slot's last word is its log position. */
+function countSlots(words: Uint32Array, slots: number, slotWords: number, count: Count): void {
+  let { entries, tombstones, run, longestRun, firstRun } = count;
+  for (let word = slotWords - 1; word < slots * slotWords; word += slotWords) {
     const position = words[word]!;
     if (position !== 0) {
       if (position === TOMBSTONE) tombstones += 1;
-      else accounts += 1;
+      else entries += 1;
       run += 1;
       continue;
     }
@@ -191,5 +195,5 @@ function countSlots(words: Uint32Array, slots: number, count: Count): void {
     if (run > longestRun) longestRun = run;
     run = 0;
   }
-  Object.assign(count, { slots: count.slots + slots, accounts, tombstones, run, longestRun, firstRun });
+  Object.assign(count, { slots: count.slots + slots, entries, tombstones, run, longestRun, firstRun });
 }

@@ -13,6 +13,7 @@ const MAIN = fileURLToPath(workerUrl(import.meta.url, '../../src/cli/main.ts'));
 const fixture = fileURLToPath(new URL('../fixtures/data-v1', import.meta.url));
 const expected = JSON.parse(readFileSync(`${fixture}.json`, 'utf8')) as {
   accounts: object;
+  bonds: object;
   chainId: string;
   segmentSizeBytes: number;
   retainHeights: number;
@@ -44,7 +45,11 @@ describe.skipIf(!existsSync(MAIN))('storage commands (skipped when dist is not b
     expect(cairn('inspect', 'log', '--data', data).out).toContain(`heights     122 to ${last}\n`);
     expect(JSON.parse(cairn('inspect', 'table', '--data', data, '--json').out)).toMatchObject({
       state: 'clean',
-      accounts: Object.keys(expected.accounts).length,
+      entries: Object.keys(expected.accounts).length,
+    });
+    expect(JSON.parse(cairn('inspect', 'table', '--bonds', '--data', data, '--json').out)).toMatchObject({
+      state: 'clean',
+      entries: Object.keys(expected.bonds).length,
     });
     expect(cairn('inspect', 'table', '--data', data).out).toContain('shard-01-08');
     const history = cairn('inspect', 'history', '--data', data, '--roots', '--json');

@@ -156,7 +156,7 @@ describe('a data directory of format version 1', () => {
     });
     expect(await inspectTable({ files, kernels, stateDirectory: `${folder}/state` })).toMatchObject({
       state: 'clean',
-      accounts: Object.keys(expected.accounts).length,
+      entries: Object.keys(expected.accounts).length,
     });
     for (const [name, startHeight] of [
       ['archive', 1],

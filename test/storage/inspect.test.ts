@@ -30,7 +30,7 @@ describe('rebuildTable and inspectTable', () => {
     const before = tableEntries(trace.disk);
     expect(before.length).toBeGreaterThan(100);
     const options = { files: trace.disk, kernels, stateDirectory: STATE };
-    expect(await inspectTable(options)).toMatchObject({ state: 'clean', accounts: before.length });
+    expect(await inspectTable(options)).toMatchObject({ state: 'clean', entries: before.length });
     const shard = (await trace.disk.list(`${STATE}/accounts`)).find((name) => name.startsWith('shard-'))!;
     const used = usedSlot(trace.disk.image().get(`${STATE}/accounts/${shard}`)!);
     trace.disk.corrupt(`${STATE}/accounts/${shard}`, used + 20, 255);
@@ -43,13 +43,19 @@ describe('rebuildTable and inspectTable', () => {
     // One report a batch that is kept.
     expect(progress.length).toBe(figures.batches);
     expect(figures.batches).toBeGreaterThan(3);
-    expect(await inspectTable(options)).toMatchObject({ state: 'clean', accounts: before.length });
+    expect(await inspectTable(options)).toMatchObject({ state: 'clean', entries: before.length });
     const store = await trace.open();
+    const bonds = [...store.bonds()].length;
     expect(store.openReport.rebuilt).toBe(false);
     trace.check(store);
     // While a node runs there is no clean mark; after a crash the next start rebuilds.
     trace.disk.restartProcess();
     expect(await inspectTable(options)).toMatchObject({ state: 'no clean mark' });
+    expect(await inspectTable({ ...options, table: 'bonds' })).toMatchObject({ state: 'no clean mark' });
+    expect(bonds).toBeGreaterThan(0);
+    trace.disk.reboot();
+    await (await trace.open()).close();
+    expect(await inspectTable({ ...options, table: 'bonds' })).toMatchObject({ state: 'clean', entries: bonds });
   });
 
   it('rebuilds after a rebuild that was cut off anywhere', async () => {
@@ -81,7 +87,7 @@ describe('rebuildTable and inspectTable', () => {
     await (await trace.disk.open(path, 'write')).write(at + 28, new Uint8Array(4));
     const table = await inspectTable({ files: trace.disk, kernels, stateDirectory: STATE });
     expect(table.state).toBe('shards differ from the mark');
-    expect(table.shards[0]!.marked).toBe(table.shards[0]!.accounts + 1);
+    expect(table.shards[0]!.marked).toBe(table.shards[0]!.entries + 1);
   });
 });
 

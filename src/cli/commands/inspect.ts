@@ -20,6 +20,7 @@ import { logDirectory, onNodeData, sizeText } from './node-data.ts';
 interface Options extends CommonOptions {
   readonly data: string;
   readonly roots?: boolean;
+  readonly bonds?: boolean;
 }
 
 /** Segments and shards listed for people; JSON has all. */
@@ -32,7 +33,11 @@ export function inspectCommand(): Command {
     ['cairn inspect history --data net/archive-1/data', 'blocks, segments and their roots, index'],
   ]);
   command.addCommand(part('log', 'the op log: segments, heights, ops, superblocks').action(runLog));
-  command.addCommand(part('table', 'the account table: shards, accounts, fill, clean mark').action(runTable));
+  command.addCommand(
+    part('table', 'the account table: shards, accounts, fill, clean mark')
+      .option('--bonds', 'the bond table instead')
+      .action(runTable),
+  );
   command.addCommand(
     part('history', 'the history: blocks, segments and their roots, index')
       .option('--roots', 'recompute the root of every whole segment')
@@ -110,35 +115,36 @@ function superblockLine({ offset, contents, fault }: SlotReading): string {
 async function runTable(options: Options): Promise<void> {
   const kernels = loadKernels();
   const stateDirectory = join(options.data, 'state');
+  const name = options.bonds === true ? 'bonds' : 'accounts';
   const table = await onNodeData(stateDirectory, () =>
     withProgress('reading shards', ({ update }) =>
-      inspectTable({ files: diskFiles(), kernels, stateDirectory, onProgress: update }),
+      inspectTable({ files: diskFiles(), kernels, stateDirectory, table: name, onProgress: update }),
     ),
   );
   const { cleanAt, ...figures } = table;
   printResult(
     options,
     {
-      directory: join(stateDirectory, 'accounts'),
+      directory: join(stateDirectory, name),
       cleanAt: cleanAt === undefined ? null : encodeBase58(cleanAt),
       ...figures,
     },
-    tableLines(stateDirectory, table),
+    tableLines(join(stateDirectory, name), name, table),
   );
 }
 
-function tableLines(stateDirectory: string, table: TableSummary): string[] {
-  const { shards, accounts, slots, sizeBytes } = table;
+function tableLines(directory: string, name: 'accounts' | 'bonds', table: TableSummary): string[] {
+  const { shards, entries, slots, sizeBytes } = table;
   const fill = (used: number, of: number): string => `${((used * 100) / Math.max(1, of)).toFixed(1)} %`;
-  const each = accounts === 0 ? '' : `, ${(sizeBytes / accounts).toFixed(1)} bytes an account`;
+  const each = entries === 0 ? '' : `, ${(sizeBytes / entries).toFixed(1)} bytes each`;
   return [
-    `table       ${join(stateDirectory, 'accounts')}`,
+    `table       ${directory}`,
     `state       ${table.state}${table.state === 'clean' ? '' : ': the next start rebuilds it (cairn rebuild does it now)'}`,
-    `accounts    ${accounts} in ${slots} slots (${fill(accounts, slots)}), ${sizeText(sizeBytes)} in ${shards.length} shards${each}`,
+    `${name.padEnd(12)}${entries} in ${slots} slots (${fill(entries, slots)}), ${sizeText(sizeBytes)} in ${shards.length} shards${each}`,
     ...listed(
       shards.map(
         (shard) =>
-          `${shard.name.padEnd(12)}${String(shard.accounts).padStart(10)} of ${shard.slots} slots (${fill(shard.accounts, shard.slots)}), longest run ${shard.longestRun}`,
+          `${shard.name.padEnd(12)}${String(shard.entries).padStart(10)} of ${shard.slots} slots (${fill(shard.entries, shard.slots)}), longest run ${shard.longestRun}`,
       ),
       'shards',
     ),
