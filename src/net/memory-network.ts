@@ -21,6 +21,8 @@ export interface MemoryNetworkOptions {
   readonly timers?: Timers;
   /** Default: nothing is lost, everything takes 0 ms (yet never happens within the call that caused it). */
   readonly link?: Link;
+  /** Whether one peer passes gossip on to another, both ways alike: the mesh. Default: every neighbour to every neighbour. */
+  readonly isMeshed?: (a: PeerName, b: PeerName) => boolean;
 }
 
 export interface MemoryTransportOptions {
@@ -33,11 +35,13 @@ const ADDRESS_PREFIX = '/memory/';
 export class MemoryNetwork {
   readonly timers: Timers;
   readonly link: Link;
+  readonly isMeshed: (a: PeerName, b: PeerName) => boolean;
   readonly #transports = new Map<PeerName, MemoryTransport>();
 
   constructor(options: MemoryNetworkOptions = {}) {
     this.timers = options.timers ?? realTimers;
     this.link = options.link ?? (() => 0);
+    this.isMeshed = options.isMeshed ?? (() => true);
   }
 
   /** A new peer. A name can be used again once its former transport has stopped: that is a restart. */

@@ -157,7 +157,8 @@ export class MemoryTransport implements Transport {
   }
 
   #pass(topic: string, message: Uint8Array, from: PeerName): void {
-    for (const peer of this.#neighbours) if (peer !== from) this.#send(peer, topic, message);
+    for (const peer of this.#neighbours)
+      if (peer !== from && this.#network.isMeshed(this.self, peer)) this.#send(peer, topic, message);
   }
 
   #send(peer: PeerName, topic: string, message: Uint8Array): void {

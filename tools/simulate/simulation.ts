@@ -16,6 +16,7 @@ import { FaultRunner } from './fault-runner.ts';
 import { planFaults } from './faults.ts';
 import { type FinalitySummary, FinalityTimes } from './finality-times.ts';
 import { CALM, Links } from './links.ts';
+import { meshOf } from './mesh.ts';
 import { NodeDisk } from './node-disk.ts';
 import { onNodeLog } from './node-log.ts';
 import { Oracles } from './oracles.ts';
@@ -118,7 +119,8 @@ export class Simulation {
     this.#chance = new Chance(seed, 'simulation');
     this.links = new Links(time, new Chance(seed, 'links'));
     const timers = { now: () => time.nowMs, after: (ms: number, run: () => void) => time.after(ms, run) };
-    this.#network = new MemoryNetwork({ timers, link: this.links.link });
+    const isMeshed = meshOf(() => this.nodes.map(({ name }) => name));
+    this.#network = new MemoryNetwork({ timers, link: this.links.link, isMeshed });
     this.shared = new SharedKernels(loadKernels(), plant?.kernels);
     const bonds = scenario.bonds ?? Array.from({ length: options.validators ?? scenario.validators ?? 4 }, () => 100n);
     const { unfinalizedBlocksMax = 64 } = scenario;
