@@ -3,7 +3,7 @@ import { encodeBase58, formatAddress, type SigningKey, signingKey } from '../../
 import { DEVNET_PARAMETERS, type Genesis, genesisFrom, type LedgerRules, ledgerRules } from '../../src/ledger/index.ts';
 import type { SharedKernels } from './shared-kernels.ts';
 
-export const SLOT_DURATION_MS = 500;
+const SLOT_DURATION_MS = 500;
 const BALANCE = '1000000000';
 const PEOPLE_COUNT = 6;
 

@@ -9,7 +9,7 @@ import { GOSSIP_SEEN_MS } from '../../src/net/gossip-id.ts';
 import { MemoryNetwork } from '../../src/net/memory-network.ts';
 import { FilesError } from '../../storage/index.ts';
 import { Byzantium } from './byzantine.ts';
-import { type ChainSetup, SLOT_DURATION_MS, setUpChain } from './chain-setup.ts';
+import { type ChainSetup, setUpChain } from './chain-setup.ts';
 import { Chance } from './chance.ts';
 import { newEar } from './ear.ts';
 import { FaultRunner } from './fault-runner.ts';
@@ -309,6 +309,3 @@ export class Simulation {
     };
   }
 }
-
-/** Virtual time one slot takes. */
-export const SLOT_MS: number = SLOT_DURATION_MS;
