@@ -129,14 +129,12 @@ export class StateWorld {
     if (heights === undefined) return;
     const height = heights.first + this.#below(heights.last - heights.first + 1);
     const copy = { disk: new SimulatedDisk(height), directory: '/synced/state' };
+    // Held until the copy has the batches behind the target too.
     const release = source.pin(source.manifest(height)!.firstOp);
-    try {
-      await this.#quarantine(copy.disk, height);
-    } finally {
-      release();
-    }
+    await this.#quarantine(copy.disk, height);
     const store = await StateStore.open(optionsOf(copy));
     for await (const batch of source.readBatches(height + 1)) await store.append(batch);
+    release();
     await this.#twin?.store.close();
     this.#twin = this.#place;
     this.#place = { ...copy, store };
