@@ -61,6 +61,11 @@ const CAMPAIGNS = {
     tests: ['test/long/ed25519.long.ts'],
     ...{ seed: 'CAIRN_LONG_SEED', count: 'CAIRN_LONG_SIZE', usual: 1_000_000, unit: 'signatures' },
   },
+  simulate: {
+    what: 'whole networks in simulated time, with faults and liars',
+    tests: ['test/long/simulate.long.ts'],
+    ...{ seed: 'CAIRN_LONG_SEED', count: 'CAIRN_LONG_SIZE', usual: 100, unit: 'simulated hours' },
+  },
   sanitize: {
     what: "the kernels' differential suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer (no seed, no count)",
     script: 'tools/build/sanitize-addon.mjs',
