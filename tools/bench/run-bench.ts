@@ -58,10 +58,10 @@ export const CASES: readonly BenchCase[] = [
 
 const EFFORT: Readonly<Record<Size, Omit<Effort, 'clock'>>> = {
   tiny: { sampleMs: 0, rounds: 2 },
-  quick: { sampleMs: 15, rounds: 9 },
+  quick: { sampleMs: 10, rounds: 5 },
   full: { sampleMs: 25, rounds: 25 },
 };
-const MEMORY_BYTES: Readonly<Record<Size, number>> = { tiny: 2 ** 15, quick: 2 ** 28, full: 2 ** 28 };
+const MEMORY_BYTES: Readonly<Record<Size, number>> = { tiny: 2 ** 15, quick: 2 ** 26, full: 2 ** 28 };
 
 /** A case failed: its twins disagree, or there is no case of a name. */
 export class BenchError extends Error {
