@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -184,6 +184,30 @@ describe('StateStore', () => {
     expect(store.openReport.rebuilt).toBe(true);
     // No clean mark while the store is open: a crash now means a rebuild.
     expect(await disk.exists('/state/accounts/clean')).toBe(false);
+    await store.close();
+  });
+
+  it('rebuilds tables whose clean mark is of another point of the log, as a restored copy may have them', async () => {
+    const options = onDisk();
+    const random = seededRandom(4);
+    const model = new StateModel();
+    for (const kept of [true, false]) {
+      const store = await StateStore.open(options);
+      for (let count = 0; count < 5; count++) {
+        const ops = randomOps(random, 40, 100);
+        await store.append(model.encode(store.commitment, ops));
+        model.commit(ops);
+      }
+      await store.close();
+      for (const name of ['accounts', 'bonds']) {
+        const [live, copy] = [`${options.directory}/${name}`, `${options.directory}-copy/${name}`];
+        if (!kept) await rm(live, { recursive: true });
+        await cp(kept ? live : copy, kept ? copy : live, { recursive: true });
+      }
+    }
+    const store = await StateStore.open(options);
+    expect(store.openReport.rebuilt).toBe(true);
+    expect(model.difference(store)).toBeUndefined();
     await store.close();
   });
 
