@@ -33,6 +33,7 @@ import { BlockSource } from './relay/block-source.ts';
 import { Peers } from './relay/peers.ts';
 import { watchPeersReady } from './relay/peers-ready.ts';
 import { Submissions } from './relay/submissions.ts';
+import { VoteGossip } from './relay/vote-gossip.ts';
 import { serveArchive } from './serve/archive-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { StateService } from './serve/state-service.ts';
@@ -87,6 +88,7 @@ export class ChainNode implements ChainParts {
   readonly rpcUrl: () => string | null;
   readonly effects: ConsensusEffects;
   readonly intake: BlockIntake;
+  readonly #voteGossip: VoteGossip;
   readonly blocks: BlockSource;
   readonly peers: Peers;
   readonly submissions: Submissions;
@@ -157,6 +159,7 @@ export class ChainNode implements ChainParts {
     const onFatal = (error: Error): void => this.#fail(error);
     this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, key, onFatal });
     this.intake = this.#newIntake();
+    this.#voteGossip = this.#newVoteGossip(platform);
     this.blocks = this.#newBlockSource();
     this.peers = this.#newPeers();
     this.submissions = this.#newSubmissions();
@@ -176,7 +179,7 @@ export class ChainNode implements ChainParts {
     const timers = { now: () => clock.nowMs(), after: (ms: number, run: () => void) => after(clock, ms, run) };
     this.#stateService = new StateService({ transport, source: this.store.stateSource, timers });
     blocks.serve();
-    transport.subscribe(this.#votesTopic, (from, message) => this.intake.gossipedVote(message, from));
+    this.#voteGossip.subscribe();
     await transport.start();
     for (const block of this.#opened.pending) this.intake.block(block, null);
     await this.intake.votes(this.#opened.keptVotes, null);
@@ -221,10 +224,6 @@ export class ChainNode implements ChainParts {
     this.#options.onFatal(error);
   }
 
-  get #votesTopic(): string {
-    return `cairn/${encodeBase58(this.rules.chainId).slice(0, 8)}/votes`;
-  }
-
   #feed(event: ConsensusEvent): void {
     if (event.kind === 'vote' || event.kind === 'ownVotePersisted') this.#noteVote(event.vote);
     this.#driver.feed(event);
@@ -249,7 +248,7 @@ export class ChainNode implements ChainParts {
       producer: () => this.producer,
       blocks: () => this.blocks,
       feed: (event) => this.#feed(event),
-      gossipVote: (vote) => transport.publish(this.#votesTopic, vote.bytes),
+      gossipVote: (vote) => this.#voteGossip.send(vote),
       ban: (peer, reason) => transport.ban(peer, reason),
       onFatal: (error) => this.#fail(error),
     });
@@ -264,6 +263,20 @@ export class ChainNode implements ChainParts {
       tree: this.tree,
       feed: (event) => this.#feed(event),
       onSeen: (header) => this.finality.seen(header.slot, this.clock.nowMs()),
+    });
+  }
+
+  #newVoteGossip({ clock, randomBytes }: Platform): VoteGossip {
+    const { consensus, poh } = this.genesis;
+    return new VoteGossip({
+      transport: this.transport,
+      topic: `cairn/${encodeBase58(this.rules.chainId).slice(0, 8)}/votes`,
+      clock,
+      // Half of what the machine waits before it sends again.
+      repeatIntervalMs: consensus.timeoutSlots * poh.slotDurationMs,
+      randomBytes,
+      oldestSlot: () => this.tree.root.header.slot - 2 * consensus.unfinalizedBlocksMax,
+      judge: (vote, from) => this.intake.gossipedVote(vote, from),
     });
   }
 
