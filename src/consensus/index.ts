@@ -1,5 +1,15 @@
 /** The consensus core: `createConsensus`, `step`, and selectors over the state. See docs/protocol.md. */
 export { createConsensus } from './create.ts';
+export type { Electorate, ElectorateIndex, Member, Tally } from './electorate.ts';
+export {
+  addVoter,
+  addWeight,
+  holdsHonestOf,
+  indexOf,
+  isQuorumOf,
+  NO_TALLY,
+  rankOf,
+} from './electorate.ts';
 export { surrounds } from './evidence.ts';
 export type {
   ConsensusConfig,
@@ -8,10 +18,11 @@ export type {
   ConsensusEvent,
   ConsensusParameters,
   ConsensusStart,
+  DecoyReveal,
   Evidence,
+  Executed,
   PeerFaultCode,
   PeerName,
-  Validator,
   VoteIntent,
 } from './model.ts';
 export { ConsensusError } from './model.ts';
