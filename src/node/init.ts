@@ -9,14 +9,17 @@
  *
  * Invariants
  * - Never writes into a folder that holds anything.
+ * - A validator's key and the empty files of its votes are made together: a key without them may have voted (chain/vote-files.ts).
  * - The genesis passes the ledger's own check before anything is written.
  * - Every node's bootstrap list names all other nodes, with their peer names, so that any of them may start first.
  */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Address, PublicKey } from '../../native/index.ts';
+import { type Address, loadKernels, type PublicKey } from '../../native/index.ts';
+import { diskFiles } from '../../storage/index.ts';
 import { encodeBase58, formatAddress, signingKey } from '../codec/index.ts';
 import { genesisFrom } from '../ledger/index.ts';
+import { makeVoteFiles } from './chain/vote-files.ts';
 import type { HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
 import { freshSeed, writeKeyFile } from './key-file.ts';
 
@@ -232,6 +235,8 @@ async function writeNode(
   await mkdir(node.directory);
   await writeKeyFile(join(node.directory, 'network-key.json'), networkSeed);
   if (seed !== null) await writeKeyFile(join(node.directory, 'key.json'), seed);
+  if (node.role === 'validator')
+    await makeVoteFiles(join(node.directory, 'data'), { kernels: loadKernels(), files: diskFiles() });
   const bootstrap = all.filter((other) => other !== node).map((other) => other.peer);
   await writeConfig(node.configFile, nodeConfig(options, node, index, bootstrap));
 }
