@@ -57,7 +57,19 @@ export const DEVNET_PARAMETERS = {
   name: 'cairn-devnet',
   poh: { hashesPerTick: 5000, ticksPerSlot: 10, slotDurationMs: 500 },
   transactions: { recencyWindowSlots: 300, minimumFee: '1', blockTransactionsMax: 50_000 },
-  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  consensus: {
+    timeoutSlots: 4,
+    unfinalizedBlocksMax: 256,
+    slotsPerEpoch: 32,
+    staleEpochsFast: 2,
+    staleEpochsSlow: 4,
+    staleEpochsVerySlow: 0,
+    voteLateSlotsMax: 8,
+    unbondingEpochs: 4,
+    minimumBond: '1',
+    termSlots: 0,
+    decoyIntervalSlots: 0,
+  },
   history: { segmentSizeBytes: 1_048_576, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 65_536,
@@ -91,10 +103,11 @@ export function genesisFrom(document: unknown): Genesis {
 
 /** The canonical document: what the file should say, for writing one. */
 export function genesisDocument(genesis: Genesis): Record<string, unknown> {
-  const { transactions, replication, rent } = genesis;
+  const { transactions, consensus, replication, rent } = genesis;
   return {
     ...genesis,
     transactions: { ...transactions, minimumFee: String(transactions.minimumFee) },
+    consensus: { ...consensus, minimumBond: String(consensus.minimumBond) },
     replication: {
       ...replication,
       minimumDeposit: String(replication.minimumDeposit),
@@ -122,10 +135,11 @@ export function chainIdOf(hasher: Hasher, genesis: Genesis): Hash {
   return taggedHash(hasher, CHAIN_ID_TAG, canonicalGenesis(genesis));
 }
 
-/** All units there will ever be: the sum of genesis balances. */
+/** All units there will ever be: the sum of genesis balances and bonds. */
 export function genesisSupply(genesis: Genesis): bigint {
   let supply = 0n;
   for (const { balance } of genesis.accounts) supply += balance;
+  for (const { bond } of genesis.validators) supply += bond;
   return supply;
 }
 
