@@ -102,7 +102,7 @@ export interface InitOptions {
   readonly replicatorCapacityBytes: number;
   /** What validators keep of history; pruned with the defaults unless given. Archives keep all. */
   readonly validatorHistory?: HistoryConfig;
-  /** Lets the devnet tell replicators to corrupt a byte. */
+  /** Lets the devnet cut wires, and tell replicators to corrupt a byte. */
   readonly faults?: boolean;
   readonly logLevel?: NodeConfig['log']['level'];
 }
@@ -260,7 +260,7 @@ function nodeConfig(
     log: { level: options.logLevel ?? 'info' },
     ...(isReplicator ? {} : { history: historyOf(options, node.role) }),
     ...(isReplicator ? { replicator: { capacityBytes: options.replicatorCapacityBytes } } : {}),
-    ...(isReplicator && options.faults === true ? { faults: { corruptByte: true } } : {}),
+    ...(options.faults === true ? { faults: { cutPeers: true, ...(isReplicator ? { corruptByte: true } : {}) } } : {}),
   };
 }
 

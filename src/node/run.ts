@@ -14,7 +14,7 @@ import { type Genesis, ledgerRules, parseGenesis } from '../ledger/index.ts';
 import { createLibp2pTransport } from '../net/libp2p-transport.ts';
 import type { Transport } from '../net/transport.ts';
 import type { MethodTable } from '../rpc/method.ts';
-import { nodeMethods, replicatorMethods } from '../rpc/methods/index.ts';
+import { faultMethods, nodeMethods, replicatorMethods } from '../rpc/methods/index.ts';
 import { rpcMetrics } from '../rpc/metrics.ts';
 import type { Answer, NodeHealth } from '../rpc/node-api.ts';
 import { RpcServer } from '../rpc/server.ts';
@@ -87,8 +87,9 @@ export async function runNode(config: NodeConfig): Promise<RunningNode> {
     rpcUrl: () => rpc?.url ?? null,
   };
   const { role, registry } = await openRole(context, seed);
+  const faults = config.faults?.cutPeers === true ? faultMethods({ cutPeers: (peers) => transport.cut(peers) }) : {};
   rpc = new RpcServer({
-    methods: role.methods,
+    methods: { ...role.methods, ...faults },
     health: role.health,
     host: config.rpc.host,
     port: config.rpc.port,
