@@ -7,6 +7,7 @@
  */
 import { sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
+import { noteOffence } from './distrust.ts';
 import type { ConsensusState, Voter } from './state.ts';
 import { emit } from './state.ts';
 import { liftVote } from './weight.ts';
@@ -37,24 +38,25 @@ function remember(state: ConsensusState, voter: Voter, vote: Vote): void {
 function reportVotes(state: ConsensusState, voter: Voter, kind: 'doubleVote' | 'surroundVote', a: Vote, b: Vote): void {
   if (!voter.equivocated) {
     voter.equivocated = true;
-    liftVote(voter, state.rules);
+    liftVote(voter);
     state.forkChoiceDirty = true;
-    if (voter.rank === state.rules.ownRank) state.voting.silenced = true;
+    if (voter.key === state.rules.ownKey) state.voting.silence = { reason: 'twin', untilSlot: null };
   }
   if (voter.reported.has(kind)) return;
   voter.reported.add(kind);
   emit(state, { kind: 'evidence', evidence: { kind, a, b } });
-  emit(state, { kind: 'sendVote', vote: a });
-  emit(state, { kind: 'sendVote', vote: b });
+  emit(state, { kind: 'sendVote', vote: a, again: false });
+  emit(state, { kind: 'sendVote', vote: b, again: false });
 }
 
 /** Compares a proposal with those in the tree for its slot. */
-export function noteProposal(state: ConsensusState, header: BlockHeader, leader: number): void {
+export function noteProposal(state: ConsensusState, header: BlockHeader, leader: string): void {
   const mark = `${leader}:${header.slot}`;
   if (state.reportedProposals.has(mark)) return;
   for (const other of state.proposals.get(header.slot) ?? []) {
     if (!sameBytes(other.leader, header.leader) || sameBytes(other.hash, header.hash)) continue;
     state.reportedProposals.set(mark, header.slot);
+    noteOffence(state, leader, `double:${header.slot}`, header.slot);
     emit(state, { kind: 'evidence', evidence: { kind: 'doubleProposal', a: other, b: header } });
     return;
   }

@@ -26,21 +26,28 @@ export type {
   VoteIntent,
 } from './model.ts';
 export { ConsensusError } from './model.ts';
-export { isQuorum } from './quorum.ts';
 export type { VoteTally } from './selectors.ts';
 export {
+  bestElectorate,
   bestHeader,
   certificateVotes,
+  distrustedLeaders,
+  electorateOf,
+  finalizedElectorate,
   finalizedHeader,
   isCatchingUp,
+  isConflicted,
   isLeading,
   isStalled,
   justifiedHeader,
+  knowsVoter,
   leaderFor,
+  silenceOf,
   unfinalizedCount,
-  validatorRanking,
   voteTally,
 } from './selectors.ts';
-export type { ConsensusState, RankedValidator } from './state.ts';
+export type { ConsensusState, Silence } from './state.ts';
 export { ConsensusInvariantError } from './state.ts';
 export { step } from './step.ts';
+export type { LedBlock, TurnParameters } from './succession.ts';
+export { leaderOf, lineOf } from './succession.ts';
