@@ -3,7 +3,9 @@
  * caught by the simulated networks that the real code passes.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { TreeNode } from '../../src/consensus/state.ts';
+import { byteKey } from '../../native/index.ts';
+import type { Electorate, ElectorateIndex, LedBlock, Tally } from '../../src/consensus/index.ts';
+import type { ConsensusState, TreeNode } from '../../src/consensus/state.ts';
 import type { SimulationOptions } from './simulator.ts';
 
 type Plant = () => void;
@@ -38,30 +40,43 @@ async function hunt(
   return null;
 }
 
+/** The rule of a quorum with another threshold, over both sets. */
+function quorumBy(real: Module, isEnough: (stake: bigint, total: bigint) => boolean): unknown {
+  const indexOf = real.indexOf as (electorate: Electorate) => ElectorateIndex;
+  return (electorate: Electorate, { current, previous }: Tally) => {
+    const { active } = indexOf(electorate);
+    return isEnough(current, active.current) && isEnough(previous, active.previous);
+  };
+}
+
 const UNEQUAL = 'everything at once, unequal bonds, clocks 3 % off';
 const nothing: Plant = () => undefined;
 
 afterEach(() => {
-  vi.doUnmock('../../src/consensus/quorum.ts');
+  vi.doUnmock('../../src/consensus/electorate.ts');
   vi.doUnmock('../../src/consensus/own-vote.ts');
   vi.doUnmock('../../src/consensus/link.ts');
   vi.doUnmock('../../src/consensus/source.ts');
   vi.doUnmock('../../src/consensus/room.ts');
   vi.doUnmock('../../src/consensus/resend.ts');
-  vi.doUnmock('../../src/consensus/ranking.ts');
+  vi.doUnmock('../../src/consensus/succession.ts');
+  vi.doUnmock('../../src/consensus/distrust.ts');
+  vi.doUnmock('../../src/consensus/decoys.ts');
 });
 
 describe('planted bugs are found', { timeout: 60_000 }, () => {
   it('exactly 2/3 counts as a quorum', async () => {
-    const plant = replace('quorum', () => ({
-      isQuorum: (stake: bigint, total: bigint) => stake * 3n >= total * 2n,
+    const plant = replace('electorate', (real) => ({
+      isQuorumOf: quorumBy(real, (stake, total) => stake * 3n >= total * 2n),
     }));
     const options: Partial<SimulationOptions> = { bonds: [1n, 1n, 1n], behaviours: ['honest', 'honest', 'dead'] };
     expect(await hunt(plant, 'loss 30 %, duplication 50 %', options)).toMatch(/only voters/);
   });
 
   it('more than 1/2 counts as a quorum', async () => {
-    const plant = replace('quorum', () => ({ isQuorum: (stake: bigint, total: bigint) => stake * 2n > total }));
+    const plant = replace('electorate', (real) => ({
+      isQuorumOf: quorumBy(real, (stake, total) => stake * 2n > total),
+    }));
     expect(await hunt(plant, UNEQUAL)).toMatch(/only voters|two finalized/);
   });
 
@@ -106,13 +121,13 @@ describe('planted bugs are found', { timeout: 60_000 }, () => {
   });
 
   it('production stops hard at the bound', async () => {
-    const plant = replace('room', (real) => ({
-      roomOpensAtMs: (state: unknown, tip: TreeNode) =>
-        (real.roomOpensAtMs as (...given: unknown[]) => number)(state, tip) === Number.NEGATIVE_INFINITY &&
-        tip.header.height - (state as { root: TreeNode }).root.header.height <
-          (state as { rules: { parameters: { unfinalizedBlocksMax: number } } }).rules.parameters.unfinalizedBlocksMax
-          ? Number.NEGATIVE_INFINITY
-          : Number.POSITIVE_INFINITY,
+    const plant = replace('room', () => ({
+      roomOn: (state: ConsensusState, tip: TreeNode) => {
+        const above = tip.header.height - state.root.header.height;
+        const isRoom = above < state.rules.parameters.unfinalizedBlocksMax;
+        const opensAtMs = isRoom ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+        return { opensAtMs, fromSlot: tip.header.slot + 1 };
+      },
     }));
     expect(await hunt(plant, 'partition 2|2 into the stall and heal')).toMatch(/no progress/);
   });
@@ -123,10 +138,10 @@ describe('planted bugs are found', { timeout: 60_000 }, () => {
   });
 
   it('nobody takes over from a silent leader', async () => {
-    const plant = replace('ranking', (real) => ({
-      firstOwnSlot: (parent: TreeNode, rank: number, used: number, rules: unknown) =>
-        parent.leader === rank
-          ? (real.firstOwnSlot as (...given: unknown[]) => number)(parent, rank, used, rules)
+    const plant = replace('succession', (real) => ({
+      firstOwnSlot: (electorate: unknown, parent: LedBlock, query: { own: Uint8Array }) =>
+        byteKey(parent.leader) === byteKey(query.own) || parent.slot === 0
+          ? (real.firstOwnSlot as (...given: unknown[]) => number)(electorate, parent, query)
           : null,
     }));
     expect(await hunt(plant, 'silent leader')).toMatch(/no progress/);
