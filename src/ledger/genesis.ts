@@ -19,6 +19,7 @@ import {
   SIGNATURE_SIZE_BYTES,
   taggedHash,
 } from '../codec/index.ts';
+import { genesisStakeOps } from './bonds/genesis-bonds.ts';
 import { rewardPoolAddress } from './fees.ts';
 import { type Genesis, type GenesisValidator, genesisSchema } from './genesis-schema.ts';
 import { byteOrder } from './state-key.ts';
@@ -143,12 +144,13 @@ export function genesisSupply(genesis: Genesis): bigint {
   return supply;
 }
 
-/** Ops of batch 0: one `putAccount` for each genesis account and the reward pool, in ascending order of address. */
+/** Ops of batch 0: one `putAccount` for each genesis account and the reward pool, in ascending order of address; then all stake. */
 export function genesisOps(hasher: Hasher, genesis: Genesis): StateOp[] {
   const pool = rewardPoolAddress(hasher);
   const funded = genesis.accounts.some(({ address }) => byteOrder(address, pool) === 0);
   const accounts = funded ? genesis.accounts : [...genesis.accounts, { address: pool, balance: 0n }].sort(byAddress);
-  return accounts.map(({ address, balance }) => ({ kind: 'putAccount', address, balance }));
+  const funds = accounts.map(({ address, balance }): StateOp => ({ kind: 'putAccount', address, balance }));
+  return [...funds, ...genesisStakeOps(genesis)];
 }
 
 /** Where batch 0 stands: at the log's start, hanging on the chain id. */
