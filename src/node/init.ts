@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { type Address, loadKernels, type PublicKey } from '../../native/index.ts';
 import { diskFiles } from '../../storage/index.ts';
 import { encodeBase58, formatAddress, signingKey } from '../codec/index.ts';
-import { genesisFrom } from '../ledger/index.ts';
+import { type ConsensusFields, genesisFrom } from '../ledger/index.ts';
 import { makeVoteFiles } from './chain/vote-files.ts';
 import type { HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
 import { freshSeed, writeKeyFile } from './key-file.ts';
@@ -43,7 +43,9 @@ export interface NetworkParameters {
     readonly minimumFee: string;
     readonly blockTransactionsMax: number;
   };
-  readonly consensus: { readonly timeoutSlots: number; readonly unfinalizedBlocksMax: number };
+  readonly consensus: Readonly<Record<Exclude<keyof ConsensusFields, 'minimumBond'>, number>> & {
+    readonly minimumBond: string;
+  };
   readonly history: { readonly segmentSizeBytes: number; readonly leafSizeBytes: number };
   readonly replication: {
     readonly sampleBlockSizeBytes: number;
@@ -58,12 +60,25 @@ export interface NetworkParameters {
 /**
  * What `cairn init` writes unless told otherwise: a network of whole machines. PoH at 1 million hashes a second (a ninth of what the portable
  * kernel holds on a 2020s core), slots of half a second, segments of 16 MiB, a proof a minute, a fresh key every hour. Rent: an account that nobody touches
- * for a year (63 million blocks) owes about 20,000 units, 2,000 minimum fees.
+ * for a year (63 million blocks) owes about 20,000 units, 2,000 minimum fees. Epochs of 16 s: a validator that is away for a minute leaves the sets, and a bond is
+ * free 17 minutes after it has left them. A decoy every five minutes of leading.
  */
 export const DEFAULT_PARAMETERS: NetworkParameters = {
   poh: { hashesPerTick: 50_000, ticksPerSlot: 10, slotDurationMs: 500 },
   transactions: { recencyWindowSlots: 300, minimumFee: '10', blockTransactionsMax: 20_000 },
-  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  consensus: {
+    timeoutSlots: 4,
+    unfinalizedBlocksMax: 256,
+    slotsPerEpoch: 32,
+    staleEpochsFast: 4,
+    staleEpochsSlow: 6,
+    staleEpochsVerySlow: 0,
+    voteLateSlotsMax: 8,
+    unbondingEpochs: 64,
+    minimumBond: '1000',
+    termSlots: 0,
+    decoyIntervalSlots: 600,
+  },
   history: { segmentSizeBytes: 16 * 1024 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 1024 * 1024,

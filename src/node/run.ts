@@ -10,7 +10,7 @@ import { packageRoot } from '../../native/worker-url.ts';
 import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
 import { diskFiles } from '../../storage/index.ts';
 import { type SigningKey, signingKey } from '../codec/index.ts';
-import { type Genesis, ledgerRules, parseGenesis } from '../ledger/index.ts';
+import { type Genesis, parseGenesis } from '../ledger/index.ts';
 import { createLibp2pTransport } from '../net/libp2p-transport.ts';
 import type { Transport } from '../net/transport.ts';
 import type { MethodTable } from '../rpc/method.ts';
@@ -134,8 +134,6 @@ async function openRole(context: RoleContext, seed: Uint8Array | null): Promise<
 
 async function openChainNode(context: RoleContext, key: SigningKey | null): Promise<ChainNode> {
   const { config, genesis, kernels, transport, log, version, onFatal, rpcUrl } = context;
-  if (key !== null && ledgerRules(kernels, genesis).validators.indexOf(key.publicKey) < 0)
-    throw new ConfigError('invalid', config.genesis, 'keyFile holds a key that is not among the genesis validators');
   return ChainNode.open({
     role: config.role === 'validator' ? 'validator' : 'archive',
     version,
@@ -144,6 +142,7 @@ async function openChainNode(context: RoleContext, key: SigningKey | null): Prom
     dataDirectory: config.dataDirectory,
     history: historyKeeping(config.role, config.history, genesis, config.genesis),
     bootstrap: config.bootstrap,
+    byzantine: config.faults?.byzantine,
     kernels,
     transport,
     log,

@@ -22,6 +22,7 @@ import type {
   StatusView,
   SupplyView,
   TransactionView,
+  ValidatorsRows,
   VoteAccountView,
 } from './client-types.ts';
 import type { Commitment } from './node-api.ts';
@@ -151,6 +152,11 @@ export class ReadClient {
         return { publicKey: stringOf(row, 'votePubkey'), bond: amountOf(row, 'activatedStake'), lastVoteSlot, current };
       });
     return [...rows('current', true), ...rows('delinquent', false)];
+  }
+
+  /** Every bond as the last final block shows it. */
+  async validators(): Promise<ValidatorsRows> {
+    return asObject(await this.read('cairn_getValidators', []), 'cairn_getValidators') as unknown as ValidatorsRows;
   }
 
   async supply(): Promise<SupplyView> {

@@ -162,6 +162,11 @@ export class ChainStore {
     await Promise.all([this.#parts.votes.files.writeSlot(block.header.slot), this.persistBlock(block)]);
   }
 
+  /** Makes durable that an own block's slot is used up, where the block itself is not kept: a decoy. */
+  persistProducedSlot(slot: Slot): Promise<void> {
+    return this.#parts.votes.files.writeSlot(slot);
+  }
+
   /** Makes an own vote durable, beside the earlier ones that still matter. */
   async persistVote(vote: Vote): Promise<void> {
     this.#ownVotes = [...this.#ownVotes, vote].slice(-OWN_VOTES_MAX);

@@ -52,14 +52,14 @@ export class VoteGossip {
     this.#deps.transport.subscribe(this.#deps.topic, (from, message) => this.#receive(message, from));
   }
 
-  /** Sends a vote: for the first time, or again. Nothing is sent when it went through here a moment ago. */
-  send(vote: Vote): void {
+  /** Sends a vote. Nothing is sent when it went through here a moment ago. @param again peers may have had it, in an earlier life of this node */
+  send(vote: Vote, again = false): void {
     const key = byteKey(vote.signature);
-    const isKnown = this.#passedMs.has(key);
+    const isRepeat = again || this.#passedMs.has(key);
     if (this.#isRecent(key)) return;
     this.#passed(key);
     const { transport, topic, randomBytes } = this.#deps;
-    transport.publish(topic, isKnown ? repeatOf(vote.bytes, randomBytes(REPEAT_SIZE_BYTES)) : vote.bytes);
+    transport.publish(topic, isRepeat ? repeatOf(vote.bytes, randomBytes(REPEAT_SIZE_BYTES)) : vote.bytes);
   }
 
   #receive(message: Uint8Array, from: PeerName): GossipVerdict {

@@ -29,6 +29,7 @@ export function clusterMethods(api: NodeApi): MethodTable {
       async ({ config }) => (await api.point(config.commitment)).height,
     ),
     getVoteAccounts: method({ config: commitmentConfig }, () => voteAccounts(api)),
+    cairn_getValidators: method({}, async () => toWire(await api.validators())),
     getSupply: method({ config: commitmentConfig }, () => supply(api)),
     getClusterNodes: method({}, async () => {
       const nodes = await api.clusterNodes();
