@@ -178,7 +178,7 @@ export class Chain {
   /** Makes a block final. */
   finish(execution: BlockExecution, name = 'main', votes: readonly Vote[] = []): void {
     const { slot: at } = execution.context;
-    execution.executeVotes(votes);
+    if (execution.compaction === null) execution.executeVotes(votes);
     if (this.#compacts && execution.compaction === null) execution.compact(this.log);
     const ops = execution.overlay.ops();
     this.state.apply(ops);
