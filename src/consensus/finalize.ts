@@ -59,7 +59,7 @@ function finalize(state: ConsensusState, block: TreeNode, child: TreeNode): void
 function leaveTrail(state: ConsensusState, nodes: readonly TreeNode[]): void {
   for (const node of nodes) {
     const electorate = node.electorate!;
-    state.trail.set(node.key, { header: node.header, votes: countedVotes(node), electorate });
+    state.trail.set(node.key, { header: node.header, votes: countedVotes(node), judge: node.judge, electorate });
     holdElectorate(state, electorate);
   }
   forgetNodes(state, nodes);

@@ -34,7 +34,7 @@ export function addVote(state: ConsensusState, target: TreeNode, vote: Vote): bo
   target.votes.set(voter, [...records, record]);
   if (target.judge === null) return true;
   if (standing === 'justified') {
-    count(target, record);
+    count(state, target, record);
     spreadJustification(state, target);
   } else waitForSource(state, sourceKey, target);
   return true;
@@ -51,12 +51,14 @@ function memberOf({ judge }: TreeNode, vote: Vote): Member | undefined {
   return judge!.members[rankOf(judge!, vote.voter) ?? -1];
 }
 
-function count(target: TreeNode, record: VoteRecord): void {
+/** Counts a vote, and says so to the leader: in this order the chain can count what it carries, sources before what builds on them. */
+function count(state: ConsensusState, target: TreeNode, record: VoteRecord): void {
   const member = memberOf(target, record.vote)!;
   const records = target.votes.get(byteKey(record.vote.voter))!;
   if (!records.some((other) => other.counted)) target.stake = addVoter(target.stake, member);
   record.counted = true;
   if (isFinalizingLink(target, record.vote)) target.linkStake = addVoter(target.linkStake, member);
+  if (state.leading.tip !== null) emit(state, { kind: 'includeVote', vote: record.vote });
 }
 
 /** The parent has been verified: its electorate judges this block, and the votes that waited for that count or fall away. */
@@ -68,7 +70,7 @@ export function beJudged(state: ConsensusState, node: TreeNode, judge: Electorat
       continue;
     }
     for (const record of records) {
-      if (sourceStanding(state, record.vote, node) === 'justified') count(node, record);
+      if (sourceStanding(state, record.vote, node) === 'justified') count(state, node, record);
       else waitForSource(state, byteKey(record.vote.sourceHash), node);
     }
   }
@@ -104,7 +106,7 @@ function countWaiting(state: ConsensusState, source: TreeNode): TreeNode[] {
     if (state.nodes.get(target.key) !== target) continue;
     for (const records of target.votes.values())
       for (const record of records)
-        if (!record.counted && byteKey(record.vote.sourceHash) === source.key) count(target, record);
+        if (!record.counted && byteKey(record.vote.sourceHash) === source.key) count(state, target, record);
     touched.push(target);
   }
   return touched;

@@ -12,6 +12,7 @@
 import type { PublicKey, Slot } from '../../native/index.ts';
 import { byteKey, sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
+import { countedVotes } from './justify.ts';
 import { gapSlotsMaxOf } from './limits.ts';
 import type { Room } from './room.ts';
 import { roomOn } from './room.ts';
@@ -83,15 +84,14 @@ function fetchingUntilMs(state: ConsensusState): number {
 }
 
 /**
- * Everything a new leader puts into its first block: the votes for the open blocks below it and for the newest final
- * ones. Some may stand in earlier blocks already; what counts is that the chain holds what shows it final.
+ * Everything a new leader puts into its first block: the counted votes for the open blocks below it and for the newest final
+ * ones. Some may stand in earlier blocks already; what counts is that the chain holds what shows it final. In the order in which the chain can count them:
+ * by target upwards, and for one target the newest source first (a link makes final what older sources then lie below).
  */
 function openVotes(state: ConsensusState, tip: TreeNode): Vote[] {
-  const votes: Vote[] = [];
-  for (const past of state.trail.values()) votes.push(...past.votes);
-  for (const node of [state.root, ...pathAbove(state.root, tip)])
-    for (const records of node.votes.values()) votes.push(...records.map((record) => record.vote));
-  return votes;
+  const path = [state.root, ...pathAbove(state.root, tip)].map(countedVotes);
+  const past = [...state.trail.values()].map(({ votes }) => [...votes]);
+  return [...past, ...path].flatMap((votes) => votes.sort((a, b) => b.sourceSlot - a.sourceSlot));
 }
 
 /** This node has signed a block for a slot, in this life or another: the slot is used up. */

@@ -164,11 +164,15 @@ export type ConsensusEffect =
   | { readonly kind: 'castVote'; readonly vote: VoteIntent }
   /** Gossip this vote (own or another's). `again`: peers may have had it; it must get past whatever keeps repeated messages back. */
   | { readonly kind: 'sendVote'; readonly vote: Vote; readonly again: boolean }
-  /** While leading: put this vote into the block being produced. */
+  /**
+   * While leading: put this vote into the block being produced, or the next one when that is full, in the order of these effects: the chain counts a vote only
+   * when it knows its source to be justified.
+   */
   | { readonly kind: 'includeVote'; readonly vote: Vote }
   /**
    * Start producing: first a block for `slot` on `parentHash` (through the skipped slots at full speed), then slot after slot,
-   * each on the one before, each fed as `produced`, until `stopLeading`. `votes` belong into the first block.
+   * each on the one before, each fed as `produced`, until `stopLeading`. `votes` belong into the first block, in this order. Before each slot the producer
+   * asks `leaderOf`: its own block may have ended its lead (a hand-over, a term).
    */
   | { readonly kind: 'lead'; readonly parentHash: Hash; readonly slot: Slot; readonly votes: readonly Vote[] }
   /** Drop the block in the making and wait. */

@@ -63,7 +63,9 @@ export interface TreeNode {
 /** A finalized ancestor of the root, kept for its certificate. */
 export interface TrailEntry {
   readonly header: BlockHeader;
-  readonly votes: readonly Vote[];
+  /** Those counted while it was open, and one of each voter that came later. */
+  readonly votes: Vote[];
+  readonly judge: Electorate | null;
   readonly electorate: Electorate;
 }
 

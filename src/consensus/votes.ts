@@ -4,12 +4,13 @@
  * Order of checks: voter known to some electorate alive (if not, the vote is dropped and nobody is blamed: this node may be behind); source below target; far-future bound; evidence; newest vote of this voter; target known
  * (else it waits, and the block is asked for); fields equal to the target's header (if not, the vote is dropped and nobody is
  * blamed: who forwarded it may not have had the block); source. A vote at or below the root
- * changes nothing any more, but is still compared for evidence.
+ * decides nothing any more, but is still compared for evidence, and kept and carried into the chain, which sees by it that its voter is there.
  */
 import { byteKey, sameBytes } from '../../native/index.ts';
-import type { Vote } from '../codec/model.ts';
+import type { BlockHeader, Vote } from '../codec/model.ts';
 import { watchForConflict } from './conflict.ts';
 import { isVoteForDecoy } from './decoys.ts';
+import { rankOf } from './electorate.ts';
 import { noteVote } from './evidence.ts';
 import { addVote } from './justify.ts';
 import { farVoteSlotsOf } from './limits.ts';
@@ -34,7 +35,12 @@ export function receiveVote(state: ConsensusState, vote: Vote, from: PeerName | 
   if (voter === undefined) return;
   noteVote(state, voter, vote);
   watchForConflict(state, vote);
-  if (vote.targetSlot <= state.root.header.slot || isVoteForDecoy(state, voter, vote)) return;
+  if (isVoteForDecoy(state, voter, vote)) return;
+  const { root } = state;
+  if (vote.targetSlot <= root.header.slot && byteKey(vote.targetHash) !== root.key) {
+    noteLateVote(state, vote);
+    return;
+  }
   if (voter.latest === null || vote.targetSlot > voter.latest.targetSlot) voter.latest = vote;
   const target = state.nodes.get(byteKey(vote.targetHash));
   if (target !== undefined) {
@@ -51,14 +57,26 @@ function farthestSlot({ best, justifiedTip, root, rules }: ConsensusState): numb
   return known + farVoteSlotsOf(rules.parameters, best.electorate!.members.length);
 }
 
+/** A vote for a block that is final already. */
+function noteLateVote(state: ConsensusState, vote: Vote): void {
+  const entry = state.trail.get(byteKey(vote.targetHash));
+  if (entry === undefined || entry.judge === null || rankOf(entry.judge, vote.voter) === undefined) return;
+  if (!isFor(vote, entry.header) || entry.votes.some(({ voter }) => sameBytes(voter, vote.voter))) return;
+  entry.votes.push(vote);
+  if (state.leading.tip !== null) emit(state, { kind: 'includeVote', vote });
+}
+
+/** Whether a vote's fields are those of its target. */
+function isFor(vote: Vote, header: BlockHeader): boolean {
+  return (
+    vote.targetSlot === header.slot && vote.pohCount === header.pohCount && sameBytes(vote.stateRoot, header.stateRoot)
+  );
+}
+
 function applyVote(state: ConsensusState, target: TreeNode, voter: Voter, vote: Vote): void {
-  const { header } = target;
-  const matches =
-    vote.targetSlot === header.slot && vote.pohCount === header.pohCount && sameBytes(vote.stateRoot, header.stateRoot);
-  if (!matches) return;
+  if (!isFor(vote, target.header)) return;
   placeVote(state, voter, target);
-  const added = addVote(state, target, vote);
-  if (added && state.leading.tip !== null) emit(state, { kind: 'includeVote', vote });
+  addVote(state, target, vote);
 }
 
 /** A block has joined the tree: applies the votes that waited for it. */

@@ -70,6 +70,8 @@ export interface ModelState {
 }
 
 const NEVER = 1 << 30;
+/** A vote this late makes its voter present no more. */
+const LATE_SLOTS_MAX = 16;
 const numberOf = (key: Uint8Array): number => 255 - key[0]!;
 const isIn = ({ fromEra, untilEra }: Bond, era: number): boolean => fromEra <= Math.max(0, era) && era < untilEra;
 const sum = (bonds: readonly { readonly weight: bigint }[]): bigint =>
@@ -125,7 +127,7 @@ export class ChainModel {
     for (const op of ops) state = apply(state, op);
     const parentCount = this.#countOfParent(parent, header);
     if (parentCount !== null) state = { ...state, counts: new Map(state.counts).set(parent.key, parentCount) };
-    state = countVotes(state, votes, this.#rules);
+    state = countVotes(state, votes);
     return { ...state, electorate: succeed(state, header, ops) };
   }
 
@@ -268,19 +270,19 @@ function succeed(state: ModelState, { leader }: BlockHeader, ops: readonly Chain
   return { ...state.electorate, handOver, deposed };
 }
 
-function countVotes(state: ModelState, votes: readonly Vote[], rules: ModelRules): ModelState {
+function countVotes(state: ModelState, votes: readonly Vote[]): ModelState {
   const counts = new Map(state.counts);
   const present = new Set(state.present);
   let { finalKey, finalSlot } = state;
-  for (const vote of [...votes].sort((a, b) => a.targetSlot - b.targetSlot)) {
+  for (const vote of votes) {
     const key = byteKey(vote.targetHash);
     const source = byteKey(vote.sourceHash);
     const count = counts.get(key);
     const voter = numberOf(vote.voter);
-    if (count === undefined || Math.floor(count.slot / rules.slotsPerEpoch) < state.epoch - 1) continue;
-    if (!count.judge.members.some(({ seat }) => seat === voter)) continue;
-    present.add(voter);
-    if (source !== finalKey && counts.get(source)?.isJustified !== true) continue;
+    if (count === undefined || !count.judge.members.some(({ seat }) => seat === voter)) continue;
+    if (state.slot - count.slot <= LATE_SLOTS_MAX) present.add(voter);
+    const isKnown = source === finalKey || counts.get(source)?.isJustified === true;
+    if (count.slot <= finalSlot || !(isKnown || vote.sourceSlot < finalSlot)) continue;
     const isLink = source === count.parentKey && count.parentSlot + 1 === count.slot;
     const voters = new Set([...count.voters, voter]);
     const linkers = isLink ? new Set([...count.linkers, voter]) : count.linkers;
@@ -290,6 +292,6 @@ function countVotes(state: ModelState, votes: readonly Vote[], rules: ModelRules
     finalKey = count.parentKey;
     finalSlot = count.parentSlot;
   }
-  for (const [key, { slot }] of counts) if (slot <= finalSlot) counts.delete(key);
+  for (const [key, { slot }] of counts) if (slot <= finalSlot && slot < state.slot - LATE_SLOTS_MAX) counts.delete(key);
   return { ...state, counts, present, finalKey, finalSlot };
 }

@@ -1,5 +1,6 @@
 /** Several hundred seeded runs of a small network; every one ends in progress and breaks no oracle. */
 import { describe, it } from 'vitest';
+import { CHANGING_SCENARIOS } from './changing-scenarios.ts';
 import { play, SCENARIOS } from './scenarios.ts';
 
 const SEEDS = Number(process.env.CAIRN_CONSENSUS_SEEDS ?? 20);
@@ -9,7 +10,7 @@ const FIRST = Number(process.env.CAIRN_CONSENSUS_FIRST ?? 1);
 const TIMEOUT_MS = 60_000 + 3000 * SEEDS;
 
 describe('simulated networks', { timeout: TIMEOUT_MS }, () => {
-  for (const scenario of SCENARIOS)
+  for (const scenario of [...SCENARIOS, ...CHANGING_SCENARIOS])
     it(`${scenario.name}: ${SEEDS} seeds`, () => {
       for (let seed = FIRST; seed < FIRST + SEEDS; seed++)
         try {
