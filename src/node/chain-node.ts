@@ -4,7 +4,7 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { byteKey, height, type Kernels, type PublicKey, slot } from '../../native/index.ts';
+import { byteKey, height, type Kernels, type PublicKey, sameBytes, slot } from '../../native/index.ts';
 import { type BlockHeader, encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
 import { bestElectorate, type ConsensusEvent, type ConsensusState, leaderFor, rankOf } from '../consensus/index.ts';
 import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
@@ -52,6 +52,7 @@ import { TransactionIndex } from './transaction-index.ts';
 const MEMPOOL_TRANSACTIONS_MAX = 200_000;
 /** Checked signatures remembered, in each of two generations. */
 const SIGNATURES_KEPT = 100_000;
+const NO_KEY = new Uint8Array(32);
 /** How often storage proofs are looked for. */
 const PROOF_LOOK_INTERVAL_MS = 500;
 /** How often a validator looks to its duties besides voting and leading. */
@@ -396,7 +397,7 @@ export class ChainNode implements ChainParts {
       rules,
       best: () => tree.best,
       final: () => tree.root,
-      isLeading: () => this.producer?.isLeading === true,
+      isLeading: () => this.producer?.isLeading === true && sameBytes(this.#nextLeader() ?? NO_KEY, key.publicKey),
       send: (payload, isFree) => own.send(payload, isFree ? 0n : rules.minimumFee),
       log: this.#options.log,
     });

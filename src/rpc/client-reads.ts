@@ -166,6 +166,7 @@ export class ReadClient {
       slot: numberOf(asObject(answer.context, 'context'), 'slot'),
       total: amountOf(value, 'total'),
       deposits: amountOf(value, 'deposits'),
+      bonds: amountOf(value, 'bonds'),
       evicted: amountOf(value, 'evicted'),
       rewardPool: amountOf(value, 'rewardPool'),
     };

@@ -72,6 +72,7 @@ export interface SupplyView {
   readonly slot: number;
   readonly total: bigint;
   readonly deposits: bigint;
+  readonly bonds: bigint;
   readonly evicted: bigint;
   readonly rewardPool: bigint;
 }

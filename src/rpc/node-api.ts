@@ -155,10 +155,12 @@ export interface VoteAccount {
 
 export interface Supply {
   readonly slot: Slot;
-  /** All units in existence: accounts, deposits and what was evicted. */
+  /** All units in existence: accounts, bonds, deposits and what was evicted. */
   readonly total: bigint;
   /** Held by replicator identities. */
   readonly deposits: bigint;
+  /** Held as validators' bonds. */
+  readonly bonds: bigint;
   /** Evicted from accounts that could not pay their rent, and not revived. */
   readonly evicted: bigint;
   /** Balance of the reward pool account. */

@@ -204,8 +204,14 @@ describe('consensus effects', () => {
     await checked.idle();
     // Beside each other: which is done first is nobody's business.
     expect([...fed].sort((a, b) => ('valid' in a && a.valid ? -1 : 'valid' in b && b.valid ? 1 : 0))).toEqual([
-      { kind: 'verified', hash: good.header.hash, valid: true },
-      { kind: 'verified', hash: bad.header.hash, valid: false, reason: expect.stringContaining('wrong-state-root') },
+      { kind: 'verified', hash: good.header.hash, valid: true, electorate: good.electorate, reveals: [] },
+      {
+        kind: 'verified',
+        hash: bad.header.hash,
+        valid: false,
+        reason: expect.stringContaining('wrong-state-root'),
+        decoyLike: true,
+      },
     ]);
     expect(errors).toEqual([]);
     tree.forget(good.header.hash);

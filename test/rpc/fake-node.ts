@@ -243,7 +243,7 @@ export class FakeNode implements NodeApi {
   }
   supply(): Supply {
     if (this.broken !== undefined) throw this.broken;
-    return { slot: slot(6), total: 1_000n, deposits: 100n, evicted: 30n, rewardPool: 50n };
+    return { slot: slot(6), total: 1_000n, deposits: 100n, bonds: 150n, evicted: 30n, rewardPool: 50n };
   }
   evictions(owner: Uint8Array, fromIndex: number): EvictionsView {
     const all = Buffer.compare(owner, KEY.address) === 0 ? this.evicted : [];

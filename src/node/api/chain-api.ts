@@ -32,6 +32,7 @@ import {
   readValidators,
   replicationOverview,
   replicationSums,
+  totalBonds,
   totalDeposits,
   totalSupply,
 } from '../../ledger/index.ts';
@@ -225,8 +226,16 @@ export class ChainApi implements NodeApi {
     if (this.#supply?.slot !== header.slot) {
       const total = totalSupply(store.balances(), state);
       const deposits = totalDeposits(state);
+      const bonds = totalBonds(state);
       const evicted = evictedUnits(state);
-      this.#supply = { slot: header.slot, total, deposits, evicted, rewardPool: state.balance(rules.rewardPool) };
+      this.#supply = {
+        slot: header.slot,
+        total,
+        deposits,
+        bonds,
+        evicted,
+        rewardPool: state.balance(rules.rewardPool),
+      };
     }
     return this.#supply;
   }

@@ -18,6 +18,8 @@ import { offenceOf } from './offence.ts';
 /** Slots after which what has not come into the chain is sent again. */
 const RESEND_SLOTS = 16;
 const EVIDENCE_MAX = 64;
+/** Epochs after which a bond that left for absence may enter again, by the ledger's rule. */
+const AWAY_EPOCHS = 2;
 /** Nominations seen that are remembered. */
 const NOMINATIONS_KEPT = 64;
 
@@ -27,6 +29,7 @@ export interface ValidatorDutiesDeps {
   readonly rules: LedgerRules;
   readonly best: () => ChainBlock;
   readonly final: () => ChainBlock;
+  /** Whether this validator leads, and the next block is its own too. */
   readonly isLeading: () => boolean;
   /** Signs and queues a payload. @param isFree a member's own business: it pays no fee */
   readonly send: (payload: Payload, isFree: boolean) => Promise<void>;
@@ -114,7 +117,7 @@ export class ValidatorDuties {
     if (epoch === this.#askedBackEpoch) return;
     const { rules, final, key, log } = this.#deps;
     const own = readValidators(rules, final().state).find((each) => sameBytes(each.publicKey, key.publicKey));
-    if (own === undefined || !isAway(own)) return;
+    if (own === undefined || !mayComeBack(own, epoch)) return;
     this.#askedBackEpoch = epoch;
     log.info({ epoch }, 'left the sets for absence: asking to enter again');
     this.#send({ kind: 'bond', amount: 0n as never }, false);
@@ -143,6 +146,7 @@ function isStanding(electorate: Electorate, leader: PublicKey): boolean {
   return members[rankOf(electorate, secondary) ?? -1]?.excluded === false;
 }
 
-function isAway({ stage, asked, slashed }: ValidatorOverview): boolean {
-  return stage === 'left' && !asked && !slashed;
+/** Whether it left for absence, long enough ago. */
+function mayComeBack({ leftEpoch, asked, slashed }: ValidatorOverview, epoch: number): boolean {
+  return leftEpoch !== null && epoch >= leftEpoch + AWAY_EPOCHS && !asked && !slashed;
 }

@@ -94,11 +94,14 @@ export class Submissions {
     );
   }
 
-  /** Queues a transaction this node made itself. */
+  /** Queues a transaction this node made itself. Refusals of those without a fee are part of the game: several validators may say the same thing. */
   async submitOwn(transaction: Transaction): Promise<void> {
     const [answer] = await this.submit([transaction.bytes]);
     if (answer?.accepted === false && answer.code !== 'already-known')
-      this.#deps.log.warn({ code: answer.code, message: answer.message }, 'own transaction refused');
+      this.#deps.log[transaction.fee === 0n ? 'debug' : 'warn'](
+        { code: answer.code, message: answer.message, kind: transaction.payload.kind },
+        'own transaction refused',
+      );
   }
 
   #decode(bytes: Uint8Array): { transaction: Transaction } | (NotAccepted & { transaction: null }) {

@@ -58,12 +58,13 @@ async function voteAccounts(api: NodeApi): Promise<object> {
 }
 
 async function supply(api: NodeApi): Promise<object> {
-  const { slot, total, deposits, evicted, rewardPool } = await api.supply();
+  const { slot, total, deposits, bonds, evicted, rewardPool } = await api.supply();
   return withContext(slot, {
     total: amountText(total),
-    circulating: amountText(total - deposits - evicted - rewardPool),
-    nonCirculating: amountText(deposits + evicted + rewardPool),
+    circulating: amountText(total - deposits - bonds - evicted - rewardPool),
+    nonCirculating: amountText(deposits + bonds + evicted + rewardPool),
     deposits: amountText(deposits),
+    bonds: amountText(bonds),
     evicted: amountText(evicted),
     rewardPool: amountText(rewardPool),
     nonCirculatingAccounts: [],
