@@ -3,9 +3,10 @@
  * changes with the epoch. Tallies that nobody needs any more go.
  */
 import type { Hash, PublicKey, Slot } from '../../../native/index.ts';
+import { invariant } from '../invariant.ts';
 import type { Overlay } from '../overlay.ts';
 import { beginEpoch } from './epoch-change.ts';
-import { judgeNow, readEpoch } from './epoch-record.ts';
+import { type EpochRecord, judgeNow, readEpoch } from './epoch-record.ts';
 import { tallyKey } from './keys.ts';
 import { type ProgressRecord, putProgress, readProgress } from './progress-record.ts';
 import { NO_SEATS } from './seat-set.ts';
@@ -27,9 +28,9 @@ export function beginBlock(
   slot: Slot,
   leader: PublicKey,
 ): void {
-  const progress = noteParent(overlay, readProgress(overlay), parent);
-  dropTallies(rules, overlay, progress, slot);
   const epoch = readEpoch(overlay);
+  const progress = noteParent(overlay, epoch, readProgress(overlay), parent);
+  dropTallies(rules, overlay, progress, slot);
   // Who judges this block is settled by the state after its parent, before this block's own epoch begins.
   const judgeEpoch = judgeNow(epoch).epoch;
   const isFirst = epochOf(rules, slot) > judgeEpoch;
@@ -39,12 +40,19 @@ export function beginBlock(
 }
 
 /** The state knows a block by name only from its child on. Genesis is final from the start and needs no tally. */
-function noteParent(overlay: Overlay, progress: ProgressRecord, parent: ParentBlock): ProgressRecord {
+function noteParent(
+  overlay: Overlay,
+  { judges }: EpochRecord,
+  progress: ProgressRecord,
+  parent: ParentBlock,
+): ProgressRecord {
   if (parent.slot === 0) {
     const genesis = { slot: parent.slot, hash: parent.hash };
     return { ...progress, justified: genesis, final: genesis };
   }
-  putTally(overlay, parent.slot, newTally(parent, progress.judgeEpoch));
+  const judge = judges.find(({ epoch }) => epoch === progress.judgeEpoch);
+  invariant(judge !== undefined, 'argument', () => `no judge of epoch ${progress.judgeEpoch}, which the parent has`);
+  putTally(overlay, parent.slot, newTally(parent, judge));
   return progress;
 }
 

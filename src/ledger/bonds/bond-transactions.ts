@@ -11,7 +11,9 @@ import type { LedgerState } from '../ledger-state.ts';
 import type { Overlay } from '../overlay.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { type Bond, deleteBond, isWaiting, putStatus, putValidator, readBond } from './bond.ts';
-import { comeBack, REMEMBERED_EPOCHS } from './coming-back.ts';
+import { comeBack, type EraPoint, hasLeftForGood, mayComeBack } from './coming-back.ts';
+import { judgeNow, readEpoch } from './epoch-record.ts';
+import { readProgress } from './progress-record.ts';
 import { freeSeat, withSeat } from './seat-set.ts';
 import { putSeatsTaken, releaseSeat, seatsTaken } from './seats-record.ts';
 import { epochOf } from './stake-rules.ts';
@@ -24,7 +26,7 @@ export function checkBond(
   sender: Address,
 ): Refusal | null {
   const bond = readBond(state, sender);
-  if (payload.amount === 0n) return checkReturn(context, bond);
+  if (payload.amount === 0n) return checkReturn(state, bond);
   if (bond !== undefined) return refuse('already-bonded', 'the sender has a bond: withdraw it before bonding anew');
   const { minimumBond } = context.rules.consensus;
   if (payload.amount < minimumBond)
@@ -34,13 +36,20 @@ export function checkBond(
   return null;
 }
 
-function checkReturn(context: BlockContext, bond: Bond | undefined): Refusal | null {
+function checkReturn(state: LedgerState, bond: Bond | undefined): Refusal | null {
   if (bond === undefined) return refuse('not-bonded', 'the sender has no bond to come back on');
-  const { leftEpoch, leaving, slashed } = bond;
-  const epoch = epochOf(context.rules.consensus, context.slot);
-  if (leftEpoch === null || leaving || slashed || epoch < leftEpoch + REMEMBERED_EPOCHS)
-    return refuse('not-left', 'only a bond that left for absence two epochs ago may come back');
-  return null;
+  return mayComeBack(bond, eraPoint(state))
+    ? null
+    : refuse(
+        'not-left',
+        'only a bond that has left for absence may come back, once a block of the era that let it go is final',
+      );
+}
+
+/** How far the chain is, as the block under way has it from its parent. */
+function eraPoint(state: LedgerState): EraPoint {
+  const epoch = readEpoch(state);
+  return { era: judgeNow(epoch).era, eraFirstSlot: epoch.eraFirstSlot, finalSlot: readProgress(state).final.slot };
 }
 
 /** Applies a checked `bond`; the amount has been taken from the sender. */
@@ -105,7 +114,11 @@ export function checkWithdraw(context: BlockContext, state: LedgerState, sender:
   if (bond === undefined) return refuse('not-bonded', 'the sender has no bond');
   if (!bond.leaving && !bond.slashed) return refuse('not-leaving', 'ask with unbond first');
   const { consensus } = context.rules;
-  if (bond.leftEpoch === null) return refuse('bond-not-free', 'the bond is still in a set that judges, or about to be');
+  if (bond.leftEpoch === null || !hasLeftForGood(bond, eraPoint(state)))
+    return refuse(
+      'bond-not-free',
+      'the bond is still in a set that judges, or no final block shows yet that it is not',
+    );
   const freeFrom = bond.leftEpoch + consensus.unbondingEpochs;
   const epoch = epochOf(consensus, context.slot);
   return epoch < freeFrom

@@ -5,7 +5,7 @@
  * 1. Presence. An epoch is *full* when at least half of its slots have blocks. A member of the epoch that ended counts as absent from its first full epoch without
  *    a vote in time; one vote in time ends that. Epochs that are not full (a gap, a stall) make nobody absent: there was little to vote on.
  * 2. Finality. `stalledEpochs` is how many epochs in a row have ended without a later block shown final.
- * 3. Back in. Who left for absence and was present again when it left waits to enter, two epochs later.
+ * 3. Back in. Who left for absence and was present again when it left waits to enter, once the era in which it left is shown final.
  * 4. Eras. When a block of this era is shown final, and there is anything to change, the era ends: set(era + 1), fixed when it began, becomes the current set, and
  *    set(era + 2) is fixed now (era-change.ts).
  * 5. Exclusion, when finality stalls (exclusion.ts).
@@ -14,7 +14,7 @@
 import type { Hash, Slot } from '../../../native/index.ts';
 import type { Overlay } from '../overlay.ts';
 import { type Bond, deleteBond, putStatus, putValidator, readBonds } from './bond.ts';
-import { comeBack, REMEMBERED_EPOCHS } from './coming-back.ts';
+import { comeBack, type EraPoint, hasLeftForGood, mayComeBack } from './coming-back.ts';
 import { membersFrom } from './electorate-after.ts';
 import { type EpochChange, openChange } from './epoch-opening.ts';
 import { type EpochRecord, encodeEpoch, judgeNow, withJudge } from './epoch-record.ts';
@@ -37,7 +37,8 @@ export function beginEpoch(
   const bonds = readBonds(overlay);
   const change = openChange(rules, place.slot, before, progress, bonds);
   notePresence(change);
-  for (const bond of change.bonds) if (mayComeBack(change, bond)) comeBack(change, bond);
+  for (const bond of change.bonds)
+    if (bond.absentFrom === null && mayComeBack(bond, pointOf(change))) comeBack(change, bond);
   changeEra(change);
   excludeAbsent(change);
   const { epoch, era, eraFirstSlot, fullEpochs, stalledEpochs, majorityFloor } = change;
@@ -60,21 +61,20 @@ function notePresence({ before, progress, bonds, fullEpochs }: EpochChange): voi
   }
 }
 
-/** Left for absence, not by its own wish or by force, and there again. */
-function mayComeBack({ epoch }: EpochChange, bond: Bond): boolean {
-  const { leftEpoch, leaving, slashed, absentFrom } = bond;
-  return leftEpoch !== null && !leaving && !slashed && absentFrom === null && epoch >= leftEpoch + REMEMBERED_EPOCHS;
-}
-
 function writeBond(overlay: Overlay, change: EpochChange, before: Bond, after: Bond): void {
-  const { leftEpoch, slashed, units } = after;
-  if (slashed && units === 0n && leftEpoch !== null && change.epoch >= leftEpoch + change.rules.unbondingEpochs) {
+  const isFree =
+    hasLeftForGood(after, pointOf(change)) && change.epoch >= after.leftEpoch! + change.rules.unbondingEpochs;
+  if (isFree && after.slashed && after.units === 0n) {
     deleteBond(overlay, after);
     releaseSeat(overlay, after.seat);
     return;
   }
   if (STATUS_FIELDS.some((field) => before[field] !== after[field])) putStatus(overlay, after);
   if (before.askedSlot !== after.askedSlot) putValidator(overlay, after);
+}
+
+function pointOf({ era, eraFirstSlot, progress }: EpochChange): EraPoint {
+  return { era, eraFirstSlot, finalSlot: progress.final.slot };
 }
 
 /** What an epoch's change may set. */

@@ -4,7 +4,7 @@
  * | offset | bytes | field |
  * |---|---|---|
  * | 0 | 1 | version = 1 |
- * | 1 | 1 | number of judges, 1 .. 3 |
+ * | 1 | 1 | number of judges, 1 or 2 |
  * | 2 | 6 | zero |
  * | 8 | 8 | eraFirstSlot: slot of the era's first block |
  * | 16 | 8 | finalSlot: shown final when the epoch began |
@@ -13,7 +13,7 @@
  * | 32 | 48 each | judges, the newest last: epoch u32, era u32, majority floor u8 (0 or 1), zero 7, parent 32 |
  *
  * A judge is an electorate: epoch and era say which bonds it is made of. Its `parent` is the block before its epoch's first: epoch and parent together name one
- * electorate among all forks. The newest judges the children of blocks of this epoch; older ones still count votes for blocks of the epoch before.
+ * electorate among all forks. The newest judges the children of blocks of this epoch, the one before it this epoch's first block.
  */
 import { type Hash, hash, type Slot, slot } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
@@ -24,9 +24,10 @@ import { EPOCH_KEY } from './keys.ts';
 
 const VERSION = 1;
 const HEAD_SIZE_BYTES = 32;
-const JUDGE_SIZE_BYTES = 48;
-/** This epoch's, the one before, and the one that judges the first block of that. */
-const JUDGES_MAX = 3;
+/** Bytes of a judge in a record. */
+export const JUDGE_SIZE_BYTES = 48;
+/** This epoch's, and the one that judges its first block. */
+const JUDGES_MAX = 2;
 
 /** What an electorate is made from. */
 export interface Judge {
@@ -65,14 +66,16 @@ export function encodeEpoch(record: EpochRecord): Uint8Array {
   writer.u53(record.finalSlot, 'finalSlot');
   writer.u32(record.fullEpochs, 'fullEpochs');
   writer.u32(record.stalledEpochs, 'stalledEpochs');
-  for (const judge of judges) {
-    writer.u32(judge.epoch, 'judge.epoch');
-    writer.u32(judge.era, 'judge.era');
-    writer.u8(judge.majorityFloor ? 1 : 0, 'judge.majorityFloor');
-    writer.zeros(7, 'judge.reserved');
-    writer.put(judge.parent, 32, 'judge.parent');
-  }
+  for (const judge of judges) writeJudge(writer, judge);
   return writer.done('epoch');
+}
+
+export function writeJudge(writer: ByteWriter, judge: Judge): void {
+  writer.u32(judge.epoch, 'judge.epoch');
+  writer.u32(judge.era, 'judge.era');
+  writer.u8(judge.majorityFloor ? 1 : 0, 'judge.majorityFloor');
+  writer.zeros(7, 'judge.reserved');
+  writer.put(judge.parent, 32, 'judge.parent');
 }
 
 /** @param value borrowed: hashes are views @throws RecordError */
@@ -101,7 +104,8 @@ export function readEpoch(state: StateReader): EpochRecord {
   return decodeEpoch(value);
 }
 
-function readJudge(reader: ByteReader): Judge {
+/** @throws CodecError */
+export function readJudge(reader: ByteReader): Judge {
   const epoch = reader.u32('judge.epoch');
   const era = reader.u32('judge.era');
   const floor = reader.u8('judge.majorityFloor');

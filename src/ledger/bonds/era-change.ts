@@ -55,7 +55,8 @@ function leaversOf(change: EpochChange, base: readonly OpenBond[]): OpenBond[] {
     .sort((a, b) => {
       const [first, second] = [classOf(change, a), classOf(change, b)];
       if (first !== second) return first - second;
-      if (first === ABSENT && a.absentFrom !== b.absentFrom) return (a.absentFrom ?? 0) - (b.absentFrom ?? 0);
+      const [since, sinceB] = [a, b].map(({ absentFrom }) => absentFrom ?? change.fullEpochs);
+      if (first === ABSENT && since !== sinceB) return since! - sinceB!;
       return byAsking(a, b);
     });
 }

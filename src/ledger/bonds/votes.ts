@@ -1,25 +1,26 @@
 /**
  * Executing the votes that stand in a block: what the chain itself shows about finality and presence. A lower bound of what nodes know, who hear votes earlier.
  *
- * A vote counts when its target is a block of this chain, of this epoch or the one before, above the shown final one, with this state root and PoH count; its voter is a
- * member of the electorate that judges the target; its source is a block of this chain below the target: below the shown final block, that block, or one shown justified.
- * A vote whose source is not justified yet waits for it. All else is passed over: never a refusal, never a write.
+ * A vote counts when its target is a block of this chain above the shown final one, with this state root and PoH count; its voter is a member of the electorate that judges
+ * the target; its source is a block of this chain below the target: in a slot below the shown final block's, that block, or one shown justified. A vote whose source is not
+ * justified yet waits for it in the target's tally. All else is passed over: never a refusal, never a write.
  *
  * A block is shown justified when the counted votes are a quorum of its judge. It is shown final when the chain's block of the next slot has a quorum of
  * votes whose source it is.
  *
- * Order: by target slot (stable), so that a leader's order of entries cannot hide a source from the votes on it.
+ * Order: by target slot (stable), and what a target's votes come to is settled before the next target's: a source's votes come before those that name it, whatever
+ * order a leader has put them in.
  */
 import { type Hash, sameBytes, slot as toSlot } from '../../../native/index.ts';
 import type { Vote } from '../../codec/index.ts';
 import type { Electorate } from '../../consensus/electorate.ts';
 import type { Overlay } from '../overlay.ts';
 import { type ElectorateRules, electorateOfJudge, isQuorumOfSeats, memberOf } from './electorate-after.ts';
-import { type EpochRecord, judgeNow, readEpoch } from './epoch-record.ts';
+import { judgeNow, readEpoch } from './epoch-record.ts';
 import { type BlockPoint, type ProgressRecord, putProgress, readProgress } from './progress-record.ts';
-import { hasSeat, NO_SEATS, unionOf, withSeat } from './seat-set.ts';
-import { type ConsensusFields, epochOf } from './stake-rules.ts';
-import { putTally, readTally, type TallyRecord, tallySlots } from './tally-record.ts';
+import { hasSeat, unionOf, withSeat } from './seat-set.ts';
+import type { ConsensusFields } from './stake-rules.ts';
+import { encodeTally, putTally, readTally, type TallyRecord, tallySlots, withWaiting } from './tally-record.ts';
 
 /** What votes are judged by. */
 export interface VoteRules extends ElectorateRules {
@@ -47,7 +48,6 @@ class VoteCount {
   readonly #rules: VoteRules;
   readonly #overlay: Overlay;
   readonly #slot: number;
-  readonly #epoch: EpochRecord;
   readonly #progress: ProgressRecord;
   readonly #members: Electorate;
   #present: Uint8Array;
@@ -58,9 +58,8 @@ class VoteCount {
     this.#rules = rules;
     this.#overlay = overlay;
     this.#slot = slot;
-    this.#epoch = readEpoch(overlay);
     this.#progress = readProgress(overlay);
-    this.#members = electorateOfJudge(rules, overlay, judgeNow(this.#epoch));
+    this.#members = electorateOfJudge(rules, overlay, judgeNow(readEpoch(overlay)));
     this.#present = this.#progress.present;
     this.#justified = this.#progress.justified;
     this.#final = this.#progress.final;
@@ -69,7 +68,7 @@ class VoteCount {
   /** Takes all votes for one slot. */
   take(targetSlot: number, votes: readonly Vote[]): void {
     const tally = readTally(this.#overlay, targetSlot);
-    if (tally === undefined || !this.#isRecent(targetSlot)) return;
+    if (tally === undefined) return;
     const fitting = votes.filter((vote) => this.#fits(tally, vote));
     if (this.#slot - targetSlot <= this.#rules.consensus.voteLateSlotsMax)
       for (const { voter } of fitting) {
@@ -86,11 +85,6 @@ class VoteCount {
     putProgress(this.#overlay, { ...this.#progress, present, justified, final });
   }
 
-  #isRecent(targetSlot: number): boolean {
-    const { consensus } = this.#rules;
-    return epochOf(consensus, targetSlot) + 1 >= epochOf(consensus, this.#slot);
-  }
-
   #fits({ hash, stateRoot }: TallyRecord, vote: Vote): boolean {
     return (
       sameBytes(vote.targetHash, hash) &&
@@ -100,82 +94,72 @@ class VoteCount {
   }
 
   #count(targetSlot: number, before: TallyRecord, votes: readonly Vote[]): void {
-    const judge = this.#judgeOf(before);
-    if (judge === null) return;
+    const judge = electorateOfJudge(this.#rules, this.#overlay, before.judge);
     const tally: OpenTally = { ...before };
     for (const vote of votes) {
       const member = memberOf(judge, vote.voter);
-      if (member !== undefined) this.#countOne(tally, targetSlot, vote, member.seat);
+      if (member !== undefined && vote.sourceSlot < targetSlot) this.#countOne(tally, targetSlot, vote, member.seat);
     }
-    this.#settle(targetSlot, before, tally, judge);
+    if (this.#settle(targetSlot, before, tally, judge)) this.#wake();
   }
 
-  #countOne(tally: OpenTally, targetSlot: number, vote: Vote, seat: number): void {
-    const { sourceSlot, sourceHash } = vote;
-    const source = sourceSlot < targetSlot ? this.#sourceState(sourceSlot, sourceHash) : 'unknown';
-    if (source === 'justified') {
+  #countOne(tally: OpenTally, targetSlot: number, { sourceSlot, sourceHash }: Vote, seat: number): void {
+    const known = this.#pointAt(sourceSlot);
+    if (known !== null && !sameBytes(known, sourceHash)) return;
+    if (this.#isGood(sourceSlot)) {
       tally.counted = withSeat(tally.counted, seat);
       if (sourceSlot === targetSlot - 1) tally.linked = withSeat(tally.linked, seat);
-    } else if (source === 'known' && sourceSlot >= tally.waitingSlot) {
-      // One source at a time, the newest: voters of one target rarely differ.
-      tally.waiting = withSeat(sourceSlot === tally.waitingSlot ? tally.waiting : NO_SEATS, seat);
-      tally.waitingSlot = sourceSlot;
-    }
+    } else if (known !== null) tally.waiting = withWaiting(tally.waiting, sourceSlot, seat);
   }
 
-  #sourceState(slot: number, hash: Hash): 'justified' | 'known' | 'unknown' {
-    if (slot < this.#final.slot) return 'justified';
-    if (slot === this.#final.slot) return sameBytes(hash, this.#final.hash) ? 'justified' : 'unknown';
-    const tally = readTally(this.#overlay, slot);
-    if (tally === undefined || !sameBytes(tally.hash, hash)) return 'unknown';
-    return tally.justified ? 'justified' : 'known';
+  /** The hash of the chain's block of a slot; null below the shown final one, and where there is none. */
+  #pointAt(slot: number): Hash | null {
+    if (slot <= this.#final.slot) return slot === this.#final.slot ? this.#final.hash : null;
+    return readTally(this.#overlay, slot)?.hash ?? null;
   }
 
-  /** Works out what a tally's new votes come to, and writes it if anything has changed. */
-  #settle(slot: number, before: TallyRecord, tally: OpenTally, judge: Electorate): void {
+  /** Whether votes from this source count: below the shown final block it is not looked into, as nodes do not look below their root. */
+  #isGood(slot: number): boolean {
+    return slot <= this.#final.slot || readTally(this.#overlay, slot)?.justified === true;
+  }
+
+  /**
+   * Works out what a tally's new votes come to, and writes it if anything has changed.
+   * @returns whether more sources may be good now
+   */
+  #settle(slot: number, before: TallyRecord, tally: OpenTally, judge: Electorate): boolean {
     const becameJustified = !tally.justified && isQuorumOfSeats(judge, tally.counted);
     tally.justified ||= becameJustified;
     if (hasChanged(before, tally)) putTally(this.#overlay, slot, tally);
     if (tally.justified && slot > this.#justified.slot) this.#justified = { slot: toSlot(slot), hash: tally.hash };
-    if (becameJustified) this.#wakeWaiting(slot);
-    this.#finalize(slot - 1, tally, judge);
+    return this.#finalize(slot - 1, tally, judge) || becameJustified;
   }
 
-  /** Counts the votes that waited for the block of `source` to be justified. */
-  #wakeWaiting(source: number): void {
+  /** Counts the votes whose source has become good. Upwards: what one block comes to matters only to those above it. */
+  #wake(): void {
     for (const slot of [...tallySlots(this.#overlay)]) {
-      if (slot <= source) continue;
+      if (slot <= this.#final.slot) continue;
       const before = readTally(this.#overlay, slot)!;
-      const judge = before.waitingSlot === source ? this.#judgeOf(before) : null;
-      if (judge === null) continue;
-      const counted = unionOf(before.counted, before.waiting);
-      const linked = source === slot - 1 ? unionOf(before.linked, before.waiting) : before.linked;
-      this.#settle(slot, before, { ...before, counted, linked, waitingSlot: 0, waiting: NO_SEATS }, judge);
+      const woken = before.waiting.filter(({ source }) => this.#isGood(source));
+      if (woken.length === 0) continue;
+      const tally: OpenTally = { ...before, waiting: before.waiting.filter((one) => !woken.includes(one)) };
+      for (const { source, seats } of woken) {
+        tally.counted = unionOf(tally.counted, seats);
+        if (source === slot - 1) tally.linked = unionOf(tally.linked, seats);
+      }
+      this.#settle(slot, before, tally, electorateOfJudge(this.#rules, this.#overlay, before.judge));
     }
   }
 
   /** Shows the block of `slot` final if the votes from it to its child in the next slot are a quorum. */
-  #finalize(slot: number, child: TallyRecord, judge: Electorate): void {
-    if (slot <= this.#final.slot || !isQuorumOfSeats(judge, child.linked)) return;
+  #finalize(slot: number, child: TallyRecord, judge: Electorate): boolean {
+    if (slot <= this.#final.slot || !isQuorumOfSeats(judge, child.linked)) return false;
     this.#final = { slot: toSlot(slot), hash: readTally(this.#overlay, slot)!.hash };
-  }
-
-  /** Null for an electorate so old that votes for its blocks do not count any more. */
-  #judgeOf({ judgeEpoch }: TallyRecord): Electorate | null {
-    const judge = this.#epoch.judges.find(({ epoch }) => epoch === judgeEpoch);
-    return judge === undefined ? null : electorateOfJudge(this.#rules, this.#overlay, judge);
+    return true;
   }
 }
 
-/** Sets only grow or are taken over whole, and flags only rise: comparing sizes of references is enough. */
+/** Whether a tally must be written. */
 function hasChanged(before: TallyRecord, after: TallyRecord): boolean {
-  return (
-    before.justified !== after.justified ||
-    before.waitingSlot !== after.waitingSlot ||
-    [
-      [before.counted, after.counted],
-      [before.linked, after.linked],
-      [before.waiting, after.waiting],
-    ].some(([a, b]) => !sameBytes(a!, b!))
-  );
+  return !sameBytes(encodeTally(before), encodeTally(after));
 }
