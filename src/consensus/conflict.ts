@@ -10,6 +10,7 @@ import { byteKey, type PublicKey, sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
 import type { Electorate } from './electorate.ts';
 import { addVoter, isQuorumOf, NO_TALLY, rankOf } from './electorate.ts';
+import { votesIn } from './evidence.ts';
 import type { ConsensusState } from './state.ts';
 import { emit } from './state.ts';
 
@@ -40,8 +41,8 @@ export function watchNewRoot(state: ConsensusState, oldSlot: number): void {
 
 function watchSlot(state: ConsensusState, sourceSlot: number): void {
   for (const voter of state.voters.values()) {
-    const vote = voter.records.get(sourceSlot + 1);
-    if (vote?.sourceSlot === sourceSlot) watchForConflict(state, vote);
+    for (const vote of votesIn(voter, sourceSlot + 1))
+      if (vote.sourceSlot === sourceSlot) watchForConflict(state, vote);
   }
 }
 
@@ -55,11 +56,12 @@ function isOffChain(state: ConsensusState, slot: number, key: string): boolean {
 
 function settle(state: ConsensusState, { sourceSlot, sourceHash, targetSlot, targetHash }: Vote): void {
   const votes: Vote[] = [];
-  for (const { records } of state.voters.values()) {
-    const vote = records.get(targetSlot);
-    if (vote !== undefined && sameBytes(vote.sourceHash, sourceHash) && sameBytes(vote.targetHash, targetHash))
-      votes.push(vote);
-  }
+  for (const voter of state.voters.values())
+    votes.push(
+      ...votesIn(voter, targetSlot).filter(
+        (vote) => sameBytes(vote.sourceHash, sourceHash) && sameBytes(vote.targetHash, targetHash),
+      ),
+    );
   const voters = votes.map(({ voter }) => voter);
   const judges = [...state.electorates.values()].map(({ electorate }) => electorate);
   if (!judges.some((judge) => isQuorumOf(judge, tallyOf(judge, voters)))) return;

@@ -8,6 +8,7 @@
 import { byteKey, sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
 import { forgiveOffence, noteOffence } from './distrust.ts';
+import { votesIn } from './evidence.ts';
 import type { DecoyReveal, PeerName } from './model.ts';
 import type { ConsensusState, TreeNode, Voter } from './state.ts';
 import { emit, fault, wakeBy } from './state.ts';
@@ -79,8 +80,8 @@ export function takeReveals(state: ConsensusState, reveals: readonly DecoyReveal
     forgiveOffence(state, markOf(key));
     takeUnknownVotesFor(state, key);
     for (const voter of state.voters.values()) {
-      const vote = voter.records.get(slot);
-      if (vote !== undefined && sameBytes(vote.targetHash, hash)) reportVoter(state, voter, vote, secret);
+      for (const vote of votesIn(voter, slot))
+        if (sameBytes(vote.targetHash, hash)) reportVoter(state, voter, vote, secret);
     }
   }
 }

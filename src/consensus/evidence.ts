@@ -16,11 +16,18 @@ import { liftVote } from './weight.ts';
 export function noteVote(state: ConsensusState, voter: Voter, vote: Vote): void {
   const sameSlot = voter.records.get(vote.targetSlot);
   if (sameSlot !== undefined && sameBytes(sameSlot.bytes, vote.bytes)) return;
-  if (sameSlot !== undefined && !sameBytes(sameSlot.targetHash, vote.targetHash))
+  if (sameSlot !== undefined && !sameBytes(sameSlot.targetHash, vote.targetHash)) {
+    if (!voter.doubles.has(vote.targetSlot)) voter.doubles.set(vote.targetSlot, vote);
     reportVotes(state, voter, 'doubleVote', sameSlot, vote);
+  }
   for (const other of voter.records.values())
     if (surrounds(vote, other) || surrounds(other, vote)) reportVotes(state, voter, 'surroundVote', other, vote);
   if (sameSlot === undefined) remember(state, voter, vote);
+}
+
+/** The votes remembered of a voter for one target slot: one, or two of a cheat. */
+export function votesIn({ records, doubles }: Voter, slot: number): Vote[] {
+  return [records.get(slot), doubles.get(slot)].filter((vote) => vote !== undefined);
 }
 
 /** Whether vote `outer` surrounds vote `inner`: its source is older and its target newer. */
@@ -32,7 +39,9 @@ function remember(state: ConsensusState, voter: Voter, vote: Vote): void {
   if (vote.targetSlot < state.root.header.slot - state.rules.limits.evidenceSlots) return;
   voter.records.set(vote.targetSlot, vote);
   if (voter.records.size <= state.rules.limits.recordsPerVoterMax) return;
-  voter.records.delete(Math.min(...voter.records.keys()));
+  const oldest = Math.min(...voter.records.keys());
+  voter.records.delete(oldest);
+  voter.doubles.delete(oldest);
 }
 
 function reportVotes(state: ConsensusState, voter: Voter, kind: 'doubleVote' | 'surroundVote', a: Vote, b: Vote): void {

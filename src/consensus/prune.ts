@@ -15,7 +15,10 @@ export function prunePools(state: ConsensusState): void {
   for (const voter of state.voters.values()) {
     if (voter.unknown.length > 0) dropUnknownVotes(state, voter, (vote) => vote.targetSlot <= rootSlot);
     for (const slot of voter.records.keys())
-      if (slot < rootSlot - state.rules.limits.evidenceSlots) voter.records.delete(slot);
+      if (slot < rootSlot - state.rules.limits.evidenceSlots) {
+        voter.records.delete(slot);
+        voter.doubles.delete(slot);
+      }
   }
   state.voting.votes = state.voting.votes.filter((vote, i, all) => vote.targetSlot > rootSlot || i === all.length - 1);
   for (const [key, slot] of state.invalid) if (slot <= rootSlot) state.invalid.delete(key);

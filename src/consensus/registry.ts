@@ -21,6 +21,7 @@ function newVoter(key: string, publicKey: PublicKey): Voter {
     placedSlot: 0,
     placedWeight: 0n,
     records: new Map(),
+    doubles: new Map(),
     unknown: [],
     equivocated: false,
     reported: new Set(),

@@ -81,6 +81,8 @@ export interface Voter {
   placedWeight: bigint;
   /** Target slot to vote, for evidence. */
   readonly records: Map<number, Vote>;
+  /** The first vote for another target in a slot that `records` holds one of: a cheat's, needed to see finality split. */
+  readonly doubles: Map<number, Vote>;
   /** Votes for unknown targets. */
   unknown: Vote[];
   /** Proven to have broken the local rule: weighs nothing in the fork choice (its votes still count towards justification). */
