@@ -1,5 +1,5 @@
 /**
- * The payloads of the seven transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
+ * The payloads of the transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
  *
  * Layouts: fields in the order of model.ts, integers little-endian (docs/format/packets.md). One encoding a value.
  */
@@ -7,10 +7,13 @@ import { type Address, type Amount, address, amount, type Hash, hash, height } f
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
+import { VERDICT_REASONS } from './market-model.ts';
+import { marketPayloadSizeBytes, readMarketPayload, writeMarketPayload } from './market-payload.ts';
 import {
   EVICTION_PATH_LENGTH_MAX,
   type Payload,
   type RevivePayload,
+  TransactionKind,
   type TransactionKindName,
   VERDICTS_MAX,
   type Verdict,
@@ -27,21 +30,15 @@ const PATH_STEP_SIZE_BYTES = 32;
 const STORAGE_PAYLOAD_SIZE_BYTES: number = 4 + 4 + VRF_PROOF_SIZE_BYTES + 32;
 
 /** Kind names by their byte. */
-const KIND_NAMES: readonly TransactionKindName[] = [
-  'transfer',
-  'timestamp',
-  'register',
-  'commit',
-  'prove',
-  'verdicts',
-  'revive',
-];
+const KIND_NAMES: ReadonlyMap<number, TransactionKindName> = new Map(
+  Object.entries(TransactionKind).map(([name, byte]) => [byte, name as TransactionKindName]),
+);
 
 /** The kind a byte names. @throws CodecError `kind` */
 export function kindName(byte: number): TransactionKindName {
-  const name = KIND_NAMES[byte];
+  const name = KIND_NAMES.get(byte);
   if (name === undefined)
-    throw new CodecError('kind', 'transaction.kind', `must be within 0 .. ${KIND_NAMES.length - 1}, found ${byte}`);
+    throw new CodecError('kind', 'transaction.kind', `must be one of ${[...KIND_NAMES.keys()]}, found ${byte}`);
   return name;
 }
 
@@ -61,6 +58,8 @@ export function payloadSizeBytes(payload: Payload): number {
       return VERDICTS_HEAD_SIZE_BYTES + VERDICT_SIZE_BYTES * checkedVerdictCount(payload.verdicts.length);
     case 'revive':
       return REVIVE_HEAD_SIZE_BYTES + PATH_STEP_SIZE_BYTES * pathLength(payload.path);
+    default:
+      return marketPayloadSizeBytes(payload);
   }
 }
 
@@ -95,6 +94,8 @@ export function writePayload(writer: ByteWriter, payload: Payload): void {
     case 'revive':
       writeRevive(writer, payload);
       return;
+    default:
+      writeMarketPayload(writer, payload);
   }
 }
 
@@ -127,6 +128,8 @@ export function readPayload(reader: ByteReader, kind: TransactionKindName): Payl
       return readVerdicts(reader);
     case 'revive':
       return readRevive(reader);
+    default:
+      return readMarketPayload(reader, kind);
   }
 }
 
@@ -158,7 +161,8 @@ function writeVerdicts(writer: ByteWriter, payload: VerdictsPayload): void {
     writer.u32(verdict.segment, 'verdict.segment');
     writer.u32(verdict.period, 'verdict.period');
     writer.u8(verdict.valid ? 1 : 0, 'verdict.valid');
-    writer.zeros(3, 'verdict.reserved');
+    writer.u8(reasonByte(verdict), 'verdict.reason');
+    writer.zeros(2, 'verdict.reserved');
   }
 }
 
@@ -175,8 +179,19 @@ function readVerdict(reader: ByteReader): Verdict {
   const period = reader.u32('verdict.period');
   const valid = reader.u8('verdict.valid');
   if (valid > 1) throw new CodecError('range', 'verdict.valid', `must be 0 or 1, found ${valid}`);
-  reader.zeros(3, 'verdict.reserved');
-  return { identity, segment, period, valid: valid === 1 };
+  const reason = VERDICT_REASONS[reader.u8('verdict.reason')];
+  if (reason === undefined || (valid === 1 && reason !== 'unstated'))
+    throw new CodecError('range', 'verdict.reason', `must be 0 .. ${VERDICT_REASONS.length - 1}, and 0 for valid`);
+  reader.zeros(2, 'verdict.reserved');
+  const verdict = { identity, segment, period, valid: valid === 1 };
+  return reason === 'unstated' ? verdict : { ...verdict, reason };
+}
+
+/** The byte of a verdict's reason: 0 when there is none. */
+function reasonByte({ valid, reason = 'unstated' }: Verdict): number {
+  if (valid && reason !== 'unstated')
+    throw new CodecError('mismatch', 'verdict.reason', `a valid verdict has no reason, found ${reason}`);
+  return VERDICT_REASONS.indexOf(reason);
 }
 
 function checkedPathLength(steps: number): number {

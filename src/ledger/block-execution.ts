@@ -9,11 +9,10 @@
  *   execution.finish(pohHash)                 // the window its children are checked against
  */
 import { address, type Hash, type Slot } from '../../native/index.ts';
-import type { MerkleKernels } from '../../storage/commitment/merkle.ts';
 import type { ActivityReader, StateReader } from '../../storage/state-reader.ts';
 import type { Transaction } from '../codec/index.ts';
 import { type CompactionOutcome, compact } from './compaction.ts';
-import type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
+import type { BlockContext, BlockFacts, LedgerKernels, TransactionFacts } from './context.ts';
 import { executeTransaction } from './execute.ts';
 import type { IdSecret } from './id-set.ts';
 import { invariant } from './invariant.ts';
@@ -27,8 +26,7 @@ import { ADDRESS_SIZE_BYTES } from './state-key.ts';
 /** Where a block stands. */
 export interface BlockPlace {
   readonly rules: LedgerRules;
-  /** Hashes evictions. */
-  readonly kernels: MerkleKernels;
+  readonly kernels: LedgerKernels;
   /** The block's slot, above the parent's. */
   readonly slot: Slot;
   /** The block header's `segmentCount`. */

@@ -1,16 +1,18 @@
 /**
  * What a transaction is executed against, besides the state: the block it stands in, and facts established outside.
  */
-import type { Address, Slot } from '../../native/index.ts';
+import type { Address, Kernels, Slot } from '../../native/index.ts';
 import type { MerkleKernels } from '../../storage/commitment/merkle.ts';
 import type { AppliedTransactions, RecentWindow } from './recent.ts';
 import type { LedgerRules } from './rules.ts';
 
+/** What execution computes with: hashes, and signatures inside of payloads. */
+export type LedgerKernels = MerkleKernels & Pick<Kernels, 'ed25519Verify'>;
+
 /** The block being executed. */
 export interface BlockContext {
   readonly rules: LedgerRules;
-  /** Hashes evictions. */
-  readonly kernels: MerkleKernels;
+  readonly kernels: LedgerKernels;
   /** The block's slot, above its parent's. */
   readonly slot: Slot;
   /** The block header's `segmentCount`: segments complete in the history before this block. */

@@ -9,7 +9,7 @@
  *  5. insufficient-funds: balance + what a revival claims < what leaves the account + fee
  *  6. the kind's own, in its file's order
  * Writes stand in this order, which fixes the order of the block's ops: sender, reward pool, then the kind's own. Units are moved only: sender to pool,
- * sender to recipient or deposit, pool to identity, evicted to sender.
+ * sender to recipient or deposit, pool to identity, identity to balance or pool, evicted to sender.
  */
 
 import type { StateReader } from '../../storage/state-reader.ts';
@@ -17,12 +17,12 @@ import type { Payload, Transaction } from '../codec/index.ts';
 import type { BlockContext, TransactionFacts } from './context.ts';
 import { applyRevive, checkRevive } from './evictions/revive.ts';
 import { checkFee, collectFee } from './fees.ts';
-import { invariant } from './invariant.ts';
 import type { Overlay } from './overlay.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { applyCommit, checkCommit } from './replication/commit.ts';
 import { applyRegister, checkRegister } from './replication/identity.ts';
-import { applyProve, checkProve } from './replication/prove.ts';
+import { applyMarket, checkMarket } from './replication/market.ts';
+import { applyProof, checkProof } from './replication/prove.ts';
 import { applyVerdicts, checkVerdicts } from './replication/verdicts.ts';
 import { applyTransfer, checkTransfer } from './transfer.ts';
 
@@ -89,6 +89,7 @@ function checkFunds(state: StateReader, transaction: Transaction, facts: Transac
 /** What leaves the sender's balance besides the fee. */
 function outgoing(payload: Payload): bigint {
   if (payload.kind === 'transfer') return payload.amount;
+  if (payload.kind === 'addDeposit') return payload.amount;
   return payload.kind === 'register' ? payload.deposit : 0n;
 }
 
@@ -114,13 +115,13 @@ function checkPayload(
     case 'commit':
       return checkCommit(context, state, payload, facts.sender);
     case 'prove':
-      return checkProve(context, state, payload, facts.sender);
+      return checkProof(context, state, payload, facts.sender);
     case 'verdicts':
       return checkVerdicts(context, payload, transaction.from);
     case 'revive':
       return checkRevive(context, state, payload, facts.sender);
     default:
-      return unknownKind(payload);
+      return checkMarket(context, state, payload, transaction.fee, facts.sender);
   }
 }
 
@@ -134,12 +135,9 @@ function applyPayload(
   if (payload.kind === 'transfer') applyTransfer(overlay, payload);
   else if (payload.kind === 'register') applyRegister(context, overlay, transaction, payload, facts.sender);
   else if (payload.kind === 'commit') applyCommit(context, overlay, payload, facts.sender);
-  else if (payload.kind === 'prove') applyProve(context, overlay, payload, facts.sender);
+  else if (payload.kind === 'prove') applyProof(context, overlay, payload, facts.sender);
   else if (payload.kind === 'verdicts') applyVerdicts(context, overlay, payload, transaction.from);
   else if (payload.kind === 'revive') applyRevive(overlay, payload);
-  // A timestamp writes nothing; an unknown kind has not passed the checks.
-}
-
-function unknownKind(payload: never): never {
-  invariant(false, 'argument', () => `a decoded transaction of unknown kind ${JSON.stringify(payload)}`);
+  else if (payload.kind !== 'timestamp') applyMarket(context, overlay, payload, facts.sender);
+  // A timestamp writes nothing.
 }

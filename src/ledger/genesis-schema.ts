@@ -8,6 +8,15 @@ import { z } from 'zod';
 import { type Address, AMOUNT_MAX, type Amount, amount, byteKey, type PublicKey } from '../../native/index.ts';
 import { CodecError, parseAddress, parsePublicKey } from '../codec/index.ts';
 import { RENT_RATE_MAX } from './rent.ts';
+import {
+  DRAWS_MAX,
+  LOCKOUT_PERIODS_MAX,
+  type MarketRules,
+  marketProblems,
+  PERMILLE,
+  REPLICAS_PER_SEGMENT_MAX,
+  REPLICATION_MODES,
+} from './replication/market-rules.ts';
 
 /** Most validators a genesis may name: two bits for each stand in every replica record. */
 export const VALIDATORS_MAX = 1024;
@@ -39,13 +48,7 @@ export interface Genesis {
   };
   readonly consensus: { readonly timeoutSlots: number; readonly unfinalizedBlocksMax: number };
   readonly history: { readonly segmentSizeBytes: number; readonly leafSizeBytes: number };
-  readonly replication: {
-    readonly sampleBlockSizeBytes: number;
-    readonly slotsPerPeriod: number;
-    readonly periodsPerRotation: number;
-    readonly minimumDeposit: Amount;
-    readonly rewardPerProof: Amount;
-  };
+  readonly replication: MarketRules & { readonly sampleBlockSizeBytes: number };
   readonly rent: { readonly microunitsPerByteBlock: bigint };
   readonly validators: readonly GenesisValidator[];
   readonly accounts: readonly GenesisAccount[];
@@ -140,6 +143,20 @@ const fields = z.strictObject({
     periodsPerRotation: integer(1, 4096, 'periods'),
     minimumDeposit: amountField,
     rewardPerProof: amountField,
+    mode: z.enum(REPLICATION_MODES, {
+      error: (issue) => `must be stream, open or both, found ${shown(issue.input)}`,
+    }),
+    layers: z.literal([1, 2, 4], { error: (issue) => `must be 1, 2 or 4 (layers), found ${shown(issue.input)}` }),
+    samplesPerProof: integer(1, DRAWS_MAX, 'leaves'),
+    checksPerProof: integer(0, DRAWS_MAX, 'blocks'),
+    replicasPerSegment: integer(1, REPLICAS_PER_SEGMENT_MAX, 'replicas'),
+    depositPerReplica: amountField,
+    rewardLockoutPeriods: integer(0, LOCKOUT_PERIODS_MAX, 'periods'),
+    proofDeadlineSlots: integer(1, 2_000_000, 'slots'),
+    missesMax: integer(0, 1_000_000, 'periods'),
+    slashPerMissPermille: integer(0, PERMILLE, 'thousandths'),
+    slashPerFakePermille: integer(0, PERMILLE, 'thousandths'),
+    fakeSharePermille: integer(0, PERMILLE / 2, 'thousandths'),
   }),
   rent: z.strictObject({ microunitsPerByteBlock: rentRateField }),
   validators: z
@@ -186,6 +203,7 @@ function checkRelations(genesis: Fields, complain: Complain): void {
       ['replication', 'sampleBlockSizeBytes'],
       `must be a multiple of 16 (the cipher's block), found ${replication.sampleBlockSizeBytes}`,
     );
+  for (const [field, message] of marketProblems(replication, history)) complain(['replication', field], message);
   checkSum(genesis.accounts, (account) => account.balance, ['accounts'], 'the sum of balances', complain);
   checkSum(genesis.validators, (validator) => validator.bond, ['validators'], 'the sum of bonds', complain);
   checkUnique(genesis.accounts, (account) => account.address, 'accounts', 'address', complain);

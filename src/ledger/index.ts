@@ -4,7 +4,7 @@
  */
 export { BlockExecution, type BlockPlace, type ExecutionSavepoint, executeBlock } from './block-execution.ts';
 export { type CompactionOutcome, excessOf } from './compaction.ts';
-export type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
+export type { BlockContext, BlockFacts, LedgerKernels, TransactionFacts } from './context.ts';
 export {
   type BlockEvictions,
   EVICTION_LEAF_SIZE_BYTES,
@@ -66,8 +66,27 @@ export {
 } from './recent.ts';
 export type { BlockRefusal, Refusal, RefusalCode } from './refusal.ts';
 export { RENT_RATE_MAX, RENTED_SIZE_BYTES, type RentRules, rentUpTo } from './rent.ts';
+export { depositFor } from './replication/commit.ts';
+export { withdrawPeriod } from './replication/deposits.ts';
 export { type DesignatedRecord, readDesignated, readRotationHash } from './replication/designated.ts';
-export { type IdentityRecord, readIdentities, readIdentity } from './replication/identity.ts';
+export {
+  type FakeSubject,
+  fakeOpening,
+  fakeOpeningHead,
+  fakeSamplesRoot,
+  openingDigest,
+  openingDigestOf,
+  openingRestHash,
+} from './replication/fakes.ts';
+export { heldUnits, type IdentityRecord, lockedUnits, readIdentities, readIdentity } from './replication/identity.ts';
+export { isLapsed, missesOf, slashOf } from './replication/lapse.ts';
+export {
+  type MarketRules,
+  OPENING_SIZE_BYTES_MAX,
+  openingSizeBytesBound,
+  REPLICAS_PER_SEGMENT_MAX,
+  type ReplicationMode,
+} from './replication/market-rules.ts';
 export {
   type IdentityOverview,
   type OverviewFilter,
@@ -91,15 +110,30 @@ export {
 } from './replication/replica.ts';
 export {
   commitSlots,
+  type DeadlineRules,
   firstPeriodOfRotation,
+  firstUndecidedPeriod,
   isProofOpen,
   periodOfSlot,
+  periodsDue,
+  proofLastSlot,
   proofSlots,
+  revealSlots,
   rotationOfPeriod,
   rotationOfSlot,
   type ScheduleRules,
   type SlotRange,
   slotsOfPeriod,
+  verdictLastSlot,
 } from './replication/schedule.ts';
+export { seatCount, seatKey, seatOf, totalWeight, weightOf, weightOfSeats } from './replication/seats.ts';
+export {
+  readAllPlaces,
+  readSegmentPlaces,
+  type SegmentPlace,
+  type SegmentPlaces,
+} from './replication/segment-places.ts';
+export { isProven, type SegmentStanding, segmentStandings } from './replication/standings.ts';
+export { readFaults, readValidatorFaults, type ValidatorFaults } from './replication/validator-faults.ts';
 export { type LedgerRules, ledgerRules, ValidatorSet } from './rules.ts';
 export { assertSupplyKept, evictedUnits, supplyChange, totalDeposits, totalSupply } from './supply.ts';

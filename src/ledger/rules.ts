@@ -8,7 +8,7 @@ import { chainIdOf, genesisSupply } from './genesis.ts';
 import type { Genesis, GenesisValidator } from './genesis-schema.ts';
 import type { RecencyRules } from './recent.ts';
 import type { RentRules } from './rent.ts';
-import type { ScheduleRules } from './replication/schedule.ts';
+import type { MarketRules } from './replication/market-rules.ts';
 
 export interface LedgerRules extends RecencyRules {
   readonly chainId: Hash;
@@ -18,7 +18,7 @@ export interface LedgerRules extends RecencyRules {
   readonly rent: RentRules;
   /** All units: balances, deposits and what was evicted sum to this after every block. */
   readonly supply: bigint;
-  readonly replication: ScheduleRules & { readonly minimumDeposit: Amount; readonly rewardPerProof: Amount };
+  readonly replication: MarketRules;
   readonly validators: ValidatorSet;
 }
 
@@ -47,7 +47,6 @@ export class ValidatorSet {
 
 /** Works out a chain's rules. */
 export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
-  const { slotsPerPeriod, periodsPerRotation, minimumDeposit, rewardPerProof } = genesis.replication;
   return {
     chainId: chainIdOf(hasher, genesis),
     hashesPerSlot: genesis.poh.hashesPerTick * genesis.poh.ticksPerSlot,
@@ -57,7 +56,7 @@ export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
     rewardPool: rewardPoolAddress(hasher),
     rent: genesis.rent,
     supply: genesisSupply(genesis),
-    replication: { slotsPerPeriod, periodsPerRotation, minimumDeposit, rewardPerProof },
+    replication: genesis.replication,
     validators: new ValidatorSet(genesis.validators),
   };
 }

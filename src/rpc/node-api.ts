@@ -269,7 +269,7 @@ export interface ReplicaRow {
   /** Period of the last proof; null before the first. */
   readonly lastPeriod: number | null;
   /** State of that last proof. */
-  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected';
+  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected' | 'revealed';
 }
 
 export interface IdentityRow {

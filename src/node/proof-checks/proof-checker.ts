@@ -60,7 +60,7 @@ export class ProofChecker {
     const due = new Map<number, PendingProof[]>();
     const { slot } = final.header;
     for (const [name, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(name);
-    for (const proof of pendingProofs(this.#deps.rules, final.state, this.#deps.index)) {
+    for (const proof of pendingProofs(this.#deps.rules, final.state, this.#deps.index, slot)) {
       if (this.#sent.has(nameOf(proof))) continue;
       const proofs = due.get(proof.segment) ?? [];
       if (proofs.length < CLAIMS_MAX) due.set(proof.segment, [...proofs, proof]);
