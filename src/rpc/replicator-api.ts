@@ -33,6 +33,8 @@ export interface ReplicatorStatus {
   readonly usedBytes: number;
   readonly replicas: readonly HeldReplica[];
   /** Since the process started. */
+  /** Segment bytes given to others. */
+  readonly bytesServed: number;
   readonly segmentsFetched: number;
   readonly encodes: number;
   readonly rotations: number;

@@ -8,7 +8,9 @@ import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { PROTOCOL, type ReplicaStatus } from '../../src/node/protocols.ts';
 import { Peers } from '../../src/node/relay/peers.ts';
 import { FinalityFollower } from '../../src/node/replicator/finality-follower.ts';
+import { KeptChain } from '../../src/node/replicator/kept-chain.ts';
 import { LedgerLink } from '../../src/node/replicator/ledger-link.ts';
+import { MarketView } from '../../src/node/replicator/market-view.ts';
 import { ReplicaKeeper } from '../../src/node/replicator/replica-keeper.ts';
 import { ReplicatorNode } from '../../src/node/replicator/replicator-node.ts';
 import { SegmentSource } from '../../src/node/replicator/segment-source.ts';
@@ -88,7 +90,9 @@ async function work(keeper: ReplicaKeeper, height: number, ...replicas: Partial<
       ...row,
     }),
   );
-  await net.settle(keeper.work([0], { ...archive.records, replicas: rows }, 'archive'));
+  const records = { ...archive.records, replicas: rows };
+  await net.settle(keeper.work([0], records, ['archive']));
+  await net.settle(keeper.idle());
 }
 const kinds = (): string[] =>
   sent.map((payload) =>
@@ -290,6 +294,9 @@ describe('replicator node', () => {
       ledger,
       keeper,
       store,
+      kept: await KeptChain.open(kernels, diskFiles(), join(await freshDirectory(), 'chain')),
+      market: new MarketView({ kernels, transport: self, identity: key.address, schedule: world.genesis.replication }),
+      served: () => 0,
       capacityBytes: segmentSizeBytes * 2,
       wanted: undefined,
       faultsAllowed: false,
@@ -310,12 +317,19 @@ describe('replicator node', () => {
     return { node, runUntil, fatal };
   }
 
-  it('registers, then keeps the oldest segments that fit', async () => {
+  it('registers, then keeps the segments that need replicas most', async () => {
     archive.finalHeight = 20;
     archive.records = { ...archive.records, registered: false };
+    // Others prove enough replicas of all but two segments.
+    const standings = archive.segments().map((_, segment) => {
+      const proven = segment === 1 || segment === 3 ? 1 : 4;
+      return { segment, proven, replicas: proven };
+    });
+    archive.standings = { ...archive.standings, standings };
     // The archive stands in for a validator too.
     const validator = await net.peer('validator');
     const other = new FakeArchive(world, chain, validator);
+    other.standings = archive.standings;
     other.status = () => ({ ...archive.status(), role: 'validator' });
     const { node, runUntil, fatal } = await newNode([
       net.network.addressOf('archive'),
@@ -327,7 +341,7 @@ describe('replicator node', () => {
       return node.status().usedBytes === 2 * segmentSizeBytes;
     });
     expect(other.taken[0]!.payload).toMatchObject({ kind: 'register', deposit: 1000n });
-    expect(node.status().replicas.map(({ segment }) => segment)).toEqual([0, 1]);
+    expect(node.status().replicas.map(({ segment }) => segment)).toEqual([1, 3]);
     expect(node.health().ok).toBe(true);
     expect(await node.readHistory(1, 0, segmentSizeBytes)).toEqual(archive.segments()[1]);
     await expect(node.injectCorruption(null)).rejects.toMatchObject({ code: 'not-supported' });

@@ -30,10 +30,20 @@ export interface FollowerDeps {
   readonly keepSlots: number;
 }
 
+/** A final header's bytes, and its certificate's. */
+export type FinalityFrames = readonly [header: Uint8Array, certificate: Uint8Array];
+
+interface ShownFinality {
+  readonly final: BlockHeader;
+  readonly certificate: Certificate;
+  readonly frames: FinalityFrames;
+}
+
 export class FinalityFollower {
   readonly #deps: FollowerDeps;
   /** Linked headers, ascending; the last is the head. */
   #headers: BlockHeader[] = [];
+  #proof: FinalityFrames | undefined;
 
   constructor(deps: FollowerDeps) {
     this.#deps = deps;
@@ -42,6 +52,17 @@ export class FinalityFollower {
   /** The newest header known to be final; undefined before the first update. */
   get head(): BlockHeader | undefined {
     return this.#headers.at(-1);
+  }
+
+  /** The frames that showed the head final: what others can be shown in turn. */
+  get proof(): FinalityFrames | undefined {
+    return this.#proof;
+  }
+
+  /** The header of a height, when it is kept. */
+  header(height: number): BlockHeader | undefined {
+    const first = this.#headers[0];
+    return first === undefined ? undefined : this.#headers[height - first.height];
   }
 
   /** The last block's header with a slot of at most `slot`, when it is certain: undefined when the head or the kept headers do not reach there. */
@@ -58,9 +79,10 @@ export class FinalityFollower {
     const from = this.head === undefined ? proof.final.height - this.#deps.keepSlots : this.head.height + 1;
     const linked = await this.#fetchLinked(peer, from, proof.final);
     this.#append(peer, linked);
+    this.#proof = proof.frames;
   }
 
-  async #fetchFinality(peer: PeerName): Promise<{ final: BlockHeader; certificate: Certificate } | undefined> {
+  async #fetchFinality(peer: PeerName): Promise<ShownFinality | undefined> {
     const frames = await this.#frames(peer, PROTOCOL.finality, {}, 2, FINALITY_SIZE_BYTES_MAX);
     if (frames.length === 0) return undefined;
     const [final, certificate] = frames;
@@ -69,6 +91,7 @@ export class FinalityFollower {
     return decoded(peer, () => ({
       final: decodeHeader(this.#deps.kernels, final),
       certificate: decodeCertificate(this.#deps.kernels, certificate),
+      frames: [final, certificate],
     }));
   }
 

@@ -1,6 +1,7 @@
 /** Puts the replicator role together. */
 import { join } from 'node:path';
-import type { ReplicaStore, VrfKey } from '../../../replicator/index.ts';
+import { type Replica, type ReplicaStore, ReplicatorError, type VrfKey } from '../../../replicator/index.ts';
+import { diskFiles } from '../../../storage/index.ts';
 import type { SigningKey } from '../../codec/index.ts';
 import { genesisHeader, type LedgerRules, ledgerRules } from '../../ledger/index.ts';
 import { genesisRoot } from '../chain/open-root.ts';
@@ -8,10 +9,13 @@ import type { Logger } from '../log.ts';
 import { peerKeyMessage, type StatusMessage } from '../protocols.ts';
 import { Peers } from '../relay/peers.ts';
 import type { RoleContext } from '../run.ts';
+import { ReplicaService } from '../serve/replica-service.ts';
 import { SignatureChecks } from '../signature-checks.ts';
 import { InlineVerifier } from '../threads/index.ts';
 import { FinalityFollower } from './finality-follower.ts';
+import { KeptChain } from './kept-chain.ts';
 import { LedgerLink } from './ledger-link.ts';
+import { MarketView } from './market-view.ts';
 import { ProofFolder } from './proof-folder.ts';
 import { ReplicaKeeper } from './replica-keeper.ts';
 import { ReplicatorNode } from './replicator-node.ts';
@@ -39,6 +43,7 @@ export async function openReplicator(
   const signatures = new SignatureChecks(kernels, verifier, 1);
   const { slotsPerPeriod, periodsPerRotation, sampleBlockSizeBytes } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
+  const schedule = { slotsPerPeriod, periodsPerRotation };
   const follower = new FinalityFollower({
     kernels,
     transport,
@@ -62,7 +67,7 @@ export async function openReplicator(
     store,
     vrf,
     identity: key.publicKey,
-    schedule: { slotsPerPeriod, periodsPerRotation },
+    schedule,
     chainId: rules.chainId,
     geometry: { segmentSizeBytes, leafSizeBytes },
     sampleBlockSizeBytes,
@@ -73,6 +78,18 @@ export async function openReplicator(
     log,
   });
   await keeper.open();
+  const files = diskFiles();
+  const kept = await KeptChain.open(kernels, files, join(config.dataDirectory, 'chain'));
+  if (kept.mark !== undefined) segments.adoptRoots(kept.mark.roots);
+  const service = new ReplicaService({
+    transport,
+    segmentSizeBytes,
+    roots: () => segments.roots,
+    finality: () => follower.proof ?? kept.mark?.frames,
+    header: (at) => follower.header(at) ?? (kept.mark?.header.height === at ? kept.mark.header : undefined),
+    open: (segment) => openHeld(store, keeper, segment),
+    onDamaged: (segment, error) => keeper.noteDamaged(segment, error),
+  });
   const node = new ReplicatorNode({
     genesis,
     transport,
@@ -83,6 +100,9 @@ export async function openReplicator(
     ledger,
     keeper,
     store,
+    kept,
+    market: new MarketView({ kernels, transport, identity: key.address, schedule }),
+    served: () => service.bytesServed,
     capacityBytes: config.replicator?.capacityBytes ?? CAPACITY_BYTES,
     wanted: config.replicator?.segments,
     faultsAllowed: config.faults?.corruptByte === true,
@@ -102,6 +122,19 @@ export async function openReplicator(
       await transport.stop();
     },
   };
+}
+
+/** A replica of the segment that is whole, of whatever rotation; undefined when there is none. */
+async function openHeld(store: ReplicaStore, keeper: ReplicaKeeper, segment: number): Promise<Replica | undefined> {
+  const held = keeper.held.findLast((one) => one.segment === segment);
+  if (held === undefined) return undefined;
+  try {
+    return await store.get(held);
+  } catch (error) {
+    // It may have been dropped since.
+    if (error instanceof ReplicatorError && error.code === 'replica-missing') return undefined;
+    throw error;
+  }
 }
 
 function newPeers(

@@ -1,7 +1,8 @@
 /**
- * Does what the plan says: encodes, rotates, commits, proves and drops replicas, one action at a time.
+ * Does what the plan says: commits, proves and drops replicas, and beside it encodes or rotates one at a time.
  *
  * Invariants
+ * - A proof never waits for an encoding.
  * - A commit or proof is sent only for a replica that is whole and durable on disk.
  * - A rotation reads its plaintext out of the own replica, every leaf checked; a damaged one is dropped and the segment fetched again. (With
  *   `faults.corruptByte` and after an injected corruption the check is left out for that replica, so that the network can be seen to catch it.)
@@ -76,9 +77,19 @@ export class ReplicaKeeper {
   readonly #deps: KeeperDeps;
   readonly #held = new Map<string, Held>();
   readonly #corrupted = new Set<number>();
+  /** Segments whose bytes came from several peers and did not fit together. */
+  readonly #mixed = new Set<number>();
+  readonly #damaged = new Map<number, CorruptReplicaError>();
   readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0 };
-  /** The action under way, for status. */
-  #current: { readonly action: ReplicatorAction; encodedSizeBytes: number } | null = null;
+  /** The encoding under way. */
+  #current: { readonly action: LongAction; encodedSizeBytes: number } | null = null;
+  #long: Promise<void> | undefined;
+  #isStopping = false;
+  /** What failed since the last look. */
+  #failure: Error | undefined;
+  /** When an encoding of a segment last failed, as a running number. */
+  readonly #missed = new Map<number, number>();
+  #misses = 0;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
@@ -99,7 +110,13 @@ export class ReplicaKeeper {
     return [...this.#held.values()].map(({ header }) => header);
   }
 
-  get current(): { readonly action: ReplicatorAction; readonly progress: number } | null {
+  /** Segments of which a replica is held or being made. */
+  get segments(): readonly number[] {
+    const own = this.held.map(({ segment }) => segment);
+    return this.#current === null ? own : [...own, this.#current.action.segment];
+  }
+
+  get current(): { readonly action: LongAction; readonly progress: number } | null {
     if (this.#current === null) return null;
     const { action, encodedSizeBytes } = this.#current;
     return { action, progress: encodedSizeBytes / this.#deps.geometry.segmentSizeBytes };
@@ -120,8 +137,29 @@ export class ReplicaKeeper {
     return this.#corrupted.size > 0;
   }
 
-  /** Plans and does everything due at the head; `peer` serves segments. */
-  async work(segments: readonly number[], records: ReplicasAnswer, peer: PeerName): Promise<void> {
+  /** A replica gave wrong bytes: it is dropped before anything else is done, and encoded again. */
+  noteDamaged(segment: number, error: CorruptReplicaError): void {
+    this.#damaged.set(segment, error);
+  }
+
+  async #dropDamaged(): Promise<void> {
+    for (const [segment, error] of this.#damaged) {
+      this.#damaged.delete(segment);
+      if (this.#corrupted.has(segment)) continue;
+      const held = this.held.findLast((one) => one.segment === segment);
+      if (held === undefined) continue;
+      this.#deps.log.warn({ segment, rotation: held.rotation, error: error.message }, 'damaged replica dropped');
+      this.#held.delete(nameOf(segment, held.rotation));
+      await this.#deps.store.drop(held);
+    }
+  }
+
+  /**
+   * Plans and does everything due at the head; `peers` serve a segment, in the order they should be asked. Commits, proofs and drops are done when it
+   * resolves; an encoding or rotation goes on beside (`idle` waits for it), one at a time, so that no proof waits for it. Throws what failed, then or before.
+   */
+  async work(segments: readonly number[], records: ReplicasAnswer, peers: readonly PeerName[]): Promise<void> {
+    await this.#dropDamaged();
     const head = this.#deps.follower.head;
     if (head === undefined) return;
     const actions = planReplicas({
@@ -130,18 +168,59 @@ export class ReplicaKeeper {
       segments,
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
-    for (const action of actions) {
-      this.#current = { action, encodedSizeBytes: 0 };
-      try {
-        await this.#perform(action, head, peer);
-      } catch (error) {
-        // A disk that fails and a peer that lies are the caller's to deal with; the rest is planned again.
-        if (error instanceof FilesError || error instanceof PeerFault || error instanceof TransportError) throw error;
-        this.#deps.log.warn({ ...action, error: (error as Error).message }, 'action failed, planned again');
-        return;
-      } finally {
-        this.#current = null;
-      }
+    for (const action of actions) if (!isLong(action)) await this.#guarded(action, () => this.#perform(action, head));
+    this.#startLong(actions.filter(isLong), peers);
+    this.#tellFailure();
+  }
+
+  /** Resolves when no encoding is under way. Throws what failed. */
+  async idle(): Promise<void> {
+    await this.#long;
+    this.#tellFailure();
+  }
+
+  #tellFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Ends an encoding under way at its next chunk; what it has on disk is gone on with after the next start. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#long;
+  }
+
+  /** Begins the next encoding or rotation, unless one is under way. What nobody could give goes behind the others. */
+  #startLong(actions: readonly LongAction[], peers: readonly PeerName[]): void {
+    const inTurn = [...actions].sort((a, b) => this.#missedAt(a) - this.#missedAt(b));
+    const [action] = inTurn;
+    if (action === undefined || this.#long !== undefined || this.#isStopping) return;
+    this.#current = { action, encodedSizeBytes: 0 };
+    this.#long = this.#guarded(action, () =>
+      action.kind === 'encode'
+        ? this.#encode(action.segment, action.rotation, peers)
+        : this.#rotate(action.segment, action.fromRotation, action.rotation),
+    ).finally(() => {
+      this.#current = null;
+      this.#long = undefined;
+    });
+  }
+
+  #missedAt({ segment }: LongAction): number {
+    return this.#missed.get(segment) ?? 0;
+  }
+
+  /** A disk that fails and a peer that lies are the caller's to deal with; the rest is planned again. */
+  async #guarded(action: ReplicatorAction, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#missed.delete(action.segment);
+    } catch (error) {
+      if (isLong(action)) this.#missed.set(action.segment, ++this.#misses);
+      if (error instanceof FilesError || error instanceof PeerFault || error instanceof TransportError)
+        this.#failure ??= error;
+      else this.#deps.log.warn({ ...action, error: (error as Error).message }, 'action failed, planned again');
     }
   }
 
@@ -159,36 +238,50 @@ export class ReplicaKeeper {
     return { segment, rotation, commit, provenPeriods, proofPending };
   }
 
-  async #perform(action: ReplicatorAction, head: BlockHeader, peer: PeerName): Promise<void> {
+  async #perform(action: Exclude<ReplicatorAction, LongAction>, head: BlockHeader): Promise<void> {
     switch (action.kind) {
-      case 'encode':
-        return this.#encode(action.segment, action.rotation, peer);
-      case 'rotate':
-        return this.#rotate(action.segment, action.fromRotation, action.rotation);
       case 'commit':
         return this.#commit(action.segment, action.rotation, head);
       case 'prove':
         return this.#prove(action.segment, action.rotation, action.period, head);
       case 'drop':
+        if (this.#current?.action.segment === action.segment) return;
         this.#held.delete(nameOf(action.segment, action.rotation));
         return this.#deps.store.drop(action);
     }
   }
 
-  async #encode(segment: number, rotation: number, peer: PeerName): Promise<void> {
+  async #encode(segment: number, rotation: number, peers: readonly PeerName[]): Promise<void> {
     const request = this.#encodeRequest(segment, rotation);
     const segmentRoot = this.#deps.segments.roots[segment];
     if (request === undefined || segmentRoot === undefined) return;
-    const source = this.#deps.segments.stream(peer, segment);
+    // After bytes of several peers did not fit together, one is asked alone: then it is known who lied.
+    const asked = this.#mixed.has(segment) ? peers.slice(0, 1) : peers;
+    const fetch = { index: segment, peers: asked, givers: new Set<PeerName>() };
+    let begunAt = 0;
+    const source = (offset: number): AsyncIterable<Uint8Array> => {
+      begunAt = offset;
+      return this.#deps.segments.streamFrom(fetch, offset);
+    };
     try {
       this.#hold(await this.#deps.store.encode({ ...request, source, segmentRoot }));
     } catch (error) {
       if (!(error instanceof ReplicatorError)) throw error;
-      if (error.code === 'source-short') throw new TransportError('closed', error.message);
-      throw WRONG_SEGMENT.includes(error.code) ? new PeerFault(peer, 'wrong-segment', error.message) : error;
+      throw this.#sourceFailure(error, segment, begunAt === 0 ? [...fetch.givers] : []);
     }
+    this.#mixed.delete(segment);
     this.#corrupted.delete(segment);
     this.counts.encodes += 1;
+  }
+
+  /** Who is to blame for bytes that are not the segment: the one who gave all of them; nobody when there were several. */
+  #sourceFailure(error: ReplicatorError, segment: number, givers: readonly PeerName[]): Error {
+    if (error.code === 'source-short') return new TransportError('closed', error.message);
+    if (!WRONG_SEGMENT.includes(error.code)) return error;
+    const [only] = givers;
+    if (only !== undefined && givers.length === 1) return new PeerFault(only, 'wrong-segment', error.message);
+    this.#mixed.add(segment);
+    return new TransportError('closed', `${error.message}: of several peers, one sent wrong bytes`);
   }
 
   async #rotate(segment: number, fromRotation: number, rotation: number): Promise<void> {
@@ -214,6 +307,7 @@ export class ReplicaKeeper {
     if (rotationHash === undefined) return undefined;
     const keyProof = proveKey(this.#deps.vrf, { segment, rotation, rotationHash });
     const onProgress = (encodedSizeBytes: number): void => {
+      if (this.#isStopping) throw new TransportError('aborted', 'the replicator stops');
       if (this.#current !== null) this.#current.encodedSizeBytes = encodedSizeBytes;
     };
     return { segment, rotation, rotationHash, keyProof, onProgress };
@@ -276,6 +370,13 @@ export class ReplicaKeeper {
       proofSentSlot: new Map(),
     });
   }
+}
+
+/** What takes as long as reading and writing a segment. */
+type LongAction = Extract<ReplicatorAction, { readonly kind: 'encode' | 'rotate' }>;
+
+function isLong(action: ReplicatorAction): action is LongAction {
+  return action.kind === 'encode' || action.kind === 'rotate';
 }
 
 type PlannedReplica = Parameters<typeof planReplicas>[0]['replicas'][number];

@@ -1,5 +1,5 @@
 /**
- * The replicator role: follows the final chain, keeps replicas of the oldest segments that fit, proves them, serves what they hold.
+ * The replicator role: follows the final chain, keeps replicas of the segments that need them most, proves them, serves what they hold.
  *
  * Invariants
  * - One pass of work at a time; a failed pass is logged and made again, it never ends the process. A failed write to its own disk does.
@@ -9,16 +9,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { amount } from '../../../native/index.ts';
 import { CorruptReplicaError } from '../../../replicator/index.ts';
 import { FilesError } from '../../../storage/index.ts';
-import type { SigningKey } from '../../codec/index.ts';
+import type { BlockHeader, SigningKey } from '../../codec/index.ts';
 import type { Genesis } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
 import { ApiError, type NodeHealth } from '../../rpc/node-api.ts';
 import type { CorruptionReport, HeldReplica, ReplicatorApi, ReplicatorStatus } from '../../rpc/replicator-api.ts';
 import type { Logger } from '../log.ts';
-import type { ReplicasAnswer } from '../protocols.ts';
+import type { ReplicasAnswer, StatusMessage } from '../protocols.ts';
 import type { Peers } from '../relay/peers.ts';
 import type { FinalityFollower } from './finality-follower.ts';
+import type { KeptChain } from './kept-chain.ts';
 import type { LedgerLink } from './ledger-link.ts';
+import type { MarketView } from './market-view.ts';
 import type { KeeperDeps, ReplicaKeeper } from './replica-keeper.ts';
 import type { SegmentSource } from './segment-source.ts';
 
@@ -38,6 +40,9 @@ export interface ReplicatorDeps {
   readonly ledger: LedgerLink;
   readonly keeper: ReplicaKeeper;
   readonly store: KeeperDeps['store'];
+  readonly kept: KeptChain;
+  readonly market: MarketView;
+  readonly served: () => number;
   readonly capacityBytes: number;
   /** Only these segments, when given. */
   readonly wanted: readonly number[] | undefined;
@@ -66,6 +71,7 @@ export class ReplicatorNode implements ReplicatorApi {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    await this.#deps.keeper.stop();
     await this.#loop;
   }
 
@@ -90,7 +96,7 @@ export class ReplicatorNode implements ReplicatorApi {
   }
 
   async #pass(peer: PeerName): Promise<void> {
-    const { follower, segments, keeper, ledger } = this.#deps;
+    const { follower, segments, keeper, ledger, market } = this.#deps;
     await follower.update(peer);
     const head = follower.head;
     if (head === undefined) return;
@@ -98,7 +104,26 @@ export class ReplicatorNode implements ReplicatorApi {
     if (this.#records === undefined) return;
     if (!this.#records.registered) return this.#register();
     await segments.updateRoots(peer, head);
-    await keeper.work(this.#chosen(head.segmentCount), this.#records, peer);
+    await this.#keepChain(head);
+    await market.update(peer, head);
+    await keeper.work(this.#chosen(head), this.#records, this.#segmentSources());
+  }
+
+  /** For those who will want history when nobody else is left to ask. */
+  async #keepChain(header: BlockHeader): Promise<void> {
+    const { kept, follower, segments } = this.#deps;
+    const frames = follower.proof;
+    if (frames !== undefined) await kept.note({ header, frames, roots: segments.roots });
+  }
+
+  /** Who is asked for segments: archives, then other replicators, then validators, which have pruned; who failed last goes behind. */
+  #segmentSources(): PeerName[] {
+    const rank = (peer: PeerName, { role, startHeight }: StatusMessage): number =>
+      (peer === this.#failing ? 4 : 0) + (role === 'replicator' ? 1 : role === 'archive' && startHeight <= 1 ? 0 : 2);
+    return [...this.#deps.peers.statuses]
+      .map(([peer, status]) => ({ peer, rank: rank(peer, status) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ peer }) => peer);
   }
 
   /** A peer to read from: archives keep everything; else a validator. The one that failed last only when there is no other. */
@@ -125,12 +150,13 @@ export class ReplicatorNode implements ReplicatorApi {
     if (await ledger.send(this.targets(), head, { kind: 'register', deposit })) this.#registerSentSlot = head.slot;
   }
 
-  /** The segments to keep: those asked for, else the oldest that fit. */
-  #chosen(segmentCount: number): number[] {
-    const { wanted, capacityBytes, genesis } = this.#deps;
-    const all = wanted ?? Array.from({ length: segmentCount }, (_, index) => index);
-    const fitting = Math.floor(capacityBytes / genesis.history.segmentSizeBytes);
-    return all.filter((segment) => segment < segmentCount).slice(0, fitting);
+  /** The segments to keep: those asked for, else those that need replicas most. */
+  #chosen({ segmentCount, slot }: BlockHeader): number[] {
+    const { wanted, capacityBytes, genesis, keeper, market } = this.#deps;
+    const capacity = Math.floor(capacityBytes / genesis.history.segmentSizeBytes);
+    if (wanted !== undefined) return wanted.filter((segment) => segment < segmentCount).slice(0, capacity);
+    const held = new Set([...keeper.segments, ...(this.#records?.replicas ?? []).map(({ segment }) => segment)]);
+    return market.choose({ segmentCount, slot, capacity, held, records: this.#records?.replicas ?? [] });
   }
 
   health(): NodeHealth {
@@ -154,6 +180,7 @@ export class ReplicatorNode implements ReplicatorApi {
       capacityBytes,
       usedBytes: keeper.held.length * genesis.history.segmentSizeBytes,
       replicas: this.#rows(),
+      bytesServed: this.#deps.served(),
       segmentsFetched: Math.floor(segments.bytesFetched / genesis.history.segmentSizeBytes),
       encodes,
       rotations,

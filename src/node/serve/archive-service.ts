@@ -26,9 +26,10 @@ import {
   SegmentRequest,
 } from '../protocols.ts';
 
-const SEGMENT_FRAME_SIZE_BYTES: number = 1024 * 1024;
+/** Bytes of a segment in one frame. */
+export const SEGMENT_FRAME_SIZE_BYTES: number = 1024 * 1024;
 /** Roots in one frame. */
-const ROOTS_PER_FRAME = 8_192;
+export const ROOTS_PER_FRAME = 8_192;
 
 export interface ArchiveServiceDeps {
   readonly transport: Transport;
@@ -88,11 +89,12 @@ async function* segmentRoots(store: ChainStore, from: PeerName, request: Uint8Ar
 }
 
 async function* segment(store: ChainStore, from: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
-  const { index } = decodeMessage(SegmentRequest, request, from, PROTOCOL.segment);
-  const kept = await store.segment(index);
-  if (kept === undefined) return;
-  for (let offset = 0; offset < kept.bytes.length; offset += SEGMENT_FRAME_SIZE_BYTES)
-    yield kept.bytes.subarray(offset, offset + SEGMENT_FRAME_SIZE_BYTES);
+  const { index, offset } = decodeMessage(SegmentRequest, request, from, PROTOCOL.segment);
+  for (let at = offset; ; at += SEGMENT_FRAME_SIZE_BYTES) {
+    const frame = await store.segmentPiece(index, at, SEGMENT_FRAME_SIZE_BYTES);
+    if (frame === undefined || frame.length === 0) return;
+    yield frame;
+  }
 }
 
 async function* replicas(
