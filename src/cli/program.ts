@@ -16,6 +16,7 @@ import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
 import { proveAccountCommand } from './commands/prove-account.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
+import { replicationCommand } from './commands/replication.ts';
 import { reviveCommand } from './commands/revive.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { soundnessCommand } from './commands/soundness.ts';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), reviveCommand()])
     program.addCommand(command);
   program.addCommand(timestampCommand());
+  program.addCommand(replicationCommand());
   program.addCommand(syncCommand());
   program.addCommand(simulateCommand());
   program.addCommand(benchCommand());

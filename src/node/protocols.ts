@@ -221,10 +221,16 @@ export interface ReplicaStatus {
   readonly rotation: number;
   /** -1 before the first proof. */
   readonly lastPeriod: number;
-  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected';
+  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected' | 'revealed';
   readonly accepted: number;
   readonly rejected: number;
   readonly expired: number;
+  /** Why its last rejected proof was. */
+  readonly reason: string;
+  /** Rewards paid so far. */
+  readonly paid: number;
+  /** Periods missed in a row. */
+  readonly misses: number;
 }
 export interface ReplicasAnswer {
   /** Slot of the final block whose state was read. */
@@ -232,24 +238,38 @@ export interface ReplicasAnswer {
   readonly registered: boolean;
   /** Decimal: msgpack integers of other languages do not all hold 64 bits. */
   readonly balance: string;
+  /** Held as deposit, and rewards that are locked; decimal. */
+  readonly deposit: string;
+  readonly locked: string;
+  /** Proofs accepted and fakes revealed. */
+  readonly accepted: number;
+  readonly fakes: number;
   readonly replicas: readonly ReplicaStatus[];
 }
 /** Most replicas in one answer. */
 export const REPLICAS_MAX = 4096;
+const decimal = z.string().regex(/^\d{1,20}$/);
 export const ReplicasAnswer: z.ZodType<ReplicasAnswer> = z.strictObject({
   slot: count,
   registered: z.boolean(),
-  balance: z.string().regex(/^\d{1,20}$/),
+  balance: decimal,
+  deposit: decimal,
+  locked: decimal,
+  accepted: count,
+  fakes: count,
   replicas: z
     .array(
       z.strictObject({
         segment: count,
         rotation: count,
         lastPeriod: z.number().int().min(-1),
-        proof: z.enum(['none', 'pending', 'accepted', 'rejected']),
+        proof: z.enum(['none', 'pending', 'accepted', 'rejected', 'revealed']),
         accepted: count,
         rejected: count,
         expired: count,
+        reason: z.string().max(32),
+        paid: count,
+        misses: count,
       }),
     )
     .max(REPLICAS_MAX),

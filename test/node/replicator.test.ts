@@ -87,6 +87,9 @@ async function work(keeper: ReplicaKeeper, height: number, ...replicas: Partial<
       accepted: 0,
       rejected: 0,
       expired: 0,
+      reason: 'unstated',
+      paid: 0,
+      misses: 0,
       ...row,
     }),
   );
@@ -171,7 +174,7 @@ describe('ledger link', () => {
   });
 
   it('reads its records, and takes no malformed ones', async () => {
-    archive.records = { slot: 9, registered: true, balance: '77', replicas: [] };
+    archive.records = { ...archive.records, slot: 9, balance: '77' };
     expect(await net.settle(link().records('archive'))).toEqual(archive.records);
     archive.lies.set(PROTOCOL.replicas, () => []);
     expect(await net.settle(link().records('archive'))).toBeUndefined();

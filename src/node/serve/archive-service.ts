@@ -7,7 +7,7 @@
  */
 import { address } from '../../../native/index.ts';
 import { HEADER_SIZE_BYTES } from '../../codec/index.ts';
-import { type LedgerRules, replicationOverview } from '../../ledger/index.ts';
+import { type LedgerRules, lockedUnits, replicationOverview } from '../../ledger/index.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import type { BlockTree } from '../chain/block-tree.ts';
 import type { ChainStore } from '../chain/chain-store.ts';
@@ -105,18 +105,20 @@ async function* replicas(
   const identity = address(Uint8Array.from(decodeMessage(ReplicasRequest, request, from, PROTOCOL.replicas).identity));
   const { state, header } = tree.root;
   const overview = replicationOverview(rules, state, header.slot, { identity, rowsMax: REPLICAS_MAX });
+  const [record] = overview.identities;
   yield encodeMessage({
     slot: header.slot,
-    registered: overview.identities.length > 0,
+    registered: record !== undefined,
     balance: String(state.balance(identity)),
-    replicas: overview.replicas.map(({ segment, rotation, lastPeriod, proof, accepted, rejected, expired }) => ({
-      segment,
-      rotation,
-      lastPeriod: lastPeriod ?? -1,
-      proof,
-      accepted,
-      rejected,
-      expired,
-    })),
+    deposit: String(record?.deposit ?? 0),
+    locked: String(record === undefined ? 0 : lockedUnits(record)),
+    accepted: record?.accepted ?? 0,
+    fakes: record?.fakes ?? 0,
+    replicas: overview.replicas.map(
+      ({ segment, rotation, lastPeriod, proof, accepted, rejected, expired, reason, paid, misses }) => ({
+        ...{ segment, rotation, lastPeriod: lastPeriod ?? -1, proof, accepted, rejected, expired },
+        ...{ reason, paid, misses },
+      }),
+    ),
   });
 }
