@@ -80,7 +80,9 @@ describe('transaction refusals', () => {
     ['revive reserved', decode(changed(revive, 63, 1)), 'reserved', 'revive.reserved'],
     ['eviction past 2^53', decode(changed(revive, 43, 0xff)), 'range', 'revive.index'],
     ['eviction height past 2^53', decode(changed(revive, 59, 0xff)), 'range', 'revive.height'],
-    ['verdict reserved', decode(changed(verdicts, 69, 1)), 'reserved', 'verdict.reserved'],
+    ['a reason for a valid verdict', decode(changed(verdicts, 69, 1)), 'range', 'verdict.reason'],
+    ['a reason there is not', decode(changed(verdicts, 101, 11)), 'range', 'verdict.reason'],
+    ['verdict reserved', decode(changed(verdicts, 70, 1)), 'reserved', 'verdict.reserved'],
   ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
 
   it('drafts that do not fit', () => {

@@ -2,11 +2,18 @@
  * `validations`: a packet of many validators' signed findings on many identities' proofs of one period. Anybody may land it; it costs a minimum fee for each
  * signature, because every node checks them. Its findings are added to those the ledger has, so a packet need not hold a supermajority by itself.
  */
-import { hasFinding, packSignedMessages, type ValidationsPayload, validationMessage } from '../../codec/index.ts';
+import {
+  hasFinding,
+  packSignedMessages,
+  type ReplicaName,
+  type ValidationsPayload,
+  validationMessage,
+} from '../../codec/index.ts';
 import type { BlockContext } from '../context.ts';
 import type { Overlay } from '../overlay.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { applyFinding } from './findings.ts';
+import { readReplica } from './replica.ts';
 import { seatKey } from './seats.ts';
 
 /** Checks of `validations`, in order: fee-too-low, not-a-validator, bad-finding. */
@@ -35,13 +42,19 @@ function firstWrongSignature({ rules, kernels }: BlockContext, payload: Validati
   return payload.voters.find((_, index) => verdicts[index] !== 1)?.seat;
 }
 
-/** Applies a checked packet: entry by entry, voter by voter. */
+/** Applies a checked packet: entry by entry, voter by voter. The oldest replica of a segment comes first, so that of those it settles together the oldest are paid. */
 export function applyValidations(context: BlockContext, overlay: Overlay, payload: ValidationsPayload): void {
   const { period, entries, voters } = payload;
-  for (const [index, entry] of entries.entries())
+  const indexed = entries.map((entry, index) => ({ entry, index, since: sinceOf(overlay, entry) }));
+  indexed.sort((a, b) => a.entry.segment - b.entry.segment || a.since - b.since || a.index - b.index);
+  for (const { entry, index } of indexed)
     for (const { seat, valid, invalid } of voters) {
       const says = hasFinding(valid, index);
       if (!says && !hasFinding(invalid, index)) continue;
       applyFinding(context, overlay, { ...entry, period }, { seat, valid: says, reason: 'unstated', isSigned: true });
     }
+}
+
+function sinceOf(overlay: Overlay, { segment, identity }: ReplicaName): number {
+  return readReplica(overlay, segment, identity)?.since ?? 0;
 }

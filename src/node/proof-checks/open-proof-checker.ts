@@ -1,9 +1,13 @@
-/** A validator's proof checker with its parts: own transactions for the verdicts, and copies of segments it has pruned. */
+/** A validator's proof checker with its parts: own transactions for the verdicts, copies of segments it has pruned, openings from replicators. */
+import { availableParallelism } from 'node:os';
 import type { SigningKey } from '../../codec/index.ts';
+import { seatOf } from '../../ledger/index.ts';
 import type { ChainParts } from '../chain-parts.ts';
 import type { Logger } from '../log.ts';
 import { OwnTransactions } from '../own-transactions.ts';
 import type { Verifier } from '../threads/verifier.ts';
+import { FindingsBook } from './findings-book.ts';
+import { holdersOf, Openings } from './openings.ts';
 import { ProofChecker } from './proof-checker.ts';
 import { SegmentCopies } from './segment-copies.ts';
 
@@ -19,17 +23,24 @@ export function openProofChecker(
   log: Logger,
   wallClockMs: number,
 ): ProofChecker | null {
-  const { key, rules, genesis } = parts;
-  const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
-  if (key === null || index < 0) return null;
+  const { key, rules, genesis, kernels, transport, peers, store } = parts;
+  const seat = key === null ? -1 : seatOf(rules, key.publicKey);
+  if (key === null || seat < 0) return null;
   const own = ownTransactions(parts, key, wallClockMs);
   const copies = segmentCopies(parts, log);
+  const holders = (publicKey: Uint8Array): string[] => holdersOf(peers.statuses, publicKey);
+  const openings = new Openings({ kernels, transport, genesis, holders, log });
   return new ProofChecker({
     genesis,
     rules,
     verifier,
-    index,
-    segment: (at) => copies.get(at),
+    // One core is the leader's or the voter's: the pool keeps a thread free for it as well.
+    lanes: Math.max(1, availableParallelism() - 1),
+    seat,
+    book: new FindingsBook(rules.chainId, seat, key),
+    segment: (at, mayFetch) => (mayFetch ? copies.get(at) : store.segment(at)),
+    segmentRoot: (at) => store.segmentRoot(at),
+    openings: (proofs, slot) => openings.fetchAll(proofs, slot),
     send: (payload) => own.send(payload),
     log,
   });
