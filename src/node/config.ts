@@ -60,16 +60,35 @@ export interface NodeConfig {
   readonly bootstrap: readonly string[];
   readonly rpc: { readonly host: string; readonly port: number };
   readonly log: { readonly level: LogLevel; readonly file?: string | undefined };
-  /** Most bytes of replicas kept; `segments`: just these, else the oldest that fit. */
-  readonly replicator?:
-    | { readonly capacityBytes: number; readonly segments?: readonly number[] | undefined }
-    | undefined;
+  readonly replicator?: ReplicatorConfig | undefined;
   readonly archive?: Record<string, never> | undefined;
   /** Absent: a validator prunes, an archive keeps everything. */
   readonly history?: HistoryConfig | undefined;
-  /** Only for tests and demonstrations: lets a control call damage a replica. */
-  readonly faults?: { readonly corruptByte: boolean } | undefined;
+  /** Only for tests and demonstrations: how a replicator cheats. */
+  readonly faults?: FaultsConfig | undefined;
 }
+
+export interface ReplicatorConfig {
+  /** Most bytes of replicas kept. */
+  readonly capacityBytes: number;
+  /** Just these; else those that need replicas most. */
+  readonly segments?: readonly number[] | undefined;
+  /** Threads that hash and decode beside the process's own; chosen by the machine's cores when absent. */
+  readonly threads?: number | undefined;
+}
+
+/** What each does: node/replicator/faults.ts. */
+export interface FaultsConfig {
+  /** Lets a control call damage a replica. */
+  readonly corruptByte?: boolean | undefined;
+  /** Thousandths of each replica that are erased once it is encoded. */
+  readonly erasePermille?: number | undefined;
+  /** Proofs are sent after their deadline. */
+  readonly provesLate?: boolean | undefined;
+  /** Another replicator's data directory, whose replicas are proven as one's own. */
+  readonly copyFrom?: string | undefined;
+}
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 const path = z.string('must be a path').min(1, 'must name a path');
@@ -124,12 +143,24 @@ const schema: z.ZodType<NodeConfig> = z
       .strictObject({
         capacityBytes: z.int('must be a whole number').positive('must be more than 0'),
         segments: z.array(z.int('must be a whole number').min(0, 'must be 0 or more')).max(1_000_000).optional(),
+        threads: z.int('must be a whole number').min(0, 'must be 0 or more').max(64, 'must be at most 64').optional(),
       })
       .optional(),
     archive: z.strictObject({}).optional(),
     // "pruned" alone is short for { "mode": "pruned" }.
     history: z.preprocess((value) => (typeof value === 'string' ? { mode: value } : value), history.optional()),
-    faults: z.strictObject({ corruptByte: z.boolean().default(false) }).optional(),
+    faults: z
+      .strictObject({
+        corruptByte: z.boolean().optional(),
+        erasePermille: z
+          .int('must be a whole number')
+          .min(1, 'must be 1 .. 1000')
+          .max(1000, 'must be 1 .. 1000')
+          .optional(),
+        provesLate: z.boolean().optional(),
+        copyFrom: path.optional(),
+      })
+      .optional(),
   })
   .superRefine((config, context) => {
     const problem = (field: string, message: string): void =>
@@ -144,8 +175,8 @@ const schema: z.ZodType<NodeConfig> = z
       problem('history', `"pruned" is for validators; an archive keeps everything and a replicator keeps replicas`);
     if (config.history?.mode === 'archive' && Object.keys(config.history).length > 1)
       problem('history', '"archive" keeps everything: leave out depthBlocks and replicasBeforePruning');
-    if (config.role !== 'replicator' && config.faults?.corruptByte === true)
-      problem('faults', 'corruptByte is for replicators only');
+    if (config.role !== 'replicator' && Object.values(config.faults ?? {}).some((fault) => fault !== false))
+      problem('faults', 'is for replicators only');
   });
 
 /**
@@ -179,6 +210,9 @@ function withAbsolutePaths(config: NodeConfig, folder: string): NodeConfig {
     dataDirectory: absolute(config.dataDirectory),
     ...(config.keyFile === undefined ? {} : { keyFile: absolute(config.keyFile) }),
     ...(config.networkKeyFile === undefined ? {} : { networkKeyFile: absolute(config.networkKeyFile) }),
+    ...(config.faults?.copyFrom === undefined
+      ? {}
+      : { faults: { ...config.faults, copyFrom: absolute(config.faults.copyFrom) } }),
     log: { ...config.log, ...(config.log.file === undefined ? {} : { file: absolute(config.log.file) }) },
   };
 }

@@ -185,7 +185,10 @@ export const ValidationsAnswer: z.ZodType<ValidationsAnswer> = z.strictObject({
   invalid: findingBits,
   signature: signatureBytes,
 });
-export const PendingProofsAnswer: z.ZodType<{ readonly entries: readonly ReplicaEntry[] }> = z.strictObject({
+export interface PendingProofsAnswer {
+  readonly entries: readonly ReplicaEntry[];
+}
+export const PendingProofsAnswer: z.ZodType<PendingProofsAnswer> = z.strictObject({
   entries: z.array(replicaEntry).max(VALIDATION_ENTRIES_MAX),
 });
 
@@ -219,6 +222,8 @@ export const EmptyRequest: z.ZodType<Record<string, never>> = z.strictObject({})
 export interface ReplicaStatus {
   readonly segment: number;
   readonly rotation: number;
+  /** Slot of the block that holds the commit. */
+  readonly commitSlot: number;
   /** -1 before the first proof. */
   readonly lastPeriod: number;
   readonly proof: 'none' | 'pending' | 'accepted' | 'rejected' | 'revealed';
@@ -262,6 +267,7 @@ export const ReplicasAnswer: z.ZodType<ReplicasAnswer> = z.strictObject({
       z.strictObject({
         segment: count,
         rotation: count,
+        commitSlot: count,
         lastPeriod: z.number().int().min(-1),
         proof: z.enum(['none', 'pending', 'accepted', 'rejected', 'revealed']),
         accepted: count,

@@ -7,10 +7,14 @@ import { PeerFault } from '../../src/net/transport.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { PROTOCOL, type ReplicaStatus } from '../../src/node/protocols.ts';
 import { Peers } from '../../src/node/relay/peers.ts';
+import { ReplicatorFaults } from '../../src/node/replicator/faults.ts';
 import { FinalityFollower } from '../../src/node/replicator/finality-follower.ts';
 import { KeptChain } from '../../src/node/replicator/kept-chain.ts';
 import { LedgerLink } from '../../src/node/replicator/ledger-link.ts';
 import { MarketView } from '../../src/node/replicator/market-view.ts';
+import { OpeningFolder } from '../../src/node/replicator/opening-folder.ts';
+import { PacketGatherer } from '../../src/node/replicator/packet-gatherer.ts';
+import { Prover } from '../../src/node/replicator/prover.ts';
 import { ReplicaKeeper } from '../../src/node/replicator/replica-keeper.ts';
 import { ReplicatorNode } from '../../src/node/replicator/replicator-node.ts';
 import { SegmentSource } from '../../src/node/replicator/segment-source.ts';
@@ -32,6 +36,7 @@ let self: MemoryTransport;
 let store: ReplicaStore;
 let follower: FinalityFollower;
 let segments: SegmentSource;
+let folder: OpeningFolder;
 const sent: Payload[] = [];
 
 beforeAll(() => {
@@ -49,6 +54,7 @@ beforeEach(async () => {
   const directory = join(await freshDirectory(), 'replicas');
   const files = diskFiles();
   const geometry = { segmentSizeBytes, leafSizeBytes };
+  folder = await OpeningFolder.open(files, join(directory, '../openings'), 1 << 20);
   store = await ReplicaStore.open({ kernels, files, directory, identity: key.publicKey, geometry });
 });
 afterEach(() => store.close());
@@ -62,9 +68,13 @@ function newKeeper(
     vrf: createVrfKey(seed),
     identity: key.publicKey,
     schedule: world.genesis.replication,
-    chainId: world.check.rules.chainId,
     geometry: { segmentSizeBytes, leafSizeBytes },
-    sampleBlockSizeBytes: world.genesis.replication.sampleBlockSizeBytes,
+    market: world.genesis.replication,
+    prover: new Prover({
+      ...{ kernels, vrf: createVrfKey(seed), seed, identity: key.publicKey, address: key.address },
+      ...{ chainId: world.check.rules.chainId, genesis: world.genesis, folder, unchecked: false },
+    }),
+    faults: new ReplicatorFaults({ kernels, config: undefined }),
     follower,
     segments,
     saveProof: async () => {},
@@ -82,6 +92,7 @@ async function work(keeper: ReplicaKeeper, height: number, ...replicas: Partial<
     (row): ReplicaStatus => ({
       segment: 0,
       rotation: 0,
+      commitSlot: 0,
       lastPeriod: -1,
       proof: 'none',
       accepted: 0,
@@ -203,7 +214,7 @@ describe('replica keeper', () => {
     await work(keeper, 11, { rotation: 1 });
     expect(kinds().slice(3)).toEqual(['prove p2']);
     expect(names(keeper)).toEqual(['0/1']);
-    expect(keeper.counts).toEqual({ encodes: 1, rotations: 1, proofsSent: 2 });
+    expect(keeper.counts).toMatchObject({ encodes: 1, rotations: 1, proofsSent: 2 });
     const replica = await store.get({ segment: 0, rotation: 1 });
     expect(await replica.read(0, segmentSizeBytes)).toEqual(archive.segments()[0]);
     await replica.close();
@@ -296,6 +307,11 @@ describe('replicator node', () => {
       segments,
       ledger,
       keeper,
+      gatherer: new PacketGatherer({
+        ...{ kernels, transport: self, rules: world.check.rules, signatures: world.check.signatures },
+        ...{ identity: key.address, validators: () => [], send: async () => true, log: SILENT },
+      }),
+      folder,
       store,
       kept: await KeptChain.open(kernels, diskFiles(), join(await freshDirectory(), 'chain')),
       market: new MarketView({ kernels, transport: self, identity: key.address, schedule: world.genesis.replication }),

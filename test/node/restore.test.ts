@@ -99,6 +99,7 @@ async function serveReplicas(net: VirtualNet, name: string, { store }: Replicas,
       const found = held_.find((one) => one.segment === segment);
       return found === undefined ? undefined : store.get(found);
     },
+    opening: async () => undefined,
     onDamaged: () => {},
   });
   const status = {
@@ -271,6 +272,7 @@ describe('replica service', () => {
       finality: () => undefined,
       header: () => undefined,
       open: () => damaged.store.get({ segment: 0, rotation: 0 }),
+      opening: async () => undefined,
       onDamaged: (segment) => told.push(segment),
     });
     const self = await net.peer('self');

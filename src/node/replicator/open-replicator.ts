@@ -1,9 +1,9 @@
 /** Puts the replicator role together. */
 import { join } from 'node:path';
-import { type Replica, type ReplicaStore, ReplicatorError, type VrfKey } from '../../../replicator/index.ts';
+import { createVrfKey, type Replica, type ReplicaStore, ReplicatorError } from '../../../replicator/index.ts';
 import { diskFiles } from '../../../storage/index.ts';
-import type { SigningKey } from '../../codec/index.ts';
-import { genesisHeader, type LedgerRules, ledgerRules } from '../../ledger/index.ts';
+import { type SigningKey, signingKey } from '../../codec/index.ts';
+import { genesisHeader, type LedgerRules, ledgerRules, openingSizeBytesBound } from '../../ledger/index.ts';
 import { genesisRoot } from '../chain/open-root.ts';
 import type { Logger } from '../log.ts';
 import { peerKeyMessage, type StatusMessage } from '../protocols.ts';
@@ -12,11 +12,15 @@ import type { RoleContext } from '../run.ts';
 import { ReplicaService } from '../serve/replica-service.ts';
 import { SignatureChecks } from '../signature-checks.ts';
 import { InlineVerifier } from '../threads/index.ts';
+import { ReplicatorFaults } from './faults.ts';
 import { FinalityFollower } from './finality-follower.ts';
 import { KeptChain } from './kept-chain.ts';
 import { LedgerLink } from './ledger-link.ts';
 import { MarketView } from './market-view.ts';
+import { OpeningFolder } from './opening-folder.ts';
+import { PacketGatherer } from './packet-gatherer.ts';
 import { ProofFolder } from './proof-folder.ts';
+import { Prover } from './prover.ts';
 import { ReplicaKeeper } from './replica-keeper.ts';
 import { ReplicatorNode } from './replicator-node.ts';
 import { SegmentSource } from './segment-source.ts';
@@ -33,15 +37,16 @@ export interface OpenedReplicator {
 /** Opens the replicas kept on disk and prepares to follow the chain. */
 export async function openReplicator(
   context: RoleContext,
-  key: SigningKey,
-  vrf: VrfKey,
+  seed: Uint8Array,
   store: ReplicaStore,
 ): Promise<OpenedReplicator> {
   const { config, genesis, kernels, transport, log } = context;
+  const key = signingKey(seed);
+  const vrf = createVrfKey(seed);
   const rules = ledgerRules(kernels, genesis);
   const verifier = new InlineVerifier(kernels);
   const signatures = new SignatureChecks(kernels, verifier, 1);
-  const { slotsPerPeriod, periodsPerRotation, sampleBlockSizeBytes } = genesis.replication;
+  const { slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const schedule = { slotsPerPeriod, periodsPerRotation };
   const follower = new FinalityFollower({
@@ -60,25 +65,33 @@ export async function openReplicator(
     minimumFee: rules.minimumFee,
     counterStart: BigInt(Date.now()) << 20n,
   });
-  const proofs = await ProofFolder.open(kernels, join(config.dataDirectory, 'proofs'));
+  const files = diskFiles();
+  const proofs = await ProofFolder.open(join(config.dataDirectory, 'proofs'));
+  const folder = await OpeningFolder.open(
+    files,
+    join(config.dataDirectory, 'openings'),
+    Math.ceil(openingSizeBytesBound(genesis.replication, genesis.history)),
+  );
   const peers = newPeers(context, rules, key, signatures, log);
+  const faults = new ReplicatorFaults({ kernels, config: config.faults });
+  const identity = { vrf, seed, identity: key.publicKey, address: key.address };
   const keeper = new ReplicaKeeper({
     kernels,
     store,
     vrf,
     identity: key.publicKey,
     schedule,
-    chainId: rules.chainId,
     geometry: { segmentSizeBytes, leafSizeBytes },
-    sampleBlockSizeBytes,
+    market: rules.replication,
+    prover: new Prover({ kernels, ...identity, chainId: rules.chainId, genesis, folder, unchecked: faults.isBlind }),
+    faults,
     follower,
     segments,
-    saveProof: (proof) => proofs.save(proof),
+    saveProof: (segment, ending, bytes) => proofs.save(segment, ending, bytes),
     send: (payload) => ledger.send(node.targets(), follower.head!, payload),
     log,
   });
   await keeper.open();
-  const files = diskFiles();
   const kept = await KeptChain.open(kernels, files, join(config.dataDirectory, 'chain'));
   if (kept.mark !== undefined) segments.adoptRoots(kept.mark.roots);
   const service = new ReplicaService({
@@ -88,7 +101,13 @@ export async function openReplicator(
     finality: () => follower.proof ?? kept.mark?.frames,
     header: (at) => follower.header(at) ?? (kept.mark?.header.height === at ? kept.mark.header : undefined),
     open: (segment) => openHeld(store, keeper, segment),
+    opening: (segment, period) => folder.opening(segment, period),
     onDamaged: (segment, error) => keeper.noteDamaged(segment, error),
+  });
+  const gatherer = new PacketGatherer({
+    ...{ kernels, transport, rules, signatures, identity: key.address, log },
+    validators: () => node.validators(),
+    send: (payload, fees) => ledger.send(node.targets(), follower.head!, payload, fees),
   });
   const node = new ReplicatorNode({
     genesis,
@@ -99,6 +118,8 @@ export async function openReplicator(
     segments,
     ledger,
     keeper,
+    gatherer,
+    folder,
     store,
     kept,
     market: new MarketView({ kernels, transport, identity: key.address, schedule }),

@@ -12,10 +12,8 @@ import { type Hash, hash, type Kernels, sameBytes } from '../../../native/index.
 import {
   CorruptReplicaError,
   type DesignatedBlock,
-  deriveSampleSeed,
   planReplicas,
   proveKey,
-  proveSamples,
   type ReplicaHeader,
   type ReplicaStore,
   type ReplicationSchedule,
@@ -24,16 +22,17 @@ import {
   type ReplicatorErrorCode,
   rotationStartPeriod,
   type SegmentGeometry,
-  type StorageProof,
-  samplesRoot,
   type VrfKey,
 } from '../../../replicator/index.ts';
 import { FilesError } from '../../../storage/index.ts';
 import type { BlockHeader, Payload } from '../../codec/index.ts';
+import type { LedgerRules } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, TransportError } from '../../net/transport.ts';
 import type { Logger } from '../log.ts';
 import type { ReplicasAnswer } from '../protocols.ts';
+import type { ReplicatorFaults } from './faults.ts';
 import type { FinalityFollower } from './finality-follower.ts';
+import type { MadeProof, ProofRequest, Prover } from './prover.ts';
 import type { SegmentSource } from './segment-source.ts';
 
 /** What the encoder says of bytes that are not the segment asked for. */
@@ -41,6 +40,8 @@ const WRONG_SEGMENT: readonly string[] = ['segment-root', 'source-long'] satisfi
 
 /** How many slots a sent transaction may take to show on the ledger before it is sent again. */
 const RESEND_SLOTS = 12;
+/** Later than any deadline. */
+const LATEST: number = Number.MAX_SAFE_INTEGER;
 
 export interface KeeperDeps {
   readonly kernels: Kernels;
@@ -48,17 +49,21 @@ export interface KeeperDeps {
   readonly vrf: VrfKey;
   readonly identity: Uint8Array;
   readonly schedule: ReplicationSchedule;
-  readonly chainId: Uint8Array;
   readonly geometry: SegmentGeometry;
-  readonly sampleBlockSizeBytes: number;
+  readonly market: KeeperMarket;
+  readonly prover: Prover;
+  readonly faults: ReplicatorFaults;
   readonly follower: FinalityFollower;
   readonly segments: SegmentSource;
   /** Hands a transaction to the network; true when somebody took it. */
   readonly send: (payload: Payload) => Promise<boolean>;
   /** Keeps the newest proof of each segment, for `cairn verify proof`. */
-  readonly saveProof: (proof: StorageProof) => Promise<void>;
+  readonly saveProof: (segment: number, ending: string, bytes: Uint8Array) => Promise<void>;
   readonly log: Logger;
 }
+
+/** The market's rules as far as they decide when a proof is sent. */
+export type KeeperMarket = Pick<LedgerRules['replication'], 'mode' | 'proofDeadlineSlots'>;
 
 /** What is kept of one replica besides its file. */
 interface Held {
@@ -71,6 +76,8 @@ export interface KeeperCounts {
   encodes: number;
   rotations: number;
   proofsSent: number;
+  fakesSent: number;
+  reveals: number;
 }
 
 export class ReplicaKeeper {
@@ -80,7 +87,7 @@ export class ReplicaKeeper {
   /** Segments whose bytes came from several peers and did not fit together. */
   readonly #mixed = new Set<number>();
   readonly #damaged = new Map<number, CorruptReplicaError>();
-  readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0 };
+  readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0, fakesSent: 0, reveals: 0 };
   /** The encoding under way. */
   #current: { readonly action: LongAction; encodedSizeBytes: number } | null = null;
   #long: Promise<void> | undefined;
@@ -89,6 +96,8 @@ export class ReplicaKeeper {
   #failure: Error | undefined;
   /** When an encoding of a segment last failed, as a running number. */
   readonly #missed = new Map<number, number>();
+  /** Slot in which a segment's fake was last revealed. */
+  readonly #revealSentSlot = new Map<number, number>();
   #misses = 0;
 
   constructor(deps: KeeperDeps) {
@@ -145,7 +154,7 @@ export class ReplicaKeeper {
   async #dropDamaged(): Promise<void> {
     for (const [segment, error] of this.#damaged) {
       this.#damaged.delete(segment);
-      if (this.#corrupted.has(segment)) continue;
+      if (this.#corrupted.has(segment) || this.#deps.faults.isBlind) continue;
       const held = this.held.findLast((one) => one.segment === segment);
       if (held === undefined) continue;
       this.#deps.log.warn({ segment, rotation: held.rotation, error: error.message }, 'damaged replica dropped');
@@ -162,13 +171,16 @@ export class ReplicaKeeper {
     await this.#dropDamaged();
     const head = this.#deps.follower.head;
     if (head === undefined) return;
+    await this.#revealFakes(head, records);
     const actions = planReplicas({
       slot: head.slot,
       schedule: this.#deps.schedule,
+      deadlineSlots: this.#deps.faults.provesLate ? LATEST : this.#deps.market.proofDeadlineSlots,
       segments,
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
-    for (const action of actions) if (!isLong(action)) await this.#guarded(action, () => this.#perform(action, head));
+    for (const action of actions)
+      if (!isLong(action)) await this.#guarded(action, () => this.#perform(action, head, records));
     this.#startLong(actions.filter(isLong), peers);
     this.#tellFailure();
   }
@@ -200,7 +212,7 @@ export class ReplicaKeeper {
     this.#long = this.#guarded(action, () =>
       action.kind === 'encode'
         ? this.#encode(action.segment, action.rotation, peers)
-        : this.#rotate(action.segment, action.fromRotation, action.rotation),
+        : this.#rotate(action.segment, action.fromRotation, action.rotation, peers),
     ).finally(() => {
       this.#current = null;
       this.#long = undefined;
@@ -235,17 +247,61 @@ export class ReplicaKeeper {
       ([period, sentSlot]) => isRecent(sentSlot) && period > (record?.lastPeriod ?? -1),
     );
     const proofPending = record?.proof === 'pending' || unsettled;
-    return { segment, rotation, commit, provenPeriods, proofPending };
+    const provableFrom = record === undefined ? 0 : this.#provableFrom(record.commitSlot);
+    return { segment, rotation, commit, provenPeriods, proofPending, provableFrom };
   }
 
-  async #perform(action: Exclude<ReplicatorAction, LongAction>, head: BlockHeader): Promise<void> {
+  /** Openings prove something only of a root that was committed before the period's hash was known. */
+  #provableFrom(commitSlot: number): number {
+    const { market, schedule } = this.#deps;
+    return market.mode === 'stream' ? 0 : Math.ceil(commitSlot / schedule.slotsPerPeriod);
+  }
+
+  /** Reveals fakes whose time has come, and forgets those that are settled. */
+  async #revealFakes(head: BlockHeader, records: ReplicasAnswer): Promise<void> {
+    const { folder } = this.#deps.prover;
+    for (const fake of folder.fakes) {
+      const record = records.replicas.find(({ segment }) => segment === fake.segment);
+      const { opens, closes } = this.#revealSlots(fake.period);
+      const isRevealed = record?.lastPeriod === fake.period && record.proof === 'revealed';
+      if (isRevealed || head.slot > closes) await folder.dropFake(fake);
+      if (isRevealed || record?.lastPeriod !== fake.period || head.slot < opens || head.slot > closes) continue;
+      if (head.slot - (this.#revealSentSlot.get(fake.segment) ?? Number.NEGATIVE_INFINITY) < RESEND_SLOTS) continue;
+      const { segment, period, secret, restHash } = fake;
+      if (!(await this.#deps.send({ kind: 'revealFake', segment, period, secret, restHash: hash(restHash) }))) continue;
+      this.#revealSentSlot.set(segment, head.slot);
+      this.counts.reveals += 1;
+    }
+  }
+
+  /** Head slots at which a reveal can be sent: the next block is in the range that the ledger takes. */
+  #revealSlots(period: number): { readonly opens: number; readonly closes: number } {
+    const { market, schedule } = this.#deps;
+    const opens = period * schedule.slotsPerPeriod + market.proofDeadlineSlots;
+    return { opens, closes: opens + schedule.slotsPerPeriod - 1 };
+  }
+
+  /** A replica that is dropped on purpose is retired first: the ledger would count misses. */
+  async #retire(segment: number, head: BlockHeader, records: ReplicasAnswer): Promise<void> {
+    const isKept = [...this.#held.values()].filter(({ header }) => header.segment === segment).length > 1;
+    if (isKept || !records.replicas.some((record) => record.segment === segment)) return;
+    await this.#deps.send({ kind: 'retire', segment });
+    this.#deps.log.info({ segment, slot: head.slot }, 'replica retired');
+  }
+
+  async #perform(
+    action: Exclude<ReplicatorAction, LongAction>,
+    head: BlockHeader,
+    records: ReplicasAnswer,
+  ): Promise<void> {
     switch (action.kind) {
       case 'commit':
         return this.#commit(action.segment, action.rotation, head);
       case 'prove':
-        return this.#prove(action.segment, action.rotation, action.period, head);
+        return this.#prove(action, head, records);
       case 'drop':
         if (this.#current?.action.segment === action.segment) return;
+        await this.#retire(action.segment, head, records);
         this.#held.delete(nameOf(action.segment, action.rotation));
         return this.#deps.store.drop(action);
     }
@@ -264,7 +320,9 @@ export class ReplicaKeeper {
       return this.#deps.segments.streamFrom(fetch, offset);
     };
     try {
-      this.#hold(await this.#deps.store.encode({ ...request, source, segmentRoot }));
+      const header = await this.#deps.store.encode({ ...request, source, segmentRoot });
+      await this.#deps.faults.afterEncode(this.#deps.store, header);
+      this.#hold(header);
     } catch (error) {
       if (!(error instanceof ReplicatorError)) throw error;
       throw this.#sourceFailure(error, segment, begunAt === 0 ? [...fetch.givers] : []);
@@ -284,7 +342,9 @@ export class ReplicaKeeper {
     return new TransportError('closed', `${error.message}: of several peers, one sent wrong bytes`);
   }
 
-  async #rotate(segment: number, fromRotation: number, rotation: number): Promise<void> {
+  async #rotate(segment: number, fromRotation: number, rotation: number, peers: readonly PeerName[]): Promise<void> {
+    // Who lost parts of a replica on purpose cannot read the segment out of it.
+    if (this.#deps.faults.erases) return this.#encode(segment, rotation, peers);
     const request = this.#encodeRequest(segment, rotation);
     if (request === undefined) return;
     try {
@@ -316,39 +376,59 @@ export class ReplicaKeeper {
   async #commit(segment: number, rotation: number, head: BlockHeader): Promise<void> {
     const held = this.#held.get(nameOf(segment, rotation));
     if (held === undefined) return;
-    const { keyProof, replicaRoot } = held.header;
+    const { keyProof } = held.header;
+    const replicaRoot = await this.#deps.faults.committedRoot(held.header);
+    if (replicaRoot === undefined) return;
     if (await this.#deps.send({ kind: 'commit', segment, rotation, keyProof, replicaRoot: hash(replicaRoot) }))
       held.commitSentSlot = head.slot;
   }
 
-  async #prove(segment: number, rotation: number, period: number, head: BlockHeader): Promise<void> {
+  async #prove(
+    { segment, rotation, period, deadlineSlot }: ProveAction,
+    head: BlockHeader,
+    records: ReplicasAnswer,
+  ): Promise<void> {
     const held = this.#held.get(nameOf(segment, rotation));
     const periodBlock = this.#designated(period);
     const rotationBlock = this.#designated(rotationStartPeriod(this.#deps.schedule, rotation));
     if (held === undefined || periodBlock === undefined || rotationBlock === undefined) return;
-    const { identity, schedule, geometry, sampleBlockSizeBytes, chainId } = this.#deps;
-    const periodHash = periodBlock.pohHash;
-    const sampleProof = proveSamples(this.#deps.vrf, { segment, period, periodHash });
-    const seed = deriveSampleSeed({ identity, segment, period, periodHash }, sampleProof);
-    if (seed === false) throw new RangeError('own sample proof does not verify');
-    const root = await this.#samplesRoot(segment, rotation, periodHash, seed);
-    if (!(await this.#deps.send({ kind: 'prove', segment, period, sampleProof, samplesRoot: root }))) return;
+    if (this.#mustWaitForReveal(segment, period, head.slot) || this.#isTooEarly(period, head.slot)) return;
+    const made = await this.#made(held.header, { period, periodBlock, rotationBlock, ...records });
+    if (made === undefined) return;
+    if (!(await this.#deps.send(made.payload))) return;
     held.proofSentSlot.set(period, head.slot);
     this.counts.proofsSent += 1;
-    const context = { chainId, geometry, sampleBlockSizeBytes, schedule, rotationBlock, periodBlock };
-    const { keyProof, replicaRoot, segmentRoot } = held.header;
-    const made = { segment, rotation, period, identity, keyProof, sampleProof, replicaRoot, samplesRoot: root };
-    await this.#deps.saveProof({ ...context, segmentRoot, ...made });
+    if (made.isFake) this.counts.fakesSent += 1;
+    this.#deps.log.debug({ segment, period, slot: head.slot, deadlineSlot, fake: made.isFake }, 'proof sent');
+    for (const { ending, bytes } of made.files) await this.#deps.saveProof(segment, ending, bytes);
   }
 
-  async #samplesRoot(segment: number, rotation: number, periodHash: Hash, seed: Uint8Array): Promise<Hash> {
-    const replica = await this.#deps.store.get({ segment, rotation });
+  /** A fake must be revealed before the next proof takes its place on the ledger. */
+  #mustWaitForReveal(segment: number, period: number, slot: number): boolean {
+    return this.#deps.prover.folder.fakes.some(
+      (fake) => fake.segment === segment && fake.period < period && slot <= this.#revealSlots(fake.period).closes,
+    );
+  }
+
+  /** The fault that answers late waits until its proof can only come too late. */
+  #isTooEarly(period: number, slot: number): boolean {
+    const { faults, market, schedule } = this.#deps;
+    return faults.provesLate && slot < period * schedule.slotsPerPeriod + market.proofDeadlineSlots;
+  }
+
+  /** Makes a proof; undefined when the replica turned out to be damaged, which has it dropped and encoded again. */
+  async #made(
+    header: ReplicaHeader,
+    request: Omit<ProofRequest, 'header' | 'replica'>,
+  ): Promise<MadeProof | undefined> {
+    const replica = await this.#deps.faults.openForProof(this.#deps.store, header);
+    if (replica === undefined) return undefined;
     try {
-      const layout = {
-        replicaSizeBytes: this.#deps.geometry.segmentSizeBytes,
-        sampleBlockSizeBytes: this.#deps.sampleBlockSizeBytes,
-      };
-      return await samplesRoot(this.#deps.kernels, replica.reader, { layout, periodHash, seed });
+      return await this.#deps.prover.prove({ ...request, header, replica });
+    } catch (error) {
+      if (!(error instanceof CorruptReplicaError)) throw error;
+      this.noteDamaged(header.segment, error);
+      return undefined;
     } finally {
       await replica.close();
     }
@@ -372,6 +452,7 @@ export class ReplicaKeeper {
   }
 }
 
+type ProveAction = Extract<ReplicatorAction, { readonly kind: 'prove' }>;
 /** What takes as long as reading and writing a segment. */
 type LongAction = Extract<ReplicatorAction, { readonly kind: 'encode' | 'rotate' }>;
 

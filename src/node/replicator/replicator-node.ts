@@ -15,12 +15,14 @@ import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts
 import { ApiError, type NodeHealth } from '../../rpc/node-api.ts';
 import type { CorruptionReport, HeldReplica, ReplicatorApi, ReplicatorStatus } from '../../rpc/replicator-api.ts';
 import type { Logger } from '../log.ts';
-import type { ReplicasAnswer, StatusMessage } from '../protocols.ts';
+import type { ReplicaStatus, ReplicasAnswer, StatusMessage } from '../protocols.ts';
 import type { Peers } from '../relay/peers.ts';
 import type { FinalityFollower } from './finality-follower.ts';
 import type { KeptChain } from './kept-chain.ts';
 import type { LedgerLink } from './ledger-link.ts';
 import type { MarketView } from './market-view.ts';
+import type { OpeningFolder } from './opening-folder.ts';
+import type { PacketGatherer } from './packet-gatherer.ts';
 import type { KeeperDeps, ReplicaKeeper } from './replica-keeper.ts';
 import type { SegmentSource } from './segment-source.ts';
 
@@ -29,6 +31,8 @@ const PASS_INTERVAL_MS = 250;
 const REGISTER_RESEND_SLOTS = 12;
 /** To how many nodes each transaction is handed. */
 const SUBMIT_PEERS = 2;
+/** How many periods openings are kept: verdicts on a proof close before the second period after it ends. */
+const OPENING_PERIODS = 3;
 
 export interface ReplicatorDeps {
   readonly genesis: Genesis;
@@ -39,6 +43,8 @@ export interface ReplicatorDeps {
   readonly segments: SegmentSource;
   readonly ledger: LedgerLink;
   readonly keeper: ReplicaKeeper;
+  readonly gatherer: PacketGatherer;
+  readonly folder: OpeningFolder;
   readonly store: KeeperDeps['store'];
   readonly kept: KeptChain;
   readonly market: MarketView;
@@ -56,6 +62,7 @@ export class ReplicatorNode implements ReplicatorApi {
   readonly #startedMs = performance.now();
   #records: ReplicasAnswer | undefined;
   #registerSentSlot = Number.NEGATIVE_INFINITY;
+  #forgottenBelow = 0;
   #stopped = false;
   /** The peer of the last pass that ended early. */
   #failing: PeerName | undefined;
@@ -107,6 +114,21 @@ export class ReplicatorNode implements ReplicatorApi {
     await this.#keepChain(head);
     await market.update(peer, head);
     await keeper.work(this.#chosen(head), this.#records, this.#segmentSources());
+    await this.#gather(head);
+  }
+
+  /** Lands what validators found out about own proofs that are pending. */
+  async #gather({ slot }: BlockHeader): Promise<void> {
+    const { gatherer, folder, genesis } = this.#deps;
+    const pending = (this.#records?.replicas ?? []).filter(({ proof }) => proof === 'pending');
+    for (const period of new Set(pending.map(({ lastPeriod }) => lastPeriod))) {
+      const own = pending.filter(({ lastPeriod }) => lastPeriod === period).map(({ segment }) => segment);
+      await gatherer.gather(period, own, slot);
+    }
+    const period = Math.floor(slot / genesis.replication.slotsPerPeriod);
+    if (period <= this.#forgottenBelow) return;
+    this.#forgottenBelow = period;
+    await folder.forgetBelow(period - OPENING_PERIODS);
   }
 
   /** For those who will want history when nobody else is left to ask. */
@@ -138,8 +160,12 @@ export class ReplicatorNode implements ReplicatorApi {
 
   /** Who takes our transactions: validators. */
   targets(): PeerName[] {
-    const validators = [...this.#deps.peers.statuses].filter(([, { role }]) => role === 'validator');
-    return validators.slice(0, SUBMIT_PEERS).map(([peer]) => peer);
+    return this.validators().slice(0, SUBMIT_PEERS);
+  }
+
+  /** Connected validators. */
+  validators(): PeerName[] {
+    return [...this.#deps.peers.statuses].filter(([, { role }]) => role === 'validator').map(([peer]) => peer);
   }
 
   async #register(): Promise<void> {
@@ -185,7 +211,30 @@ export class ReplicatorNode implements ReplicatorApi {
       encodes,
       rotations,
       proofsSent,
+      fakesSent: keeper.counts.fakesSent,
+      reveals: keeper.counts.reveals,
+      packetsSent: this.#deps.gatherer.packetsSent,
+      market: this.#marketStatus(),
       corrupted: keeper.hasCorrupted,
+    };
+  }
+
+  #marketStatus(): ReplicatorStatus['market'] {
+    const records = this.#records;
+    if (records === undefined) return null;
+    const { registered, balance, deposit, locked, accepted, fakes, replicas } = records;
+    const sum = (of: (one: ReplicaStatus) => number): number => replicas.reduce((total, one) => total + of(one), 0);
+    return {
+      registered,
+      balance: amount(BigInt(balance)),
+      deposit: amount(BigInt(deposit)),
+      locked: amount(BigInt(locked)),
+      accepted,
+      fakes,
+      rejected: sum(({ rejected }) => rejected),
+      expired: sum(({ expired }) => expired),
+      paid: sum(({ paid }) => paid),
+      misses: sum(({ misses }) => misses),
     };
   }
 

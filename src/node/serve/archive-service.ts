@@ -7,7 +7,7 @@
  */
 import { address } from '../../../native/index.ts';
 import { HEADER_SIZE_BYTES } from '../../codec/index.ts';
-import { type LedgerRules, lockedUnits, replicationOverview } from '../../ledger/index.ts';
+import { type LedgerRules, lockedUnits, readReplica, replicationOverview } from '../../ledger/index.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import type { BlockTree } from '../chain/block-tree.ts';
 import type { ChainStore } from '../chain/chain-store.ts';
@@ -117,7 +117,7 @@ async function* replicas(
     replicas: overview.replicas.map(
       ({ segment, rotation, lastPeriod, proof, accepted, rejected, expired, reason, paid, misses }) => ({
         ...{ segment, rotation, lastPeriod: lastPeriod ?? -1, proof, accepted, rejected, expired },
-        ...{ reason, paid, misses },
+        ...{ reason, paid, misses, commitSlot: readReplica(state, segment, identity)!.commitSlot },
       }),
     ),
   });

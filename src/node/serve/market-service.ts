@@ -5,10 +5,10 @@
  * peer gets at most `SIGNATURES_PER_SECOND` of them.
  */
 import { address } from '../../../native/index.ts';
-import { type ReplicaName, type SignedFindings, VALIDATION_ENTRIES_MAX } from '../../codec/index.ts';
+import { type ReplicaName, replicaNameOrder, type SignedFindings, VALIDATION_ENTRIES_MAX } from '../../codec/index.ts';
 import { type LedgerRules, readIdentities, readReplicas } from '../../ledger/index.ts';
 import { TokenBucket } from '../../net/token-bucket.ts';
-import { type PeerName, type Transport, TransportError } from '../../net/transport.ts';
+import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
 import { standingsOf } from '../api/standings.ts';
 import type { BlockTree } from '../chain/block-tree.ts';
 import type { Clock } from '../clock.ts';
@@ -87,6 +87,8 @@ async function* validations(
 ): AsyncGenerator<Uint8Array> {
   const { period, entries } = decodeMessage(ValidationsRequest, request, from, PROTOCOL.validations);
   const names = entries.map(({ segment, identity }) => ({ segment, identity: address(Uint8Array.from(identity)) }));
+  const ascends = names.every((name, index) => index === 0 || replicaNameOrder(names[index - 1]!, name) < 0);
+  if (!ascends) throw new PeerFault(from, 'bad-list', 'the entries must ascend by segment, then identity');
   const signed = proofs?.sign(period, names) ?? null;
   if (signed !== null) yield encodeMessage({ ...signed });
 }

@@ -6,7 +6,8 @@
  * Invariants
  * - A segment's bytes leave here only after their leaves hashed to what was recorded at encode time (replica-file.ts). A damaged replica ends the
  *   answer with a refusal and is reported to the keeper.
- * - Bounded: `SEGMENTS_AT_ONCE_MAX` answers under way over all peers, `SEGMENTS_AT_ONCE_PER_PEER_MAX` for one, a frame of each in memory.
+ * - Bounded: `SEGMENTS_AT_ONCE_MAX` answers under way over all peers, `SEGMENTS_AT_ONCE_PER_PEER_MAX` for one, a frame of each in memory;
+ *   likewise openings, each whole.
  */
 import { CorruptReplicaError, type Replica } from '../../../replicator/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
@@ -16,6 +17,8 @@ import {
   decodeMessage,
   EmptyRequest,
   FETCH_HEADERS_MAX,
+  OPENING_FRAME_SIZE_BYTES,
+  OpeningRequest,
   PROTOCOL,
   RangeRequest,
   SEGMENT_ROOTS_MAX,
@@ -25,6 +28,9 @@ import { ROOTS_PER_FRAME, SEGMENT_FRAME_SIZE_BYTES } from './archive-service.ts'
 
 export const SEGMENTS_AT_ONCE_MAX = 16;
 export const SEGMENTS_AT_ONCE_PER_PEER_MAX = 4;
+/** Whole openings are in memory while they are given: a few for each validator. */
+export const OPENINGS_AT_ONCE_MAX = 64;
+export const OPENINGS_AT_ONCE_PER_PEER_MAX = 8;
 
 export interface ReplicaServiceDeps {
   readonly transport: Pick<Transport, 'handle'>;
@@ -37,14 +43,16 @@ export interface ReplicaServiceDeps {
   readonly header: (height: number) => BlockHeader | undefined;
   /** Opens a replica of a segment; undefined when none is held. The service closes it. */
   readonly open: (segment: number) => Promise<Replica | undefined>;
+  /** The openings behind a proof this replicator sent; undefined when they are not held. */
+  readonly opening: (segment: number, period: number) => Promise<Uint8Array | undefined>;
   /** A replica gave wrong bytes. */
   readonly onDamaged: (segment: number, error: CorruptReplicaError) => void;
 }
 
 export class ReplicaService {
   readonly #deps: ReplicaServiceDeps;
-  readonly #serving = new Slots(SEGMENTS_AT_ONCE_PER_PEER_MAX);
-  #atOnce = 0;
+  readonly #segments = underWay('segments', SEGMENTS_AT_ONCE_MAX, SEGMENTS_AT_ONCE_PER_PEER_MAX);
+  readonly #openings = underWay('openings', OPENINGS_AT_ONCE_MAX, OPENINGS_AT_ONCE_PER_PEER_MAX);
   #bytesServed = 0;
 
   /** Registers the handlers. */
@@ -53,6 +61,7 @@ export class ReplicaService {
     const { transport } = deps;
     transport.handle(PROTOCOL.segment, (from, request) => this.#segment(from, request));
     transport.handle(PROTOCOL.segmentRoots, (from, request) => this.#roots(from, request));
+    transport.handle(PROTOCOL.opening, (from, request) => this.#opening(from, request));
     transport.handle(PROTOCOL.finality, (from, request) => this.#finality(from, request));
     transport.handle(PROTOCOL.headers, (from, request) => this.#headers(from, request));
   }
@@ -64,7 +73,7 @@ export class ReplicaService {
 
   async *#segment(peer: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
     const { index, offset } = decodeMessage(SegmentRequest, request, peer, PROTOCOL.segment);
-    const leave = this.#enter(peer);
+    const leave = this.#enter(peer, this.#segments);
     try {
       const replica = await this.#deps.open(index);
       if (replica === undefined) return;
@@ -100,6 +109,18 @@ export class ReplicaService {
       yield Uint8Array.from(Buffer.concat(roots.slice(first, Math.min(end, first + ROOTS_PER_FRAME))));
   }
 
+  async *#opening(peer: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
+    const { segment, period } = decodeMessage(OpeningRequest, request, peer, PROTOCOL.opening);
+    const leave = this.#enter(peer, this.#openings);
+    try {
+      const body = await this.#deps.opening(segment, period);
+      for (let at = 0; at < (body?.length ?? 0); at += OPENING_FRAME_SIZE_BYTES)
+        yield body!.subarray(at, at + OPENING_FRAME_SIZE_BYTES);
+    } finally {
+      leave();
+    }
+  }
+
   async *#finality(peer: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
     decodeMessage(EmptyRequest, request, peer, PROTOCOL.finality);
     yield* this.#deps.finality() ?? [];
@@ -114,14 +135,27 @@ export class ReplicaService {
     }
   }
 
-  #enter(peer: PeerName): () => void {
-    if (this.#atOnce >= SEGMENTS_AT_ONCE_MAX) throw new TransportError('busy', 'many peers ask for segments');
-    if (!this.#serving.enter(peer))
-      throw new TransportError('busy', `over ${SEGMENTS_AT_ONCE_PER_PEER_MAX} segments at once`);
-    this.#atOnce += 1;
+  #enter(peer: PeerName, under: UnderWay): () => void {
+    const { atOnceMax, perPeerMax, slots, what } = under;
+    if (under.atOnce >= atOnceMax) throw new TransportError('busy', `many peers ask for ${what}`);
+    if (!slots.enter(peer)) throw new TransportError('busy', `over ${perPeerMax} ${what} at once`);
+    under.atOnce += 1;
     return () => {
-      this.#atOnce -= 1;
-      this.#serving.leave(peer);
+      under.atOnce -= 1;
+      slots.leave(peer);
     };
   }
+}
+
+/** Answers of one kind that are under way. */
+interface UnderWay {
+  readonly what: string;
+  readonly atOnceMax: number;
+  readonly perPeerMax: number;
+  readonly slots: Slots;
+  atOnce: number;
+}
+
+function underWay(what: string, atOnceMax: number, perPeerMax: number): UnderWay {
+  return { what, atOnceMax, perPeerMax, slots: new Slots(perPeerMax), atOnce: 0 };
 }
