@@ -24,6 +24,7 @@ import {
   readReplica,
   readSegmentPlaces,
 } from '../../src/ledger/index.ts';
+import type { StateReader } from '../../storage/state-reader.ts';
 import { Chain, type Draft, document, hasher, kernels, named, type Person } from './fixture.ts';
 
 /** Somebody who can sign. */
@@ -210,12 +211,12 @@ export class MarketWorld {
   }
 
   /** What a fake of a period is made of; the period's hash must be settled. */
-  subject(who: Person, segment: number, period: number): FakeSubject {
-    const periodHash = readDesignated(this.chain.state, period)!.pohHash;
+  subject(who: Person, segment: number, period: number, state: StateReader = this.chain.state): FakeSubject {
+    const periodHash = readDesignated(state, period)!.pohHash;
     return { identity: who.address, segment, period, periodHash };
   }
-  fakeRoot(who: Person, segment: number, period: number, secret: Uint8Array): Hash {
-    return fakeSamplesRoot(hasher, this.subject(who, segment, period), secret);
+  fakeRoot(who: Person, segment: number, period: number, secret: Uint8Array, state?: StateReader): Hash {
+    return fakeSamplesRoot(hasher, this.subject(who, segment, period, state), secret);
   }
   fakeDigest(who: Person, segment: number, period: number, secret: Uint8Array, restHash: Hash): Hash {
     return openingDigestOf(hasher, fakeOpeningHead(hasher, this.subject(who, segment, period), secret), restHash);
