@@ -30,10 +30,13 @@ import { Chain, type Draft, document, hasher, kernels, named, type Person } from
 /** Somebody who can sign. */
 export interface Signer extends Person {
   readonly signing: SigningKey;
+  /** 32 secret bytes. */
+  readonly seed: Uint8Array;
 }
 export function signer(name: string): Signer {
-  const signing = signingKey(named(`seed ${name}`));
-  return { key: signing.publicKey, address: signing.address, signing };
+  const seed = named(`seed ${name}`);
+  const signing = signingKey(seed);
+  return { seed, key: signing.publicKey, address: signing.address, signing };
 }
 
 /** 4 slots a period, 4 periods a rotation, proofs in time for 4 slots. */
@@ -60,6 +63,7 @@ export interface WorldOptions {
   readonly bonds?: readonly bigint[];
   readonly balance?: bigint;
   readonly pool?: bigint;
+  readonly history?: { readonly segmentSizeBytes: number; readonly leafSizeBytes: number };
 }
 
 export class MarketWorld {
@@ -75,12 +79,13 @@ export class MarketWorld {
     bonds = [1n, 1n, 1n, 1n],
     balance = 100_000n,
     pool = 100_000n,
+    history = { segmentSizeBytes: 1_048_576, leafSizeBytes: 1024 },
   }: WorldOptions = {}) {
     this.validators = bonds.map((_, n) => signer(`validator ${n}`));
     this.replicators = Array.from({ length: replicators }, (_, n) => signer(`replicator ${n}`));
     const people = [this.payer, ...this.validators, ...this.replicators];
     const source = document(
-      { replication: { ...MARKET, ...replication }, transactions: { recencyWindowSlots: 100 } },
+      { replication: { ...MARKET, ...replication }, transactions: { recencyWindowSlots: 100 }, history },
       people.map((who) => [who, balance + (who === this.payer ? pool : 0n)] as const),
       bonds.map((bond, n) => [this.validators[n]!, bond] as const),
     );
