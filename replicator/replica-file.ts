@@ -157,9 +157,10 @@ export class Replica {
 
   /**
    * What proofs of mode `open` are made from. Reads both tables of subtrees' roots (2 bytes in 1,000 of the replica at 1 KiB leaves); each
-   * opened leaf then costs a read of its subtree. Throws `ReplicatorError` 'no-subtrees' for a file from before there were any.
+   * opened leaf then costs a read of its subtree. Throws `ReplicatorError` 'no-subtrees' for a file from before there were any. A leaf of the segment that does not
+   * decode to what was recorded throws `CorruptReplicaError`, unless `unchecked`, for the devnet's fault injection only: then it comes as it is.
    */
-  async openSource(): Promise<OpenSource> {
+  async openSource({ unchecked = false }: { readonly unchecked?: boolean } = {}): Promise<OpenSource> {
     const { leafSizeBytes, segmentSizeBytes } = this.header.geometry;
     if (!this.header.hasSubtrees)
       throw new ReplicatorError('no-subtrees', `${this.#file.path} has no subtrees' roots; encode the replica again`);
@@ -191,7 +192,10 @@ export class Replica {
       replicaTree: { leafCount, subtrees: await table(this.#layout.replicaSubtrees), subtreeLeaves: replicaHashes },
       segmentTree: { leafCount, subtrees: await table(this.#layout.segmentSubtrees), subtreeLeaves: hashesAt },
       replicaLeaf: rawLeaf,
-      segmentLeaf: (leaf) => this.read(leaf * leafSizeBytes, leafSizeBytes),
+      segmentLeaf: (leaf) =>
+        unchecked
+          ? decodeRange(this.#decoder, this.reader, leaf * leafSizeBytes, leafSizeBytes)
+          : this.read(leaf * leafSizeBytes, leafSizeBytes),
     };
   }
 

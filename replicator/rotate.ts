@@ -22,6 +22,8 @@ export interface ReplicaStatus {
   readonly commit: 'none' | 'sent' | 'final';
   /** Periods whose proof was sent and may still count, or did. */
   readonly provenPeriods: readonly number[];
+  /** First period that the ledger takes a proof for: openings need a commit from before the period. 0 when absent. */
+  readonly provableFrom?: number;
   /** A proof of this replica was sent and validators have not decided it yet. False when absent. */
   readonly proofPending?: boolean;
 }
@@ -30,6 +32,8 @@ export interface PlanInput {
   /** Slot of the last final block: its period's designated hash is known. */
   readonly slot: number;
   readonly schedule: ReplicationSchedule;
+  /** Slots after a period's start in which its proof must stand on the ledger; up to the end of the next period when absent. */
+  readonly deadlineSlots?: number;
   /** Complete, final segments this replicator keeps. */
   readonly segments: readonly number[];
   /** Replicas whole on disk. */
@@ -58,15 +62,27 @@ export type ReplicatorAction =
  * The proof due from a replica, if any: of the newest period that is open (the current one, or the one before) and of its rotation.
  * Never two at once: on the ledger a later proof replaces one that validators have not decided yet.
  */
-function proofDue({ slot, schedule }: PlanInput, replica: ReplicaStatus): ReplicatorAction[] {
+function proofDue(input: PlanInput, replica: ReplicaStatus): ReplicatorAction[] {
+  const { slot, schedule } = input;
   const { segment, rotation, provenPeriods } = replica;
   const current = periodOf(schedule, slot);
-  const period = [current, current - 1].find((open) => open >= 0 && rotationOf(schedule, open) === rotation);
+  const isOpen = (period: number): boolean =>
+    period >= (replica.provableFrom ?? 0) &&
+    rotationOf(schedule, period) === rotation &&
+    slot < deadlineSlot(input, period);
+  const period = [current, current - 1].find(isOpen);
   if (replica.commit !== 'final' || period === undefined || provenPeriods.includes(period)) return [];
-  // Validators may still be deciding the period before: give them half of this one.
-  if (replica.proofPending === true && slot < periodStartSlot(schedule, period) + schedule.slotsPerPeriod / 2)
-    return [];
-  return [{ kind: 'prove', segment, rotation, period, deadlineSlot: proofDeadlineSlot(schedule, period) }];
+  // Validators may still be deciding the period before: give them half of the time this proof has.
+  const start = periodStartSlot(schedule, period);
+  const patience = Math.min(schedule.slotsPerPeriod, deadlineSlot(input, period) - start) / 2;
+  if (replica.proofPending === true && slot < start + patience) return [];
+  return [{ kind: 'prove', segment, rotation, period, deadlineSlot: deadlineSlot(input, period) }];
+}
+
+/** The last slot in which a period's proof may stand. */
+function deadlineSlot({ schedule, deadlineSlots }: PlanInput, period: number): number {
+  const latest = proofDeadlineSlot(schedule, period);
+  return deadlineSlots === undefined ? latest : Math.min(latest, periodStartSlot(schedule, period) + deadlineSlots);
 }
 
 function drop({ segment, rotation }: ReplicaStatus): ReplicatorAction {

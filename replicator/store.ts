@@ -249,6 +249,23 @@ export class ReplicaStore {
     }
   }
 
+  /** Overwrites leaves of a stored replica with zeros. For the devnet's fault injection and tests only. @param leaves their indexes */
+  async eraseLeaves(id: ReplicaId, leaves: readonly number[]): Promise<void> {
+    const { segmentSizeBytes, leafSizeBytes } = this.#options.geometry;
+    const wrong = leaves.find(
+      (leaf) => !Number.isInteger(leaf) || leaf < 0 || leaf >= segmentSizeBytes / leafSizeBytes,
+    );
+    if (wrong !== undefined) throw new ReplicatorError('range', `leaf must be within the replica, got ${wrong}`);
+    const file = await this.#openFile(id, 'write');
+    try {
+      const zeros = new Uint8Array(leafSizeBytes);
+      for (const leaf of leaves) await file.write(REPLICA_HEADER_SIZE_BYTES + leaf * leafSizeBytes, zeros);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
   #pathOf(id: ReplicaId): string {
     return `${this.#options.directory}/${nameOf(id)}`;
   }

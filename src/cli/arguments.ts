@@ -34,6 +34,17 @@ export function rentRate(text: string): string {
   return value.toString();
 }
 
+const FACTORS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** `64M`, `32G` or bytes. */
+export function byteSize(text: string): number {
+  const match = /^(\d{1,13})([KMGT]?)$/.exec(text);
+  const size = match === null ? 0 : Number(match[1]) * FACTORS[match[2] ?? '']!;
+  if (!Number.isSafeInteger(size) || size < 1)
+    throw new InvalidArgumentError('It must be a size in bytes such as 1048576, 64M or 32G.');
+  return size;
+}
+
 /** A whole number within a range. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -17,6 +17,7 @@ import { keygenCommand } from './commands/keygen.ts';
 import { nodeCommand } from './commands/node.ts';
 import { proveAccountCommand } from './commands/prove-account.ts';
 import { rebuildCommand } from './commands/rebuild.ts';
+import { replicationCommand } from './commands/replication.ts';
 import { reviveCommand } from './commands/revive.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { soundnessCommand } from './commands/soundness.ts';
@@ -49,6 +50,7 @@ export function createProgram(): Command {
   program.addCommand(timestampCommand());
   for (const command of [statusCommand(), validatorsCommand(), bondCommand(), unbondCommand(), withdrawCommand()])
     program.addCommand(command);
+  program.addCommand(replicationCommand());
   program.addCommand(syncCommand());
   program.addCommand(simulateCommand());
   program.addCommand(benchCommand());

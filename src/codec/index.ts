@@ -39,6 +39,8 @@ export {
   type RootKernels,
 } from './entry-roots.ts';
 export { decodeHeader, encodeHeader, HEADER_SIZE_BYTES, signHeader } from './header.ts';
+export * from './market-model.ts';
+export { findingBitsSizeBytes, findingsSizeBytes, replicaNameOrder } from './market-payload.ts';
 export * from './model.ts';
 export {
   decodePohPacket,
@@ -59,6 +61,7 @@ export {
   voteSignature,
 } from './signature-batch.ts';
 export { addressOf, SEED_SIZE_BYTES, type SigningKey, signingKey } from './signing.ts';
+export { isStakePayload } from './stake-payload.ts';
 export {
   ADDRESS_PREFIX,
   decodeBase58,
@@ -81,4 +84,12 @@ export {
   TRANSACTION_SIZE_BYTES_MIN,
   type TransactionFields,
 } from './transaction.ts';
+export {
+  type Findings,
+  hasFinding,
+  setFinding,
+  signFindings,
+  type ValidationList,
+  validationMessage,
+} from './validation.ts';
 export { decodeVote, encodeVote, signVote, VOTE_SIZE_BYTES, voteMessage } from './vote.ts';

@@ -7,6 +7,7 @@
  * - Decoders accept one encoding per value (canonical), check every length, and refuse with a `CodecError` naming the field.
  */
 import type { Address, Amount, Hash, Height, PohCount, PublicKey, Signature, Slot } from '../../native/index.ts';
+import type { MarketPayload, VerdictReason } from './market-model.ts';
 
 /** Transaction kinds; the byte at offset 29. */
 export const TransactionKind = {
@@ -25,6 +26,14 @@ export const TransactionKind = {
   approve: 13,
   handOver: 14,
   revealDecoy: 15,
+  proveOpen: 24,
+  validations: 25,
+  revealFake: 26,
+  addDeposit: 27,
+  retire: 28,
+  reportLapsed: 29,
+  unregister: 30,
+  withdrawDeposit: 31,
 } as const;
 export type TransactionKindName = keyof typeof TransactionKind;
 
@@ -69,6 +78,8 @@ export interface Verdict {
   readonly segment: number;
   readonly period: number;
   readonly valid: boolean;
+  /** Why it is invalid; absent when that is not stated, and for a valid one. */
+  readonly reason?: VerdictReason;
 }
 /** A validator's findings on storage proofs; 4 + 32 n bytes, n in 1 .. VERDICTS_MAX. */
 export interface VerdictsPayload {
@@ -159,7 +170,8 @@ export type Payload =
   | ProvePayload
   | VerdictsPayload
   | RevivePayload
-  | StakePayload;
+  | StakePayload
+  | MarketPayload;
 
 /** Most verdicts in one transaction. */
 export const VERDICTS_MAX = 64;

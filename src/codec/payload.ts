@@ -2,7 +2,7 @@
  * The payloads of the transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
  *
  * Layouts: fields in the order of model.ts, integers little-endian (docs/format/packets.md). One encoding a value.
- * Those of proof of stake are in stake-payload.ts.
+ * Those of proof of stake are in stake-payload.ts, those of the replication market in market-payload.ts.
  */
 import { height } from '../../native/index.ts';
 import type { ByteReader } from './byte-reader.ts';
@@ -10,6 +10,8 @@ import type { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import type { Hasher } from './domain.ts';
 import { readAddress, readAmount, readHash } from './fields.ts';
+import { VERDICT_REASONS } from './market-model.ts';
+import { marketPayloadSizeBytes, readMarketPayload, writeMarketPayload } from './market-payload.ts';
 import {
   EVICTION_PATH_LENGTH_MAX,
   type Payload,
@@ -21,7 +23,13 @@ import {
   type VerdictsPayload,
   VRF_PROOF_SIZE_BYTES,
 } from './model.ts';
-import { readStakePayload, stakePayloadSizeBytes, writeStakePayload } from './stake-payload.ts';
+import {
+  isStakeKind,
+  isStakePayload,
+  readStakePayload,
+  stakePayloadSizeBytes,
+  writeStakePayload,
+} from './stake-payload.ts';
 
 const VERDICTS_HEAD_SIZE_BYTES = 4;
 const VERDICT_SIZE_BYTES = 32;
@@ -40,11 +48,7 @@ const KIND_NAMES: ReadonlyMap<number, TransactionKindName> = new Map(
 export function kindName(byte: number): TransactionKindName {
   const name = KIND_NAMES.get(byte);
   if (name === undefined)
-    throw new CodecError(
-      'kind',
-      'transaction.kind',
-      `must be one of ${[...KIND_NAMES.keys()].join(' ')}, found ${byte}`,
-    );
+    throw new CodecError('kind', 'transaction.kind', `must be one of ${[...KIND_NAMES.keys()]}, found ${byte}`);
   return name;
 }
 
@@ -65,7 +69,7 @@ export function payloadSizeBytes(payload: Payload): number {
     case 'revive':
       return REVIVE_HEAD_SIZE_BYTES + PATH_STEP_SIZE_BYTES * pathLength(payload.path);
     default:
-      return stakePayloadSizeBytes(payload);
+      return isStakePayload(payload) ? stakePayloadSizeBytes(payload) : marketPayloadSizeBytes(payload);
   }
 }
 
@@ -101,7 +105,8 @@ export function writePayload(writer: ByteWriter, payload: Payload): void {
       writeRevive(writer, payload);
       return;
     default:
-      writeStakePayload(writer, payload);
+      if (isStakePayload(payload)) writeStakePayload(writer, payload);
+      else writeMarketPayload(writer, payload);
   }
 }
 
@@ -135,7 +140,7 @@ export function readPayload(hasher: Hasher, reader: ByteReader, kind: Transactio
     case 'revive':
       return readRevive(reader);
     default:
-      return readStakePayload(hasher, reader, kind);
+      return isStakeKind(kind) ? readStakePayload(hasher, reader, kind) : readMarketPayload(reader, kind);
   }
 }
 
@@ -153,7 +158,8 @@ function writeVerdicts(writer: ByteWriter, payload: VerdictsPayload): void {
     writer.u32(verdict.segment, 'verdict.segment');
     writer.u32(verdict.period, 'verdict.period');
     writer.u8(verdict.valid ? 1 : 0, 'verdict.valid');
-    writer.zeros(3, 'verdict.reserved');
+    writer.u8(reasonByte(verdict), 'verdict.reason');
+    writer.zeros(2, 'verdict.reserved');
   }
 }
 
@@ -170,8 +176,19 @@ function readVerdict(reader: ByteReader): Verdict {
   const period = reader.u32('verdict.period');
   const valid = reader.u8('verdict.valid');
   if (valid > 1) throw new CodecError('range', 'verdict.valid', `must be 0 or 1, found ${valid}`);
-  reader.zeros(3, 'verdict.reserved');
-  return { identity, segment, period, valid: valid === 1 };
+  const reason = VERDICT_REASONS[reader.u8('verdict.reason')];
+  if (reason === undefined || (valid === 1 && reason !== 'unstated'))
+    throw new CodecError('range', 'verdict.reason', `must be 0 .. ${VERDICT_REASONS.length - 1}, and 0 for valid`);
+  reader.zeros(2, 'verdict.reserved');
+  const verdict = { identity, segment, period, valid: valid === 1 };
+  return reason === 'unstated' ? verdict : { ...verdict, reason };
+}
+
+/** The byte of a verdict's reason: 0 when there is none. */
+function reasonByte({ valid, reason = 'unstated' }: Verdict): number {
+  if (valid && reason !== 'unstated')
+    throw new CodecError('mismatch', 'verdict.reason', `a valid verdict has no reason, found ${reason}`);
+  return VERDICT_REASONS.indexOf(reason);
 }
 
 function checkedPathLength(steps: number): number {

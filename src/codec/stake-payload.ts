@@ -18,11 +18,32 @@ import { CodecError } from './codec-error.ts';
 import type { Hasher } from './domain.ts';
 import { readAmount, readPublicKey } from './fields.ts';
 import { HEADER_SIZE_BYTES, readHeader } from './header.ts';
-import { DECOY_SECRET_SIZE_BYTES, type Offence, type StakePayload } from './model.ts';
+import { DECOY_SECRET_SIZE_BYTES, type Offence, type Payload, type StakePayload } from './model.ts';
 import { readVote, VOTE_SIZE_BYTES } from './vote.ts';
 
 const OFFENCE_HEAD_SIZE_BYTES = 8;
 const Offences = { doubleVote: 0, surroundVote: 1, doubleProposal: 2, decoyVote: 3 } as const;
+
+const KINDS: ReadonlySet<Payload['kind']> = new Set<StakePayload['kind']>([
+  'bond',
+  'unbond',
+  'withdraw',
+  'evidence',
+  'nominate',
+  'approve',
+  'handOver',
+  'revealDecoy',
+]);
+
+/** Whether a payload is one of proof of stake. */
+export function isStakePayload(payload: Payload): payload is StakePayload {
+  return KINDS.has(payload.kind);
+}
+
+/** The same of a kind's name. */
+export function isStakeKind(kind: Payload['kind']): kind is StakePayload['kind'] {
+  return KINDS.has(kind);
+}
 
 /** Bytes a payload takes. */
 export function stakePayloadSizeBytes(payload: StakePayload): number {

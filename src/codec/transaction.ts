@@ -22,16 +22,17 @@ import { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import { beforeSignature, type Hasher, SIGNATURE_SIZE_BYTES } from './domain.ts';
 import { readAmount } from './fields.ts';
+import { MARKET_PAYLOAD_SIZE_BYTES_MAX } from './market-payload.ts';
 import { SHORT_HASH_SIZE_BYTES, type Transaction, type TransactionDraft, TransactionKind } from './model.ts';
 import { kindName, payloadSizeBytes, readPayload, writePayload } from './payload.ts';
 import type { SigningKey } from './signing.ts';
 
 /** Bytes of a transaction around its payload. */
 export const TRANSACTION_OVERHEAD_SIZE_BYTES: number = 36 + 8 + 8 + 32 + SIGNATURE_SIZE_BYTES;
-/** Smallest transactions: those without a payload (`unbond`, `withdraw`, `handOver`). */
+/** Smallest transactions: those without a payload (`unbond`, `handOver`, `unregister`). */
 export const TRANSACTION_SIZE_BYTES_MIN: number = TRANSACTION_OVERHEAD_SIZE_BYTES;
-/** Largest transaction: `verdicts` with 64 of them. */
-export const TRANSACTION_SIZE_BYTES_MAX: number = TRANSACTION_OVERHEAD_SIZE_BYTES + 4 + 32 * 64;
+/** Largest transaction: `validations` with 64 entries and 512 voters; below 64 KiB, so that its length fits a u16. */
+export const TRANSACTION_SIZE_BYTES_MAX: number = TRANSACTION_OVERHEAD_SIZE_BYTES + MARKET_PAYLOAD_SIZE_BYTES_MAX;
 
 const VERSION = 1;
 

@@ -9,13 +9,13 @@
  *  5. insufficient-funds: balance + what a revival or withdrawal claims < what leaves the account + fee
  *  6. the kind's own, in its file's order
  * Writes stand in this order, which fixes the order of the block's ops: sender, reward pool, then the kind's own. Units are moved only: sender to pool,
- * sender to recipient, deposit or bond, pool to identity, evicted or bond to sender, slashed bond to pool.
+ * sender to recipient, deposit or bond, pool to identity, identity to balance or pool, evicted or bond to sender, slashed bond to pool.
  */
 
 import type { Address } from '../../native/index.ts';
-import type { Payload, Transaction } from '../codec/index.ts';
+import { isStakePayload, type Payload, type Transaction } from '../codec/index.ts';
 import { withdrawable } from './bonds/bond-transactions.ts';
-import { applyStake, checkStake, isFree, isStake } from './bonds/stake.ts';
+import { applyStake, checkStake, isFree } from './bonds/stake.ts';
 import type { BlockContext, TransactionFacts } from './context.ts';
 import { applyRevive, checkRevive } from './evictions/revive.ts';
 import { checkFee, collectFee } from './fees.ts';
@@ -24,7 +24,8 @@ import type { Overlay } from './overlay.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { applyCommit, checkCommit } from './replication/commit.ts';
 import { applyRegister, checkRegister } from './replication/identity.ts';
-import { applyProve, checkProve } from './replication/prove.ts';
+import { applyMarket, checkMarket } from './replication/market.ts';
+import { applyProof, checkProof } from './replication/prove.ts';
 import { applyVerdicts, checkVerdicts } from './replication/verdicts.ts';
 import { applyTransfer, checkTransfer } from './transfer.ts';
 
@@ -43,7 +44,7 @@ export function executeTransaction(
   const { payload, fee } = transaction;
   const change = incoming(overlay, payload, facts.sender) - outgoing(payload) - fee;
   // Validators send for free, and need no account for it.
-  if (change !== 0n || !isStake(payload)) overlay.credit(facts.sender, change);
+  if (change !== 0n || !isStakePayload(payload)) overlay.credit(facts.sender, change);
   collectFee(overlay, context.rules.rewardPool, fee);
   applyPayload(context, overlay, transaction, facts);
   context.applied.add(transaction.id, transaction.lastValidCount / context.rules.hashesPerSlot);
@@ -98,7 +99,7 @@ function checkFunds(state: LedgerState, transaction: Transaction, facts: Transac
 
 /** What leaves the sender's balance besides the fee. */
 function outgoing(payload: Payload): bigint {
-  if (payload.kind === 'transfer' || payload.kind === 'bond') return payload.amount;
+  if (payload.kind === 'transfer' || payload.kind === 'bond' || payload.kind === 'addDeposit') return payload.amount;
   return payload.kind === 'register' ? payload.deposit : 0n;
 }
 
@@ -125,13 +126,14 @@ function checkPayload(
     case 'commit':
       return checkCommit(context, state, payload, facts.sender);
     case 'prove':
-      return checkProve(context, state, payload, facts.sender);
+      return checkProof(context, state, payload, facts.sender);
     case 'verdicts':
-      return checkVerdicts(context, payload, transaction.from);
+      return checkVerdicts(context, state, payload, transaction.from);
     case 'revive':
       return checkRevive(context, state, payload, facts.sender);
     default:
-      return checkStake(context, state, payload, transaction.from, facts.sender);
+      if (isStakePayload(payload)) return checkStake(context, state, payload, transaction.from, facts.sender);
+      return checkMarket(context, state, payload, transaction.fee, facts.sender);
   }
 }
 
@@ -145,9 +147,10 @@ function applyPayload(
   if (payload.kind === 'transfer') applyTransfer(overlay, payload);
   else if (payload.kind === 'register') applyRegister(context, overlay, transaction, payload, facts.sender);
   else if (payload.kind === 'commit') applyCommit(context, overlay, payload, facts.sender);
-  else if (payload.kind === 'prove') applyProve(context, overlay, payload, facts.sender);
+  else if (payload.kind === 'prove') applyProof(context, overlay, payload, facts.sender);
   else if (payload.kind === 'verdicts') applyVerdicts(context, overlay, payload, transaction.from);
   else if (payload.kind === 'revive') applyRevive(overlay, payload);
-  else if (isStake(payload)) applyStake(context, overlay, transaction, payload, facts.sender);
+  else if (isStakePayload(payload)) applyStake(context, overlay, transaction, payload, facts.sender);
+  else if (payload.kind !== 'timestamp') applyMarket(context, overlay, payload, facts.sender);
   // A timestamp writes nothing.
 }

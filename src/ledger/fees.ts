@@ -25,10 +25,9 @@ export function collectFee(overlay: Overlay, rewardPool: Address, fee: bigint): 
   if (fee > 0n) overlay.credit(rewardPool, fee);
 }
 
-/** Pays a reward from the pool if it holds enough, else nothing. Returns whether it was paid. */
-export function payReward(overlay: Overlay, rewardPool: Address, to: Uint8Array, reward: bigint): boolean {
+/** Takes a reward out of the pool if it holds enough, else nothing. Returns whether it was taken; 0 never is. */
+export function debitPool(overlay: Overlay, rewardPool: Address, reward: bigint): boolean {
   if (reward === 0n || overlay.balance(rewardPool) < reward) return false;
   overlay.debit(rewardPool, reward);
-  overlay.credit(to, reward);
   return true;
 }

@@ -9,6 +9,15 @@ import { type Address, AMOUNT_MAX, type Amount, amount, byteKey, type PublicKey 
 import { CodecError, parseAddress, parsePublicKey } from '../codec/index.ts';
 import { type ConsensusFields, checkStakeRelations } from './bonds/stake-rules.ts';
 import { RENT_RATE_MAX } from './rent.ts';
+import {
+  DRAWS_MAX,
+  LOCKOUT_PERIODS_MAX,
+  type MarketRules,
+  marketProblems,
+  PERMILLE,
+  REPLICAS_PER_SEGMENT_MAX,
+  REPLICATION_MODES,
+} from './replication/market-rules.ts';
 
 /** Most validators a genesis may name: two bits for each stand in every replica record. */
 export const VALIDATORS_MAX = 1024;
@@ -40,13 +49,7 @@ export interface Genesis {
   };
   readonly consensus: ConsensusFields;
   readonly history: { readonly segmentSizeBytes: number; readonly leafSizeBytes: number };
-  readonly replication: {
-    readonly sampleBlockSizeBytes: number;
-    readonly slotsPerPeriod: number;
-    readonly periodsPerRotation: number;
-    readonly minimumDeposit: Amount;
-    readonly rewardPerProof: Amount;
-  };
+  readonly replication: MarketRules & { readonly sampleBlockSizeBytes: number };
   readonly rent: { readonly microunitsPerByteBlock: bigint };
   readonly validators: readonly GenesisValidator[];
   readonly accounts: readonly GenesisAccount[];
@@ -150,6 +153,20 @@ const fields = z.strictObject({
     periodsPerRotation: integer(1, 4096, 'periods'),
     minimumDeposit: amountField,
     rewardPerProof: amountField,
+    mode: z.enum(REPLICATION_MODES, {
+      error: (issue) => `must be stream, open or both, found ${shown(issue.input)}`,
+    }),
+    layers: z.literal([1, 2, 4], { error: (issue) => `must be 1, 2 or 4 (layers), found ${shown(issue.input)}` }),
+    samplesPerProof: integer(1, DRAWS_MAX, 'leaves'),
+    checksPerProof: integer(0, DRAWS_MAX, 'blocks'),
+    replicasPerSegment: integer(1, REPLICAS_PER_SEGMENT_MAX, 'replicas'),
+    depositPerReplica: amountField,
+    rewardLockoutPeriods: integer(0, LOCKOUT_PERIODS_MAX, 'periods'),
+    proofDeadlineSlots: integer(1, 2_000_000, 'slots'),
+    missesMax: integer(0, 1_000_000, 'periods'),
+    slashPerMissPermille: integer(0, PERMILLE, 'thousandths'),
+    slashPerFakePermille: integer(0, PERMILLE, 'thousandths'),
+    fakeSharePermille: integer(0, PERMILLE / 2, 'thousandths'),
   }),
   rent: z.strictObject({ microunitsPerByteBlock: rentRateField }),
   validators: z
@@ -203,6 +220,7 @@ function checkRelations(genesis: Fields, complain: Complain): void {
         ['validators', index, 'bond'],
         `must be at least consensus.minimumBond (${consensus.minimumBond}), found ${bond}`,
       );
+  for (const [field, message] of marketProblems(replication, history)) complain(['replication', field], message);
   checkSum(genesis.accounts, (account) => account.balance, ['accounts'], 'the sum of balances', complain);
   checkSum(genesis.validators, (validator) => validator.bond, ['validators'], 'the sum of bonds', complain);
   checkSum(

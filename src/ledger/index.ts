@@ -9,6 +9,7 @@ export { readBond, readBonds } from './bonds/bond.ts';
 export type { Reveal } from './bonds/decoy.ts';
 export { electorateAfter } from './bonds/electorate-after.ts';
 export { type EpochRecord, type Judge, judgeNow, readEpoch } from './bonds/epoch-record.ts';
+export { genesisElectorate } from './bonds/genesis-bonds.ts';
 export { type BondStage, hasBond, readValidators, type ValidatorOverview } from './bonds/overview.ts';
 export { type BlockPoint, type ProgressRecord, readProgress } from './bonds/progress-record.ts';
 export { hasSeat, SEATS_MAX } from './bonds/seat-set.ts';
@@ -78,8 +79,27 @@ export {
 } from './recent.ts';
 export type { BlockRefusal, Refusal, RefusalCode } from './refusal.ts';
 export { RENT_RATE_MAX, RENTED_SIZE_BYTES, type RentRules, rentUpTo } from './rent.ts';
+export { depositFor } from './replication/commit.ts';
+export { withdrawPeriod } from './replication/deposits.ts';
 export { type DesignatedRecord, readDesignated, readRotationHash } from './replication/designated.ts';
-export { type IdentityRecord, readIdentities, readIdentity } from './replication/identity.ts';
+export {
+  type FakeSubject,
+  fakeOpening,
+  fakeOpeningHead,
+  fakeSamplesRoot,
+  openingDigest,
+  openingDigestOf,
+  openingRestHash,
+} from './replication/fakes.ts';
+export { heldUnits, type IdentityRecord, lockedUnits, readIdentities, readIdentity } from './replication/identity.ts';
+export { isLapsed, missesOf, slashOf } from './replication/lapse.ts';
+export {
+  type MarketRules,
+  OPENING_SIZE_BYTES_MAX,
+  openingSizeBytesBound,
+  REPLICAS_PER_SEGMENT_MAX,
+  type ReplicationMode,
+} from './replication/market-rules.ts';
 export {
   type IdentityOverview,
   type OverviewFilter,
@@ -103,15 +123,30 @@ export {
 } from './replication/replica.ts';
 export {
   commitSlots,
+  type DeadlineRules,
   firstPeriodOfRotation,
+  firstUndecidedPeriod,
   isProofOpen,
   periodOfSlot,
+  periodsDue,
+  proofLastSlot,
   proofSlots,
+  revealSlots,
   rotationOfPeriod,
   rotationOfSlot,
   type ScheduleRules,
   type SlotRange,
   slotsOfPeriod,
+  verdictLastSlot,
 } from './replication/schedule.ts';
+export { seatCount, seatKey, seatOf, totalWeight, weightOf, weightOfSeats } from './replication/seats.ts';
+export {
+  readAllPlaces,
+  readSegmentPlaces,
+  type SegmentPlace,
+  type SegmentPlaces,
+} from './replication/segment-places.ts';
+export { isProven, type SegmentStanding, segmentStandings } from './replication/standings.ts';
+export { readFaults, readValidatorFaults, type ValidatorFaults } from './replication/validator-faults.ts';
 export { type LedgerRules, ledgerRules, ValidatorSet } from './rules.ts';
 export { assertSupplyKept, evictedUnits, supplyChange, totalBonds, totalDeposits, totalSupply } from './supply.ts';

@@ -40,6 +40,34 @@ export type RefusalCode =
   | 'already-proven'
   /** The sender of verdicts is not a genesis validator. */
   | 'not-a-validator'
+  /** A proof of another kind than the chain's mode has. */
+  | 'mode-mismatch'
+  /** The replica was committed after the period's hash was known. */
+  | 'commit-too-late'
+  /** The replica has missed too many periods in a row. */
+  | 'replica-lapsed'
+  /** The deposit does not cover one replica more. */
+  | 'deposit-short'
+  /** The identity has unregistered. */
+  | 'identity-leaving'
+  /** The identity has replicas still. */
+  | 'replicas-held'
+  /** The identity has not unregistered. */
+  | 'not-unregistered'
+  /** The deposit is not free yet. */
+  | 'lockout'
+  /** A signature in a validation packet is not its validator's for this list and these findings. */
+  | 'bad-finding'
+  /** The identity's last proof of the segment is for another period, or revealed already. */
+  | 'no-such-proof'
+  /** The block's slot is outside those in which a fake of the period may be revealed, or the proof came late. */
+  | 'reveal-not-open'
+  /** The secret does not give the proof. */
+  | 'not-a-fake'
+  /** The identity has revealed as many fakes as its proofs allow. */
+  | 'too-many-fakes'
+  /** None of the replicas reported has lapsed. */
+  | 'nothing-lapsed'
   /** A verdicts transaction without, or with too many, verdicts. */
   | 'verdict-count'
   /** There has been no eviction of this number. */

@@ -10,7 +10,7 @@ import { chainIdOf, genesisSupply } from './genesis.ts';
 import type { Genesis, GenesisValidator } from './genesis-schema.ts';
 import type { RecencyRules } from './recent.ts';
 import type { RentRules } from './rent.ts';
-import type { ScheduleRules } from './replication/schedule.ts';
+import type { MarketRules } from './replication/market-rules.ts';
 
 export interface LedgerRules extends RecencyRules {
   readonly chainId: Hash;
@@ -20,11 +20,10 @@ export interface LedgerRules extends RecencyRules {
   readonly rent: RentRules;
   /** All units: balances, deposits, bonds and what was evicted sum to this after every block. */
   readonly supply: bigint;
-  readonly replication: ScheduleRules & { readonly minimumDeposit: Amount; readonly rewardPerProof: Amount };
+  readonly replication: MarketRules;
   readonly consensus: ConsensusFields;
   /** Remembers electorates; results do not depend on it. */
   readonly electorates: ElectorateCache;
-  /** Those of genesis, who give verdicts on storage. Who votes and leads: `electorateAfter`. */
   readonly validators: ValidatorSet;
 }
 
@@ -53,7 +52,6 @@ export class ValidatorSet {
 
 /** Works out a chain's rules. */
 export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
-  const { slotsPerPeriod, periodsPerRotation, minimumDeposit, rewardPerProof } = genesis.replication;
   return {
     chainId: chainIdOf(hasher, genesis),
     hashesPerSlot: genesis.poh.hashesPerTick * genesis.poh.ticksPerSlot,
@@ -63,7 +61,7 @@ export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
     rewardPool: rewardPoolAddress(hasher),
     rent: genesis.rent,
     supply: genesisSupply(genesis),
-    replication: { slotsPerPeriod, periodsPerRotation, minimumDeposit, rewardPerProof },
+    replication: genesis.replication,
     consensus: genesis.consensus,
     electorates: new ElectorateCache(),
     validators: new ValidatorSet(genesis.validators),

@@ -1,18 +1,19 @@
 /**
- * Conservation of units: balances, deposits, bonds and what was evicted together are the genesis supply, after every block, to the unit.
+ * Conservation of units: balances, what identities hold (deposits and locked rewards), bonds and what was evicted together are the genesis supply, after every
+ * block, to the unit.
  */
 import type { BondReader, StateOp, StateReader } from '../../storage/state-reader.ts';
 import { EVICTIONS_KEY, readEvictions } from './evictions/evictions-record.ts';
 import { invariant } from './invariant.ts';
 import type { LedgerState } from './ledger-state.ts';
-import { readIdentities, readIdentity } from './replication/identity.ts';
+import { heldUnits, readIdentities, readIdentity } from './replication/identity.ts';
 import { IDENTITY_PREFIX, identityOfKey } from './replication/record-key.ts';
 
-/** The sum of all deposits. @throws RecordError */
+/** The sum of what identities hold: deposits and locked rewards. @throws RecordError */
 export function totalDeposits(state: StateReader): bigint {
-  let deposits = 0n;
-  for (const { record } of readIdentities(state)) deposits += record.deposit;
-  return deposits;
+  let held = 0n;
+  for (const { record } of readIdentities(state)) held += heldUnits(record);
+  return held;
 }
 
 /** The sum of all bonds. */
@@ -67,8 +68,11 @@ function bondedBy(state: BondReader, address: Uint8Array): bigint {
   return state.bond(address)?.bond ?? 0n;
 }
 
-/** What a record holds of the supply: a deposit, or all that is evicted. */
+/** What a record holds of the supply: a deposit with locked rewards, or all that is evicted. */
 function unitsOf(state: StateReader, key: Uint8Array): bigint {
-  if (key[0] === IDENTITY_PREFIX[0]) return readIdentity(state, identityOfKey(key))?.deposit ?? 0n;
+  if (key[0] === IDENTITY_PREFIX[0]) {
+    const record = readIdentity(state, identityOfKey(key));
+    return record === undefined ? 0n : heldUnits(record);
+  }
   return key[0] === EVICTIONS_KEY[0] ? evictedUnits(state) : 0n;
 }

@@ -42,6 +42,7 @@ import { watchPeersReady } from './relay/peers-ready.ts';
 import { Submissions } from './relay/submissions.ts';
 import { VoteGossip } from './relay/vote-gossip.ts';
 import { serveArchive } from './serve/archive-service.ts';
+import { serveMarket } from './serve/market-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { StateService } from './serve/state-service.ts';
 import { SignatureChecks } from './signature-checks.ts';
@@ -193,6 +194,7 @@ export class ChainNode implements ChainParts {
   async start(): Promise<void> {
     const { transport, blocks } = this;
     serveArchive(this);
+    serveMarket(this);
     const clock = this.clock;
     const timers = { now: () => clock.nowMs(), after: (ms: number, run: () => void) => after(clock, ms, run) };
     this.#stateService = new StateService({ transport, source: this.store.stateSource, timers });

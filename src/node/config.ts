@@ -60,14 +60,11 @@ export interface NodeConfig {
   readonly bootstrap: readonly string[];
   readonly rpc: { readonly host: string; readonly port: number };
   readonly log: { readonly level: LogLevel; readonly file?: string | undefined };
-  /** Most bytes of replicas kept; `segments`: just these, else the oldest that fit. */
-  readonly replicator?:
-    | { readonly capacityBytes: number; readonly segments?: readonly number[] | undefined }
-    | undefined;
+  readonly replicator?: ReplicatorConfig | undefined;
   readonly archive?: Record<string, never> | undefined;
   /** Absent: a validator prunes, an archive keeps everything. */
   readonly history?: HistoryConfig | undefined;
-  /** Only for tests and demonstrations. */
+  /** Only for tests and demonstrations: how a replicator or a validator cheats. */
   readonly faults?: FaultsConfig | undefined;
 }
 
@@ -75,13 +72,31 @@ export interface NodeConfig {
 export const BYZANTINE_KINDS = ['double-vote', 'double-propose', 'lazy', 'silent', 'censor'] as const;
 export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
 
+export interface ReplicatorConfig {
+  /** Most bytes of replicas kept. */
+  readonly capacityBytes: number;
+  /** Just these; else those that need replicas most. */
+  readonly segments?: readonly number[] | undefined;
+  /** Threads that hash and decode beside the process's own; chosen by the machine's cores when absent. */
+  readonly threads?: number | undefined;
+}
+
+/** What each of a replicator's does: node/replicator/faults.ts. */
 export interface FaultsConfig {
-  /** Lets a control call damage a replica. */
-  readonly corruptByte?: boolean | undefined;
   /** Lets a control call cut the wires to peers. */
   readonly cutPeers?: boolean | undefined;
+  /** For validators: how it misbehaves. */
   readonly byzantine?: ByzantineKind | undefined;
+  /** For replicators, as all that follow: lets a control call damage a replica. */
+  readonly corruptByte?: boolean | undefined;
+  /** Thousandths of each replica that are erased once it is encoded. */
+  readonly erasePermille?: number | undefined;
+  /** Proofs are sent after their deadline. */
+  readonly provesLate?: boolean | undefined;
+  /** Another replicator's data directory, whose replicas are proven as one's own. */
+  readonly copyFrom?: string | undefined;
 }
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 const path = z.string('must be a path').min(1, 'must name a path');
@@ -101,10 +116,16 @@ const history = z.strictObject({
 });
 
 const faults = z.strictObject({
-  corruptByte: z.boolean('must be true or false').optional(),
   cutPeers: z.boolean('must be true or false').optional(),
   byzantine: z.enum(BYZANTINE_KINDS, `must be one of ${BYZANTINE_KINDS.join(', ')}`).optional(),
+  corruptByte: z.boolean('must be true or false').optional(),
+  erasePermille: z.int('must be a whole number').min(1, 'must be 1 .. 1000').max(1000, 'must be 1 .. 1000').optional(),
+  provesLate: z.boolean('must be true or false').optional(),
+  copyFrom: path.optional(),
 });
+
+/** The faults that only a replicator has. */
+const REPLICATOR_FAULTS = ['corruptByte', 'erasePermille', 'provesLate', 'copyFrom'] as const;
 
 const schema: z.ZodType<NodeConfig> = z
   .strictObject({
@@ -142,6 +163,7 @@ const schema: z.ZodType<NodeConfig> = z
       .strictObject({
         capacityBytes: z.int('must be a whole number').positive('must be more than 0'),
         segments: z.array(z.int('must be a whole number').min(0, 'must be 0 or more')).max(1_000_000).optional(),
+        threads: z.int('must be a whole number').min(0, 'must be 0 or more').max(64, 'must be at most 64').optional(),
       })
       .optional(),
     archive: z.strictObject({}).optional(),
@@ -162,8 +184,8 @@ const schema: z.ZodType<NodeConfig> = z
       problem('history', `"pruned" is for validators; an archive keeps everything and a replicator keeps replicas`);
     if (config.history?.mode === 'archive' && Object.keys(config.history).length > 1)
       problem('history', '"archive" keeps everything: leave out depthBlocks and replicasBeforePruning');
-    if (config.role !== 'replicator' && config.faults?.corruptByte === true)
-      problem('faults', 'corruptByte is for replicators only');
+    for (const fault of config.role === 'replicator' ? [] : REPLICATOR_FAULTS)
+      if ((config.faults?.[fault] ?? false) !== false) problem('faults', `${fault} is for replicators only`);
     if (config.role !== 'validator' && config.faults?.byzantine !== undefined)
       problem('faults', 'byzantine is for validators only');
   });
@@ -199,6 +221,9 @@ function withAbsolutePaths(config: NodeConfig, folder: string): NodeConfig {
     dataDirectory: absolute(config.dataDirectory),
     ...(config.keyFile === undefined ? {} : { keyFile: absolute(config.keyFile) }),
     ...(config.networkKeyFile === undefined ? {} : { networkKeyFile: absolute(config.networkKeyFile) }),
+    ...(config.faults?.copyFrom === undefined
+      ? {}
+      : { faults: { ...config.faults, copyFrom: absolute(config.faults.copyFrom) } }),
     log: { ...config.log, ...(config.log.file === undefined ? {} : { file: absolute(config.log.file) }) },
   };
 }

@@ -53,6 +53,18 @@ export interface NetworkParameters {
     readonly periodsPerRotation: number;
     readonly minimumDeposit: string;
     readonly rewardPerProof: string;
+    readonly mode: 'stream' | 'open' | 'both';
+    readonly layers: 1 | 2 | 4;
+    readonly samplesPerProof: number;
+    readonly checksPerProof: number;
+    readonly replicasPerSegment: number;
+    readonly depositPerReplica: string;
+    readonly rewardLockoutPeriods: number;
+    readonly proofDeadlineSlots: number;
+    readonly missesMax: number;
+    readonly slashPerMissPermille: number;
+    readonly slashPerFakePermille: number;
+    readonly fakeSharePermille: number;
   };
   readonly rent: { readonly microunitsPerByteBlock: string };
 }
@@ -86,6 +98,18 @@ export const DEFAULT_PARAMETERS: NetworkParameters = {
     periodsPerRotation: 60,
     minimumDeposit: '1000000',
     rewardPerProof: '100',
+    mode: 'stream',
+    layers: 1,
+    samplesPerProof: 2759,
+    checksPerProof: 64,
+    replicasPerSegment: 8,
+    depositPerReplica: '100000',
+    rewardLockoutPeriods: 30,
+    proofDeadlineSlots: 120,
+    missesMax: 10,
+    slashPerMissPermille: 50,
+    slashPerFakePermille: 100,
+    fakeSharePermille: 50,
   },
   rent: { microunitsPerByteBlock: '10' },
 };

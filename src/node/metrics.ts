@@ -1,6 +1,7 @@
 /** A chain node's figures for Prometheus, read when they are asked for. */
 import { Gauge, type Registry } from 'prom-client';
 import { silenceOf } from '../consensus/index.ts';
+import { breaches, standingsOf } from './api/standings.ts';
 import type { ChainNode } from './chain-node.ts';
 
 type Reading = readonly [name: string, help: string, read: (node: ChainNode) => number];
@@ -26,6 +27,16 @@ const READINGS: readonly Reading[] = [
     'cairn_history_segments_at_risk',
     'Segments pruned here of which too few replicas are proven now',
     ({ pruner }) => pruner?.segmentsAtRisk ?? 0,
+  ],
+  [
+    'cairn_segments_below_target',
+    'Complete segments with fewer proven replicas than the target',
+    (node) => breaches(standingsOf(node)).belowTarget,
+  ],
+  [
+    'cairn_segments_unproven',
+    'Complete segments without any proven replica',
+    (node) => breaches(standingsOf(node)).unproven,
   ],
   ['cairn_poh_hashes_per_second', 'PoH steps a second while generating', ({ poh }) => poh?.rate().hashesPerSecond ?? 0],
   ['cairn_blocks_produced', 'Blocks closed here since the start', ({ producer }) => producer?.producedCount ?? 0],

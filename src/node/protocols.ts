@@ -8,6 +8,7 @@
  */
 import { Packr } from 'msgpackr';
 import { z } from 'zod';
+import { SEATS_MAX, VALIDATION_ENTRIES_MAX } from '../codec/market-model.ts';
 import { PeerFault, type PeerName } from '../net/transport.ts';
 import { messageFault } from './message-scan.ts';
 
@@ -34,10 +35,18 @@ export const PROTOCOL = {
   statePiece: '/cairn/state-piece/1',
   /** Roots of completed segments; one frame. */
   segmentRoots: '/cairn/segment-roots/1',
-  /** One completed segment, in frames. */
+  /** One completed segment from a byte on, in frames; no frames when it is not kept. Replicators answer out of their replicas. */
   segment: '/cairn/segment/1',
   /** The replicas an identity holds, as the ledger records them. */
   replicas: '/cairn/replicas/1',
+  /** How many proven replicas each segment has, as the ledger records them; one frame. */
+  standings: '/cairn/standings/1',
+  /** Proofs of a period on which too few validators have spoken yet; one frame. */
+  pendingProofs: '/cairn/pending-proofs/1',
+  /** Validator -> replicator: the openings behind a proof, in frames; no frames when they are not held. */
+  opening: '/cairn/opening/1',
+  /** Anybody -> validator: its signed findings on proofs of a period; no frame when it has nothing to say yet. */
+  validations: '/cairn/validations/1',
 } as const;
 
 /** Most blocks in one answer. */
@@ -57,6 +66,16 @@ const hashBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 32
 const signatureBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 64, 'must be 64 bytes');
 const addressBytes = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 20, 'must be 20 bytes');
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const u32 = z.number().int().min(0).max(0xffff_ffff);
+const findingBits = z.instanceof(Uint8Array).refine((bytes) => bytes.length <= VALIDATION_ENTRIES_MAX / 8, 'too long');
+/** Names one replica. */
+export interface ReplicaEntry {
+  readonly segment: number;
+  /** 20 bytes. */
+  readonly identity: Uint8Array;
+}
+const replicaEntry: z.ZodType<ReplicaEntry> = z.strictObject({ segment: u32, identity: addressBytes });
 
 /** Who a peer is and how far it has come: claims, never proofs. */
 export interface StatusMessage {
@@ -128,24 +147,95 @@ export const ManifestAnswer: z.ZodType<ManifestAnswer> = z.discriminatedUnion('k
   z.strictObject({ kind: z.literal('pruned'), first: count, last: count }),
 ]);
 
-/** One completed segment. */
-export const SegmentRequest: z.ZodType<{ readonly index: number }> = z.strictObject({
+/** One completed segment, from a byte on. */
+export const SegmentRequest: z.ZodType<{ readonly index: number; readonly offset: number }> = z.strictObject({
   index: z.number().int().min(0).max(0xffff_ffff),
+  offset: count.default(0),
 });
 /** Ledger records of one identity (20-byte address). */
 export const ReplicasRequest: z.ZodType<{ readonly identity: Uint8Array }> = z.strictObject({ identity: addressBytes });
+/** The openings behind one proof. */
+export const OpeningRequest: z.ZodType<{ readonly segment: number; readonly period: number }> = z.strictObject({
+  segment: u32,
+  period: u32,
+});
+/** Frames of openings, and the most bytes of them all. */
+export const OPENING_FRAME_SIZE_BYTES: number = 1024 * 1024;
+/** Proofs of one period. */
+export const PendingProofsRequest: z.ZodType<{ readonly period: number }> = z.strictObject({ period: u32 });
+/** Findings on entries ascending by segment, then identity. */
+export const ValidationsRequest: z.ZodType<{
+  readonly period: number;
+  readonly entries: readonly ReplicaEntry[];
+}> = z.strictObject({ period: u32, entries: z.array(replicaEntry).min(1).max(VALIDATION_ENTRIES_MAX) });
+/** As in a validation packet: docs/format/packets.md. */
+export interface ValidationsAnswer {
+  readonly seat: number;
+  readonly valid: Uint8Array;
+  readonly invalid: Uint8Array;
+  readonly signature: Uint8Array;
+}
+export const ValidationsAnswer: z.ZodType<ValidationsAnswer> = z.strictObject({
+  seat: z
+    .number()
+    .int()
+    .min(0)
+    .max(SEATS_MAX - 1),
+  valid: findingBits,
+  invalid: findingBits,
+  signature: signatureBytes,
+});
+export interface PendingProofsAnswer {
+  readonly entries: readonly ReplicaEntry[];
+}
+export const PendingProofsAnswer: z.ZodType<PendingProofsAnswer> = z.strictObject({
+  entries: z.array(replicaEntry).max(VALIDATION_ENTRIES_MAX),
+});
+
+/** How one segment stands: a claim that only decides what a replicator keeps. */
+export interface StandingRow {
+  readonly segment: number;
+  /** Replicas proven now, and all that are committed. */
+  readonly proven: number;
+  readonly replicas: number;
+}
+export interface StandingsAnswer {
+  /** Slot of the final block whose state was read. */
+  readonly slot: number;
+  /** How many identities are paid for a segment. */
+  readonly target: number;
+  /** Registered identities. */
+  readonly identities: number;
+  readonly standings: readonly StandingRow[];
+}
+/** Most rows in one answer. */
+export const STANDINGS_MAX = 8_192;
+export const StandingsAnswer: z.ZodType<StandingsAnswer> = z.strictObject({
+  slot: count,
+  target: count,
+  identities: count,
+  standings: z.array(z.strictObject({ segment: u32, proven: count, replicas: count })).max(STANDINGS_MAX),
+});
 export const EmptyRequest: z.ZodType<Record<string, never>> = z.strictObject({});
 
 /** What the ledger records of one replica, for its own operator. */
 export interface ReplicaStatus {
   readonly segment: number;
   readonly rotation: number;
+  /** Slot of the block that holds the commit. */
+  readonly commitSlot: number;
   /** -1 before the first proof. */
   readonly lastPeriod: number;
-  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected';
+  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected' | 'revealed';
   readonly accepted: number;
   readonly rejected: number;
   readonly expired: number;
+  /** Why its last rejected proof was. */
+  readonly reason: string;
+  /** Rewards paid so far. */
+  readonly paid: number;
+  /** Periods missed in a row. */
+  readonly misses: number;
 }
 export interface ReplicasAnswer {
   /** Slot of the final block whose state was read. */
@@ -153,24 +243,39 @@ export interface ReplicasAnswer {
   readonly registered: boolean;
   /** Decimal: msgpack integers of other languages do not all hold 64 bits. */
   readonly balance: string;
+  /** Held as deposit, and rewards that are locked; decimal. */
+  readonly deposit: string;
+  readonly locked: string;
+  /** Proofs accepted and fakes revealed. */
+  readonly accepted: number;
+  readonly fakes: number;
   readonly replicas: readonly ReplicaStatus[];
 }
 /** Most replicas in one answer. */
 export const REPLICAS_MAX = 4096;
+const decimal = z.string().regex(/^\d{1,20}$/);
 export const ReplicasAnswer: z.ZodType<ReplicasAnswer> = z.strictObject({
   slot: count,
   registered: z.boolean(),
-  balance: z.string().regex(/^\d{1,20}$/),
+  balance: decimal,
+  deposit: decimal,
+  locked: decimal,
+  accepted: count,
+  fakes: count,
   replicas: z
     .array(
       z.strictObject({
         segment: count,
         rotation: count,
+        commitSlot: count,
         lastPeriod: z.number().int().min(-1),
-        proof: z.enum(['none', 'pending', 'accepted', 'rejected']),
+        proof: z.enum(['none', 'pending', 'accepted', 'rejected', 'revealed']),
         accepted: count,
         rejected: count,
         expired: count,
+        reason: z.string().max(32),
+        paid: count,
+        misses: count,
       }),
     )
     .max(REPLICAS_MAX),

@@ -7,8 +7,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Kernels, loadKernels } from '../../native/index.ts';
 import { packageRoot } from '../../native/worker-url.ts';
-import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
-import { diskFiles } from '../../storage/index.ts';
 import { type SigningKey, signingKey } from '../codec/index.ts';
 import { type Genesis, parseGenesis } from '../ledger/index.ts';
 import { createLibp2pTransport } from '../net/libp2p-transport.ts';
@@ -24,7 +22,8 @@ import { historyKeeping } from './history/history-keeping.ts';
 import { readSeed } from './key-file.ts';
 import { createLogger, type Logger } from './log.ts';
 import { chainMetrics } from './metrics.ts';
-import { openReplicator } from './replicator/open-replicator.ts';
+import { openReplicatorRole } from './replicator/open-role.ts';
+import { replicatorMetrics } from './replicator/replicator-metrics.ts';
 
 /** A role that runs. */
 export interface RunningNode {
@@ -119,7 +118,7 @@ async function openRole(context: RoleContext, seed: Uint8Array | null): Promise<
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   if (context.config.role === 'replicator')
-    return { role: await replicatorRole(context, required(context, seed)), registry };
+    return { role: await replicatorRole(context, required(context, seed), registry), registry };
   const key = context.config.role === 'validator' ? signingKey(required(context, seed)) : null;
   const node = await openChainNode(context, key);
   chainMetrics(registry, node);
@@ -151,26 +150,14 @@ async function openChainNode(context: RoleContext, key: SigningKey | null): Prom
   });
 }
 
-async function replicatorRole(context: RoleContext, seed: Uint8Array): Promise<Role> {
-  const { config, kernels, genesis } = context;
-  const key = signingKey(seed);
-  const { segmentSizeBytes, leafSizeBytes } = genesis.history;
-  const store = await ReplicaStore.open({
-    kernels,
-    files: diskFiles(),
-    directory: join(config.dataDirectory, 'replicas'),
-    identity: key.publicKey,
-    geometry: { segmentSizeBytes, leafSizeBytes },
-  });
-  const node = await openReplicator(context, key, createVrfKey(seed), store);
+async function replicatorRole(context: RoleContext, seed: Uint8Array, registry: Registry): Promise<Role> {
+  const opened = await openReplicatorRole(context, seed);
+  replicatorMetrics(registry, opened.api);
   return {
-    methods: replicatorMethods(node.api),
-    health: () => node.api.health(),
-    start: () => node.start(),
-    stop: async () => {
-      await node.stop();
-      await store.close();
-    },
+    methods: replicatorMethods(opened.api),
+    health: () => opened.api.health(),
+    start: opened.start,
+    stop: opened.stop,
   };
 }
 

@@ -18,6 +18,7 @@ import type {
   EvictionView,
   FinalizedBlockView,
   ReplicationRows,
+  StandingRows,
   StatusRow,
   StatusView,
   SupplyView,
@@ -206,6 +207,12 @@ export class ReadClient {
   async replication(filter: { readonly segment?: number; readonly identity?: string } = {}): Promise<ReplicationRows> {
     const view = asObject(await this.read('cairn_getReplication', [filter]), 'cairn_getReplication');
     return view as unknown as ReplicationRows;
+  }
+
+  /** How segments from `from` on stand against the replication target; all that one answer holds, unless fewer are wanted. */
+  async standings(from: number = 0, count?: number): Promise<StandingRows> {
+    const params = count === undefined ? [from] : [from, count];
+    return asObject(await this.read('cairn_getStandings', params), 'cairn_getStandings') as unknown as StandingRows;
   }
 
   /** Finalized blocks above a height, at most FINALIZED_BLOCKS_MAX, waiting up to `timeoutMs` for the first; empty when none came. */

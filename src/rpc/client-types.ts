@@ -2,7 +2,7 @@
  * What the client's calls return. Hashes, ids and keys are base58 text, addresses bech32m text, as a caller shows them or passes them on;
  * amounts are bigint where a call says so, else the wire's decimal strings.
  */
-import type { FinalizedBlock, NodeStatus, ReplicationView, ValidatorsView } from './node-api.ts';
+import type { FinalizedBlock, NodeStatus, ReplicationView, StandingsView, ValidatorsView } from './node-api.ts';
 import type { CorruptionReport, ReplicatorStatus } from './replicator-api.ts';
 import type { TransactionJson } from './transaction-json.ts';
 import type { Wire } from './wire.ts';
@@ -11,6 +11,7 @@ export type StatusView = Wire<NodeStatus>;
 export type ReplicatorStatusView = Wire<ReplicatorStatus>;
 export type ReplicationRows = Wire<ReplicationView>;
 export type ValidatorsRows = Wire<ValidatorsView>;
+export type StandingRows = Wire<StandingsView>;
 export type FinalizedBlockView = Wire<FinalizedBlock>;
 export type CorruptionView = Wire<CorruptionReport>;
 

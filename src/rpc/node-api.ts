@@ -315,6 +315,9 @@ export interface ReplicationTotals {
   /** Re-encrypted by this process. */
   readonly verifiedHere: number;
   readonly invalidHere: number;
+  /** Complete segments with fewer proven replicas than the target, and with none. */
+  readonly segmentsBelowTarget: number;
+  readonly segmentsUnproven: number;
 }
 
 export interface ReplicaRow {
@@ -331,7 +334,15 @@ export interface ReplicaRow {
   /** Period of the last proof; null before the first. */
   readonly lastPeriod: number | null;
   /** State of that last proof. */
-  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected';
+  readonly proof: 'none' | 'pending' | 'accepted' | 'rejected' | 'revealed';
+  /** Why the last rejected proof was; `unstated` when none was or nobody said. */
+  readonly reason: string;
+  /** Rewards paid for it so far. */
+  readonly paid: number;
+  /** Slot of its first commit: the oldest are paid. */
+  readonly since: number;
+  /** Periods missed in a row. */
+  readonly misses: number;
 }
 
 export interface IdentityRow {
@@ -340,6 +351,49 @@ export interface IdentityRow {
   readonly deposit: Amount;
   /** Slot in which it registered. */
   readonly slot: Slot;
+  /** Replicas it has committed to. */
+  readonly replicas: number;
+  /** Rewards that are not released yet. */
+  readonly locked: Amount;
+  /** Rewards since it registered, units. */
+  readonly paid: Amount;
+  readonly accepted: number;
+  readonly fakes: number;
+}
+
+/** How one completed segment stands against the replication target. */
+export interface StandingView {
+  readonly segment: number;
+  /** Proven replicas wanted. */
+  readonly target: number;
+  /** Replicas proven now, committed, and with a proof that waits for verdicts. */
+  readonly proven: number;
+  readonly replicas: number;
+  readonly pending: number;
+  /** Most periods that one of its replicas has missed in a row. */
+  readonly misses: number;
+  /** Rewards paid for its present replicas. */
+  readonly paid: number;
+  /** Identities that are paid for it. */
+  readonly places: number;
+  /** Periods since the newest accepted proof of it; null when there is none. */
+  readonly proofAgePeriods: number | null;
+  /** Fewer proven replicas than the target. */
+  readonly isBelowTarget: boolean;
+  /** No proven replica at all. */
+  readonly isAtRisk: boolean;
+}
+
+/** `cairn_getStandings`. */
+export interface StandingsView {
+  readonly slot: Slot;
+  readonly period: number;
+  readonly target: number;
+  /** Complete segments; below the target; without any proven replica. */
+  readonly segments: number;
+  readonly belowTarget: number;
+  readonly atRisk: number;
+  readonly standings: readonly StandingView[];
 }
 
 /** `cairn_getReplication`'s filter; both absent: all, up to REPLICATION_ROWS_MAX rows a list. */
@@ -406,6 +460,8 @@ export interface NodeApi {
   clusterNodes(): Answer<readonly ClusterNode[]>;
   status(): Answer<NodeStatus>;
   replication(filter: ReplicationFilter): Answer<ReplicationView>;
+  /** Segments `from` .. `from + count - 1`, at most REPLICATION_ROWS_MAX. */
+  standings(from: number, count: number): Answer<StandingsView>;
   /** The proof file (docs/format) for a finalized timestamp transaction. Throws `not-found` or `not-available`. */
   timestampProof(id: Hash): Answer<Uint8Array>;
   /**

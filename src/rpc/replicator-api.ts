@@ -2,7 +2,7 @@
  * The port of a replicator process's own small RPC: status, reads of history from replicas, and (only when its
  * configuration allows faults) one injected corruption. Same rules as node-api.ts: bytes and bigint here, text in the server.
  */
-import type { Address, PublicKey } from '../../native/index.ts';
+import type { Address, Amount, PublicKey } from '../../native/index.ts';
 import type { PeerName } from '../net/transport.ts';
 import type { Answer, NodeHealth } from './node-api.ts';
 
@@ -20,6 +20,23 @@ export interface HeldReplica {
   readonly lastPeriod: number | null;
 }
 
+/** Sums over an identity's present replicas, and its balances in units. */
+export interface MarketRecord {
+  readonly registered: boolean;
+  readonly balance: Amount;
+  readonly deposit: Amount;
+  /** Rewards that are not released yet. */
+  readonly locked: Amount;
+  /** Proofs accepted and fakes revealed since it registered. */
+  readonly accepted: number;
+  readonly fakes: number;
+  readonly rejected: number;
+  readonly expired: number;
+  readonly paid: number;
+  /** Periods missed in a row, all replicas together. */
+  readonly misses: number;
+}
+
 export interface ReplicatorStatus {
   readonly role: 'replicator';
   readonly peer: PeerName;
@@ -33,10 +50,18 @@ export interface ReplicatorStatus {
   readonly usedBytes: number;
   readonly replicas: readonly HeldReplica[];
   /** Since the process started. */
+  /** Segment bytes given to others. */
+  readonly bytesServed: number;
   readonly segmentsFetched: number;
   readonly encodes: number;
   readonly rotations: number;
   readonly proofsSent: number;
+  readonly fakesSent: number;
+  readonly reveals: number;
+  /** Validation packets. */
+  readonly packetsSent: number;
+  /** What the ledger records of this identity; null before the first answer. */
+  readonly market: MarketRecord | null;
   /** True once a corruption was injected. */
   readonly corrupted: boolean;
 }

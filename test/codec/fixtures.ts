@@ -11,6 +11,8 @@ import {
   type Kernels,
   loadKernels,
   pohCount,
+  type Signature,
+  signature,
   slot,
 } from '../../native/index.ts';
 import {
@@ -39,6 +41,8 @@ export const keyOf = (seed: number): SigningKey => signingKey(pattern(32, seed))
 export const hashOf = (seed: number): Hash => hash(pattern(32, seed));
 export const addressFrom = (seed: number): Address => address(pattern(20, seed));
 
+const signatureOf = (seed: number): Signature => signature(pattern(64, seed));
+
 const plainPayloads: readonly Payload[] = [
   { kind: 'transfer', to: addressFrom(3), amount: amount(123_456_789_012n) },
   { kind: 'timestamp', digest: hashOf(4) },
@@ -53,6 +57,37 @@ const plainPayloads: readonly Payload[] = [
     ],
   },
   { kind: 'revive', index: 2 ** 33 + 5, balance: amount(9_000n), height: height(77), path: pattern(96, 19) },
+  {
+    kind: 'proveOpen',
+    segment: 40,
+    period: 41,
+    sampleProof: pattern(80, 42),
+    samplesRoot: hashOf(43),
+    openingDigest: hashOf(44),
+  },
+  {
+    kind: 'validations',
+    period: 45,
+    // Nine entries: bit sets of two bytes.
+    entries: Array.from({ length: 9 }, (_, index) => ({ segment: 46 + index, identity: addressFrom(60 - index) })),
+    voters: [
+      { seat: 3, valid: Uint8Array.of(0xfd, 0), invalid: Uint8Array.of(0x02, 0), signature: signatureOf(47) },
+      { seat: 1023, valid: Uint8Array.of(0, 1), invalid: Uint8Array.of(0, 0), signature: signatureOf(48) },
+    ],
+  },
+  { kind: 'revealFake', segment: 49, period: 50, secret: pattern(32, 51), restHash: hashOf(52) },
+  { kind: 'addDeposit', amount: amount(7_777n) },
+  { kind: 'retire', segment: 53 },
+  {
+    kind: 'reportLapsed',
+    entries: [
+      { segment: 54, identity: addressFrom(55) },
+      { segment: 54, identity: addressFrom(56) },
+      { segment: 57, identity: addressFrom(1) },
+    ],
+  },
+  { kind: 'unregister' },
+  { kind: 'withdrawDeposit' },
 ];
 
 export function transactionOf(payload: Payload, counter: bigint = 1n, keySeed: number = 1): Transaction {

@@ -93,7 +93,9 @@ describe('transaction refusals', () => {
     ['secret cut off', decode(named('revealDecoy').subarray(0, 400)), 'truncated', 'revealDecoy.secret'],
     ['deadline past 2^53', decode(changed(named('nominate'), 75, 1)), 'range', 'nominate.deadlineSlot'],
     ['something in a hand-over', decode(Uint8Array.from([...named('handOver'), 0])), 'trailing', 'transaction'],
-    ['verdict reserved', decode(changed(verdicts, 69, 1)), 'reserved', 'verdict.reserved'],
+    ['a reason for a valid verdict', decode(changed(verdicts, 69, 1)), 'range', 'verdict.reason'],
+    ['a reason there is not', decode(changed(verdicts, 101, 11)), 'range', 'verdict.reason'],
+    ['verdict reserved', decode(changed(verdicts, 70, 1)), 'reserved', 'verdict.reserved'],
   ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
 
   it('drafts that do not fit', () => {

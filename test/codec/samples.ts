@@ -7,6 +7,7 @@ import type {
   Offence,
   Payload,
   PohPacket,
+  SignedFindings,
   TransactionFields,
   Verdict,
   Vote,
@@ -19,6 +20,10 @@ import {
   encodeHeader,
   encodeTransaction,
   encodeVote,
+  findingBitsSizeBytes,
+  replicaNameOrder,
+  setFinding,
+  VERDICT_REASONS,
 } from '../../src/codec/index.ts';
 import { kernels } from './fixtures.ts';
 
@@ -77,12 +82,54 @@ const stakePayload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ kind: fc.constant('revealDecoy' as const), header, secret: bytes(32) }),
 );
 
-const verdict: fc.Arbitrary<Verdict> = fc.record({
-  identity: bytes(20).map(address),
-  segment: u32,
-  period: u32,
-  valid: fc.boolean(),
-});
+const verdict: fc.Arbitrary<Verdict> = fc.oneof(
+  fc.record({ identity: bytes(20).map(address), segment: u32, period: u32, valid: fc.boolean() }),
+  fc.record({
+    identity: bytes(20).map(address),
+    segment: u32,
+    period: u32,
+    valid: fc.constant(false),
+    reason: fc.constantFrom(...VERDICT_REASONS.slice(1)),
+  }),
+);
+
+const names = (max: number) =>
+  fc
+    .uniqueArray(fc.record({ segment: u32, identity: bytes(20).map(address) }), {
+      minLength: 1,
+      maxLength: max,
+      size: 'small',
+      selector: ({ segment, identity }) => `${segment}/${identity}`,
+    })
+    .map((list) => list.sort(replicaNameOrder));
+/** Findings of some voters on `count` entries: each says something. */
+const voters = (count: number): fc.Arbitrary<SignedFindings[]> =>
+  fc.uniqueArray(fc.nat(1023), { minLength: 1, maxLength: 6 }).chain((seats) =>
+    fc.tuple(
+      ...seats
+        .sort((a, b) => a - b)
+        .map((seat) =>
+          fc
+            .tuple(fc.array(fc.nat(2), { minLength: count, maxLength: count }), fc.nat(count - 1), signed)
+            .map(([words, sure, signatureBytes]) => {
+              const [valid, invalid] = [0, 1].map(() => new Uint8Array(findingBitsSizeBytes(count)));
+              words.forEach((word, index) => {
+                if (word === 1 || index === sure) setFinding(valid!, index);
+                else if (word === 2) setFinding(invalid!, index);
+              });
+              return { seat, valid: valid!, invalid: invalid!, signature: signatureBytes };
+            }),
+        ),
+    ),
+  );
+const validations: fc.Arbitrary<Payload> = names(20).chain((entries) =>
+  fc.record({
+    kind: fc.constant('validations' as const),
+    period: u32,
+    entries: fc.constant(entries),
+    voters: voters(entries.length),
+  }),
+);
 
 export const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ kind: fc.constant('transfer' as const), to: bytes(20).map(address), amount: money }),
@@ -114,6 +161,26 @@ export const payload: fc.Arbitrary<Payload> = fc.oneof(
     path: fc.nat({ max: EVICTION_PATH_LENGTH_MAX }).chain((steps) => bytes(32 * steps)),
   }),
   stakePayload,
+  fc.record({
+    kind: fc.constant('proveOpen' as const),
+    segment: u32,
+    period: u32,
+    sampleProof: bytes(80),
+    samplesRoot: hash32,
+    openingDigest: hash32,
+  }),
+  validations,
+  fc.record({
+    kind: fc.constant('revealFake' as const),
+    segment: u32,
+    period: u32,
+    secret: bytes(32),
+    restHash: hash32,
+  }),
+  fc.record({ kind: fc.constant('addDeposit' as const), amount: money }),
+  fc.record({ kind: fc.constant('retire' as const), segment: u32 }),
+  fc.record({ kind: fc.constant('reportLapsed' as const), entries: names(64) }),
+  fc.record({ kind: fc.constantFrom('unregister' as const, 'withdrawDeposit' as const) }),
 );
 
 /** Any well-formed transaction, its signature random. */

@@ -3,6 +3,7 @@ import { amount, height, pohCount } from '../../native/index.ts';
 import {
   EVICTION_PATH_LENGTH_MAX,
   headerSignature,
+  LAPSED_MAX,
   type Payload,
   packSignedMessages,
   packTransactionsForVerify,
@@ -29,10 +30,10 @@ const transactions = payloads.map((payload, index) => transactionOf(payload, Big
 
 describe('packed signatures', () => {
   it('verify in one batch, and a changed one is found where it stands', () => {
-    expect(verdictsOf(packTransactionsForVerify(transactions))).toEqual(payloads.map(() => 1));
+    expect(verdictsOf(packTransactionsForVerify(transactions))).toEqual(transactions.map(() => 1));
     const batch = packTransactionsForVerify(transactions);
     batch.messages[batch.offsets[3]! + 40]! ^= 1;
-    expect(verdictsOf(batch)).toEqual(payloads.map((_, index) => (index === 3 ? 0 : 1)));
+    expect(verdictsOf(batch)).toEqual(transactions.map((_, index) => (index === 3 ? 0 : 1)));
     expect(verdictsOf(packTransactionsForVerify([]))).toEqual([]);
   });
 
@@ -70,8 +71,22 @@ describe('no signed message of one kind can be one of another kind', () => {
     const revivals = Array.from({ length: EVICTION_PATH_LENGTH_MAX + 1 }, (_, steps) =>
       signed({ kind: 'revive', index: 0, balance: amount(1n), height: height(1), path: pattern(32 * steps, 1) }),
     );
+    const names = (count: number) =>
+      Array.from({ length: count }, (_, segment) => ({ segment, identity: addressFrom(1) }));
+    const reports = Array.from({ length: LAPSED_MAX }, (_, index) =>
+      signed({ kind: 'reportLapsed', entries: names(index + 1) }),
+    );
+    const packets = Array.from({ length: 20 }, (_, entries) =>
+      [1, 2, 3, 4, 5].map((count) => {
+        const valid = new Uint8Array(Math.ceil((entries + 1) / 8));
+        valid[0] = 1;
+        const one = { valid, invalid: new Uint8Array(valid.length), signature: voteOf(1).signature };
+        const voters = Array.from({ length: count }, (_, seat) => ({ seat, ...one }));
+        return signed({ kind: 'validations', period: 1, entries: names(entries + 1), voters });
+      }),
+    ).flat();
     const transactionLengths = new Set(
-      [...transactions, ...verdicts, ...revivals].map((item) => signedBytes(item).length),
+      [...transactions, ...verdicts, ...revivals, ...reports, ...packets].map((item) => signedBytes(item).length),
     );
     const vote = voteMessage(voteOf(1)).length;
     const packet = pohPacketSignature(signPohPacket(pohPacketDraft(headerOf()), keyOf(1)), keyOf(1).publicKey);

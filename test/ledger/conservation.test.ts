@@ -106,7 +106,14 @@ describe('random chains', () => {
           document(
             {
               transactions: { recencyWindowSlots: 20, minimumFee: '2' },
-              replication: { slotsPerPeriod: 4, periodsPerRotation: 2, minimumDeposit: '50', rewardPerProof: '7' },
+              replication: {
+                slotsPerPeriod: 4,
+                periodsPerRotation: 2,
+                minimumDeposit: '50',
+                rewardPerProof: '7',
+                depositPerReplica: '0',
+                rewardLockoutPeriods: 0,
+              },
             },
             everybody.map((who, n) => [who, n < 5 ? 400n : 200n] as const),
             [

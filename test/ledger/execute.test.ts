@@ -15,12 +15,19 @@ const [ann, bob, poor, validator] = [person('ann'), person('bob'), person('poor'
 
 function chain(changes: Parameters<typeof document>[0] = {}): Chain {
   return new Chain(
-    document({ transactions: { recencyWindowSlots: 10, minimumFee: '3', blockTransactionsMax: 6 }, ...changes }, [
-      [ann, 10_000n],
-      [bob, 10_000n],
-      [poor, 10n],
-      [validator, 10_000n],
-    ]),
+    document(
+      {
+        transactions: { recencyWindowSlots: 10, minimumFee: '3', blockTransactionsMax: 6 },
+        ...changes,
+        replication: { depositPerReplica: '0', ...changes.replication },
+      },
+      [
+        [ann, 10_000n],
+        [bob, 10_000n],
+        [poor, 10n],
+        [validator, 10_000n],
+      ],
+    ),
   );
 }
 

@@ -113,6 +113,10 @@ export function document(
   const merged: Record<string, unknown> = { ...DEVNET_PARAMETERS };
   for (const [key, value] of Object.entries(changes))
     merged[key] = typeof value === 'object' ? { ...(merged[key] as object), ...value } : value;
+  const replication = merged.replication as { slotsPerPeriod: number; proofDeadlineSlots: number };
+  // As late as the schedule of the test allows, unless it says otherwise.
+  const latest = 2 * replication.slotsPerPeriod - 1;
+  merged.replication = { ...replication, proofDeadlineSlots: changes.replication?.proofDeadlineSlots ?? latest };
   return {
     ...merged,
     validators: bonds.map(([who, bond]) => ({ publicKey: encodeBase58(who.key), bond: String(bond) })),

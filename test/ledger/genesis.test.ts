@@ -92,7 +92,9 @@ describe('genesis', () => {
       '"history":{"leafSizeBytes":1024,"segmentSizeBytes":1048576},"name":"pinned",' +
       '"poh":{"hashesPerTick":5000,"slotDurationMs":500,"ticksPerSlot":10},' +
       '"rent":{"microunitsPerByteBlock":"1"},' +
-      '"replication":{"minimumDeposit":"1000","periodsPerRotation":3,"rewardPerProof":"10","sampleBlockSizeBytes":65536,"slotsPerPeriod":20},' +
+      '"replication":{"checksPerProof":64,"depositPerReplica":"100","fakeSharePermille":50,"layers":1,"minimumDeposit":"1000","missesMax":3,"mode":"stream",' +
+      '"periodsPerRotation":3,"proofDeadlineSlots":39,"replicasPerSegment":4,"rewardLockoutPeriods":2,"rewardPerProof":"10",' +
+      '"sampleBlockSizeBytes":65536,"samplesPerProof":2759,"slashPerFakePermille":100,"slashPerMissPermille":250,"slotsPerPeriod":20},' +
       '"transactions":{"blockTransactionsMax":50000,"minimumFee":"1","recencyWindowSlots":300},' +
       '"validators":[{"bond":"10","publicKey":"8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR"}]}';
     const text = canonical.replace('ADDRESS', formatAddress(ann.address));
@@ -131,6 +133,18 @@ describe('genesis', () => {
       ['replication.periodsPerRotation', 4],
       ['replication.minimumDeposit', '1001'],
       ['replication.rewardPerProof', '11'],
+      ['replication.mode', 'open'],
+      ['replication.layers', 2],
+      ['replication.samplesPerProof', 2760],
+      ['replication.checksPerProof', 65],
+      ['replication.replicasPerSegment', 5],
+      ['replication.depositPerReplica', '101'],
+      ['replication.rewardLockoutPeriods', 3],
+      ['replication.proofDeadlineSlots', 38],
+      ['replication.missesMax', 4],
+      ['replication.slashPerMissPermille', 251],
+      ['replication.slashPerFakePermille', 101],
+      ['replication.fakeSharePermille', 51],
       ['rent.microunitsPerByteBlock', '0'],
       ['validators.0.bond', '6'],
       ['accounts.0.balance', '501'],
@@ -198,6 +212,27 @@ describe('genesis', () => {
         /^genesis: history.segmentSizeBytes must be a multiple of history.leafSizeBytes \(1000\)/,
       ],
       ['replication.sampleBlockSizeBytes', 96, /multiple of replication.sampleBlockSizeBytes \(96\)/],
+      ['replication.mode', 'closed', /^genesis: replication.mode must be stream, open or both, found "closed"/],
+      ['replication.layers', 3, /^genesis: replication.layers must be 1, 2 or 4/],
+      ['replication.samplesPerProof', 0, /^genesis: replication.samplesPerProof must be an integer from 1/],
+      ['replication.checksPerProof', 65_537, /^genesis: replication.checksPerProof must be an integer from 0 to 65536/],
+      [
+        'replication.replicasPerSegment',
+        65,
+        /^genesis: replication.replicasPerSegment must be an integer from 1 to 64/,
+      ],
+      ['replication.depositPerReplica', 100, /^genesis: replication.depositPerReplica must be an amount/],
+      ['replication.proofDeadlineSlots', 0, /^genesis: replication.proofDeadlineSlots must be an integer from 1/],
+      [
+        'replication.proofDeadlineSlots',
+        40,
+        /^genesis: replication.proofDeadlineSlots must be at most 2 \* slotsPerPeriod - 1 \(39\)/,
+      ],
+      ['replication.slashPerMissPermille', 1001, /^genesis: replication.slashPerMissPermille must be .* to 1000/],
+      ['replication.slashPerFakePermille', -1, /^genesis: replication.slashPerFakePermille must be/],
+      ['replication.fakeSharePermille', 501, /^genesis: replication.fakeSharePermille must be .* to 500/],
+      ['replication.missesMax', 1.5, /^genesis: replication.missesMax must be an integer/],
+      ['replication.rewardLockoutPeriods', -1, /^genesis: replication.rewardLockoutPeriods must be/],
       ['rent', undefined, /^genesis: rent /],
       ['rent.extra', '1', /^genesis: rent .*extra/],
       [
@@ -235,6 +270,26 @@ describe('genesis', () => {
     expect(refusalOf(source).issues).toEqual([
       { field: 'poh.hashesPerTick', message: expect.stringContaining('times ticksPerSlot') },
     ]);
+  });
+
+  it('refuses what mode open cannot do', () => {
+    const open = (replication: object, history: object = {}): (() => unknown) => {
+      const source = changed('replication.mode', 'open') as Record<string, object>;
+      return () =>
+        genesisFrom({
+          ...source,
+          replication: { ...source.replication, ...replication },
+          history: { ...source.history, ...history },
+        });
+    };
+    expect(open({})).not.toThrow();
+    expect(open({ periodsPerRotation: 1 })).toThrowError(/periodsPerRotation must be at least 2 in mode open/);
+    expect(open({}, { leafSizeBytes: 131_072 })).toThrowError(/mode open needs history.leafSizeBytes/);
+    // 65,536 leaves of 64 KiB are 4 GiB; a segment has only 16 of them here, which all of them together cannot pass.
+    expect(open({ samplesPerProof: 65_536 }, { leafSizeBytes: 65_536 })).not.toThrow();
+    expect(open({ samplesPerProof: 65_536 }, { leafSizeBytes: 65_536, segmentSizeBytes: 2 ** 28 })).toThrowError(
+      /samplesPerProof openings may take \d+ bytes, at most 67108864/,
+    );
   });
 
   it('refuses what is no document', () => {

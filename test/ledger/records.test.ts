@@ -1,21 +1,27 @@
 /** The bytes of the state's records: exact layouts, round trips, and no other error than `RecordError` on any bytes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { amount, hash, slot } from '../../native/index.ts';
+import { amount, hash, publicKey, slot } from '../../native/index.ts';
+import { VERDICT_REASONS } from '../../src/codec/index.ts';
 import {
   decodeEvictions,
   EVICTIONS_KEY,
   encodeEvictions,
+  type IdentityRecord,
   isRevived,
   RecordError,
   revivedKey,
+  type SegmentPlaces,
+  type ValidatorFaults,
 } from '../../src/ledger/index.ts';
 import { decodeDesignated, encodeDesignated } from '../../src/ledger/replication/designated.ts';
 import { decodeIdentity, encodeIdentity } from '../../src/ledger/replication/identity.ts';
 import {
   designatedKey,
+  faultsKey,
   identityKey,
   numberOfKey,
+  placesKey,
   replicaKey,
   replicaOfKey,
 } from '../../src/ledger/replication/record-key.ts';
@@ -25,6 +31,8 @@ import {
   type ReplicaRecord,
   replicaRecordSizeBytes,
 } from '../../src/ledger/replication/replica.ts';
+import { decodePlaces, encodePlaces } from '../../src/ledger/replication/segment-places.ts';
+import { decodeFaults, encodeFaults } from '../../src/ledger/replication/validator-faults.ts';
 import { Frontier } from '../../storage/commitment/frontier.ts';
 import { kernels, MapState, named, person } from './fixture.ts';
 
@@ -36,10 +44,11 @@ const digest = bytes(32).map(hash);
 const proof = (validatorCount: number) =>
   fc
     .record({
-      state: fc.constantFrom('pending', 'accepted', 'rejected' as const),
+      state: fc.constantFrom('pending', 'accepted', 'rejected', 'revealed' as const),
       slot: u53,
       sampleProof: bytes(80),
       samplesRoot: digest,
+      openingDigest: digest,
       says: fc.array(fc.nat(2), { minLength: validatorCount, maxLength: validatorCount }),
     })
     .map(({ says, ...rest }) => {
@@ -64,9 +73,38 @@ const replica: fc.Arbitrary<ReplicaRecord> = fc.integer({ min: 1, max: 1024 }).c
     rejected: u32,
     expired: u32,
     nextPeriod: u32,
+    provenNext: u32,
+    since: u53,
+    paid: u32,
+    reason: fc.constantFrom(...VERDICT_REASONS),
     proof: fc.option(proof(validatorCount)),
   }),
 );
+
+const newcomer: IdentityRecord = {
+  publicKey: person('a').key,
+  deposit: amount(5n),
+  slot: slot(6),
+  replicas: 7,
+  isLeaving: true,
+  leftPeriod: 8,
+  lockWindow: 9,
+  lockedOld: amount(10n),
+  lockedNew: amount(11n),
+  accepted: 12,
+  fakes: 13,
+  paidUnits: amount(14n),
+  provableFrom: 15,
+};
+const faults: ValidatorFaults = { faults: 3, permille: 1000, lastSlot: slot(77) };
+const places: SegmentPlaces = {
+  period: 9,
+  paid: [1, 2, 3, 4],
+  places: [
+    { identity: person('old').address, provenPeriod: 9, since: slot(3) },
+    { identity: person('young').address, provenPeriod: 8, since: slot(4) },
+  ],
+};
 
 const small: ReplicaRecord = {
   validatorCount: 4,
@@ -79,11 +117,16 @@ const small: ReplicaRecord = {
   rejected: 3,
   expired: 4,
   nextPeriod: 9,
+  provenNext: 8,
+  since: slot(3),
+  paid: 2,
+  reason: 'encoding',
   proof: {
     state: 'pending',
     slot: slot(6),
     sampleProof: new Uint8Array(80).fill(0xbb),
     samplesRoot: named('samples'),
+    openingDigest: named('opening'),
     valid: Uint8Array.of(0b0101),
     invalid: Uint8Array.of(0b0010),
   },
@@ -103,18 +146,22 @@ describe('replica record', () => {
   it('stands at the offsets of docs/format/records.md', () => {
     const value = encodeReplica(small);
     const view = new DataView(value.buffer);
-    expect(value).toHaveLength(274);
-    expect([...value.subarray(0, 4)]).toEqual([1, 1, 4, 0]);
+    expect(value).toHaveLength(322);
+    expect([...value.subarray(0, 4)]).toEqual([2, 1, 4, 0]);
     expect(view.getUint32(4, true)).toBe(0x01020304);
     expect(view.getBigUint64(8, true)).toBe(5n);
     expect(value.subarray(16, 96)).toEqual(small.keyProof);
     expect(value.subarray(96, 128)).toEqual(new Uint8Array(small.replicaRoot));
-    expect([128, 132, 136, 140, 144, 148].map((at) => view.getUint32(at, true))).toEqual([1, 2, 3, 4, 9, 0]);
-    expect(view.getBigUint64(152, true)).toBe(6n);
-    expect(value.subarray(160, 240)).toEqual(small.proof!.sampleProof);
-    expect(value.subarray(240, 272)).toEqual(new Uint8Array(small.proof!.samplesRoot));
-    expect([...value.subarray(272)]).toEqual([0b0101, 0b0010]);
-    expect(replicaRecordSizeBytes(1024)).toBe(528);
+    expect([128, 132, 136, 140, 144, 148].map((at) => view.getUint32(at, true))).toEqual([1, 2, 3, 4, 9, 8]);
+    expect(view.getBigUint64(152, true)).toBe(3n);
+    expect(view.getUint32(160, true)).toBe(2);
+    expect([...value.subarray(164, 168)]).toEqual([VERDICT_REASONS.indexOf('encoding'), 0, 0, 0]);
+    expect(view.getBigUint64(168, true)).toBe(6n);
+    expect(value.subarray(176, 256)).toEqual(small.proof!.sampleProof);
+    expect(value.subarray(256, 288)).toEqual(new Uint8Array(small.proof!.samplesRoot));
+    expect(value.subarray(288, 320)).toEqual(new Uint8Array(small.proof!.openingDigest));
+    expect([...value.subarray(320)]).toEqual([0b0101, 0b0010]);
+    expect(replicaRecordSizeBytes(1024)).toBe(576);
   });
 
   it('reads back what was written', () => {
@@ -128,16 +175,16 @@ describe('replica record', () => {
 
   it('refuses each broken field by its name', () => {
     const value = encodeReplica(small);
-    expectCorrupt(decodeReplica, changed(value, 0, 2), /version/);
-    expectCorrupt(decodeReplica, changed(value, 1, 4), /proofState/);
+    expectCorrupt(decodeReplica, changed(value, 0, 1), /version/);
+    expectCorrupt(decodeReplica, changed(value, 1, 5), /proofState/);
     expectCorrupt(decodeReplica, changed(value, 1, 0), /proof/);
     expectCorrupt(decodeReplica, changed(value, 2, 0), /validatorCount/);
     expectCorrupt(decodeReplica, changed(value, 3, 5), /validatorCount/);
     expectCorrupt(decodeReplica, changed(value, 15, 1), /commitSlot/);
-    expectCorrupt(decodeReplica, changed(value, 149, 1), /reserved/);
-    expectCorrupt(decodeReplica, changed(value, 272, 0b1_0000), /past validator 3/);
-    expectCorrupt(decodeReplica, changed(value, 273, 0b0100), /byte 0 names a validator/);
-    expectCorrupt(decodeReplica, value.subarray(0, 273), /invalid.*needs 1/);
+    expectCorrupt(decodeReplica, changed(value, 165, 1), /reserved/);
+    expectCorrupt(decodeReplica, changed(value, 164, 11), /reason/);
+    expectCorrupt(decodeReplica, changed(value, 320, 0b1_0000), /past validator 3/);
+    expectCorrupt(decodeReplica, value.subarray(0, 321), /invalid.*needs 1/);
     expectCorrupt(decodeReplica, new Uint8Array([...value, 0]), /after the end/);
     expectCorrupt(decodeReplica, new Uint8Array(0), /version/);
   });
@@ -147,9 +194,9 @@ describe('identity and designated hash records', () => {
   it('read back what was written, at their sizes', () => {
     fc.assert(
       fc.property(bytes(32), fc.bigInt(0n, 2n ** 64n - 1n), u53, (key, deposit, at) => {
-        const identity = { publicKey: key as never, deposit: amount(deposit), slot: at };
+        const identity = { ...newcomer, publicKey: publicKey(key), deposit: amount(deposit), slot: at };
         const value = encodeIdentity(identity);
-        expect(value).toHaveLength(56);
+        expect(value).toHaveLength(104);
         expect(decodeIdentity(value)).toEqual(identity);
         const designated = { slot: at, pohHash: hash(key) };
         expect(encodeDesignated(designated)).toHaveLength(48);
@@ -160,15 +207,53 @@ describe('identity and designated hash records', () => {
   });
 
   it('refuse each broken field by its name', () => {
-    const identity = encodeIdentity({ publicKey: person('a').key, deposit: amount(5n), slot: slot(6) });
+    const identity = encodeIdentity(newcomer);
     const designated = encodeDesignated({ slot: slot(6), pohHash: named('h') });
     expectCorrupt(decodeIdentity, changed(identity, 0, 0), /version/);
-    expectCorrupt(decodeIdentity, changed(identity, 7, 1), /reserved/);
+    expectCorrupt(decodeIdentity, changed(identity, 1, 2), /isLeaving/);
+    expectCorrupt(decodeIdentity, changed(identity, 3, 1), /reserved/);
+    expectCorrupt(decodeIdentity, changed(identity, 103, 1), /reserved/);
     expectCorrupt(decodeIdentity, changed(identity, 55, 0xff), /slot/);
     expectCorrupt(decodeIdentity, identity.subarray(1), /version|slot/);
     expectCorrupt(decodeDesignated, changed(designated, 0, 9), /version/);
     expectCorrupt(decodeDesignated, changed(designated, 1, 1), /reserved/);
     expectCorrupt(decodeDesignated, new Uint8Array([...designated, 1]), /after the end/);
+  });
+});
+
+describe('records of the market', () => {
+  it('stand at the offsets of docs/format/records.md', () => {
+    const identity = encodeIdentity(newcomer);
+    const view = new DataView(identity.buffer);
+    expect([...identity.subarray(0, 8)]).toEqual([2, 1, 0, 0, 7, 0, 0, 0]);
+    expect(identity.subarray(8, 40)).toEqual(new Uint8Array(newcomer.publicKey));
+    expect([40, 48, 64, 72, 88].map((at) => view.getBigUint64(at, true))).toEqual([5n, 6n, 10n, 11n, 14n]);
+    expect([56, 60, 80, 84, 96, 100].map((at) => view.getUint32(at, true))).toEqual([8, 9, 12, 13, 15, 0]);
+    const placed = encodePlaces(places);
+    expect(placed).toHaveLength(16 + 2 * 32);
+    expect([...placed.subarray(0, 16)]).toEqual([1, 2, 0, 0, 9, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+    expect(placed.subarray(16, 36)).toEqual(new Uint8Array(person('old').address));
+    expect([...placed.subarray(36, 48)]).toEqual([9, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+    expect([...encodeFaults(faults)]).toEqual([
+      ...[1, 0, 0, 0, 3, 0, 0, 0, 0xe8, 3, 0, 0, 0, 0, 0, 0],
+      ...[77, 0, 0, 0, 0, 0, 0, 0],
+    ]);
+    expect([...placesKey(0x0102)]).toEqual([0x20, 0, 0, 1, 2]);
+    expect([...faultsKey(person('a').key)]).toEqual([0x21, ...person('a').key]);
+  });
+
+  it('refuse each broken field by its name', () => {
+    const placed = encodePlaces(places);
+    expectCorrupt(decodePlaces, changed(placed, 0, 2), /version/);
+    expectCorrupt(decodePlaces, changed(placed, 1, 65), /places: must be at most 64/);
+    expectCorrupt(decodePlaces, changed(placed, 1, 3), /identity: needs 20/);
+    expectCorrupt(decodePlaces, changed(placed, 1, 1), /after the end/);
+    expectCorrupt(decodePlaces, changed(placed, 2, 1), /reserved/);
+    expectCorrupt(decodePlaces, changed(placed, 12, 1), /reserved/);
+    expectCorrupt(decodePlaces, changed(placed, 40, 5), /not younger/);
+    expectCorrupt(decodeFaults, changed(encodeFaults(faults), 8, 0xe9), /permille/);
+    expectCorrupt(decodeFaults, changed(encodeFaults(faults), 1, 1), /reserved/);
+    expectCorrupt(decodeFaults, changed(encodeFaults(faults), 12, 1), /reserved/);
   });
 });
 
@@ -225,12 +310,11 @@ describe('hostile records', () => {
     const codecs: [(value: Uint8Array) => Uint8Array, Uint8Array][] = [
       [(value) => encodeReplica(decodeReplica(value)), encodeReplica(small)],
       [(value) => encodeReplica(decodeReplica(value)), encodeReplica({ ...small, proof: null })],
-      [
-        (value) => encodeIdentity(decodeIdentity(value)),
-        encodeIdentity({ publicKey: person('a').key, deposit: amount(5n), slot: slot(6) }),
-      ],
+      [(value) => encodeIdentity(decodeIdentity(value)), encodeIdentity(newcomer)],
       [(value) => encodeDesignated(decodeDesignated(value)), encodeDesignated({ slot: slot(6), pohHash: named('h') })],
       [(value) => encodeEvictions(decodeEvictions(value)), evictions(5, 77n)],
+      [(value) => encodePlaces(decodePlaces(value)), encodePlaces(places)],
+      [(value) => encodeFaults(decodeFaults(value)), encodeFaults(faults)],
     ];
     const tried = (again: (value: Uint8Array) => Uint8Array, value: Uint8Array): void => {
       try {
@@ -241,7 +325,7 @@ describe('hostile records', () => {
     };
     fc.assert(
       fc.property(
-        fc.nat(4),
+        fc.nat(6),
         fc.array(fc.tuple(fc.nat(599), fc.nat(255)), { maxLength: 4 }),
         fc.nat(40),
         fc.uint8Array({ maxLength: 300 }),

@@ -31,7 +31,16 @@ function world(bonds: readonly bigint[] = [1n, 1n, 1n, 1n], poolFee = 100n): Cha
   const funded = [rita, ron, payer, ...validators].map((who) => [who, 10_000n] as const);
   const chain = new Chain(
     document(
-      { replication: { ...schedule, minimumDeposit: '1000', rewardPerProof: '10' } },
+      {
+        replication: {
+          ...schedule,
+          minimumDeposit: '1000',
+          rewardPerProof: '10',
+          depositPerReplica: '0',
+          rewardLockoutPeriods: 0,
+          missesMax: 1000,
+        },
+      },
       funded,
       bonds.map((bond, n) => [validators[n]!, bond] as const),
     ),
@@ -87,7 +96,12 @@ describe('replication', () => {
   it('holds deposits, to be seen under the identity', () => {
     const chain = world();
     expect(chain.state.balance(rita.address)).toBe(10_000n - 1000n - 1n);
-    expect(readIdentity(chain.state, rita.address)).toEqual({ publicKey: rita.key, deposit: 1000n, slot: 1 });
+    expect(readIdentity(chain.state, rita.address)).toMatchObject({
+      publicKey: rita.key,
+      deposit: 1000n,
+      slot: 1,
+      replicas: 0,
+    });
     const { identities, sums } = replicationOverview(chain.rules, chain.state, 1, { rowsMax: 10 });
     expect(identities.map(({ deposit }) => deposit).sort()).toEqual([1000n, 1500n]);
     expect(sums).toMatchObject({ identities: 2, replicas: 0, period: 0, rotation: 0 });
@@ -290,13 +304,13 @@ describe('replication', () => {
     const chain = world();
     done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
     const index = chain.rules.validators.indexOf(validators[2]!.key);
-    const work = [...pendingProofs(chain.rules, chain.state, index)];
+    const work = [...pendingProofs(chain.rules, chain.state, index, 3)];
     expect(work).toMatchObject([{ segment: 0, identity: rita.address, period: 0, publicKey: rita.key }]);
     expect(work[0]!.periodHash).toEqual({ slot: 0, pohHash: chain.rules.chainId });
     expect(work[0]!.proof.samplesRoot).toEqual(named('samples 0 0'));
     done(chain, 3, verdicts(2, about(rita, 0, 0, true)));
-    expect([...pendingProofs(chain.rules, chain.state, index)]).toEqual([]);
-    expect([...pendingProofs(chain.rules, chain.state, bit(chain, 0))]).toHaveLength(1);
+    expect([...pendingProofs(chain.rules, chain.state, index, 3)]).toEqual([]);
+    expect([...pendingProofs(chain.rules, chain.state, bit(chain, 0), 3)]).toHaveLength(1);
   });
 });
 

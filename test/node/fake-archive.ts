@@ -10,6 +10,7 @@ import {
   RangeRequest,
   type ReplicasAnswer,
   SegmentRequest,
+  type StandingsAnswer,
   type StatusMessage,
 } from '../../src/node/protocols.ts';
 import { unframeTransactions } from '../../src/node/relay/submissions.ts';
@@ -29,7 +30,11 @@ export class FakeArchive {
   finalHeight = 0;
   /** What each protocol answers instead of the truth. */
   readonly lies: Map<string, Lie> = new Map();
-  records: ReplicasAnswer = { slot: 0, registered: true, balance: '1000', replicas: [] };
+  records: ReplicasAnswer = {
+    ...{ slot: 0, registered: true, balance: '1000', deposit: '1000', locked: '0', accepted: 0, fakes: 0 },
+    replicas: [],
+  };
+  standings: StandingsAnswer = { slot: 0, target: 4, identities: 1, standings: [] };
   requests = 0;
 
   /** @param blocks from height 1 on */
@@ -53,9 +58,11 @@ export class FakeArchive {
       ];
     });
     this.#serve(PROTOCOL.segment, (request) => {
-      const bytes = this.segments()[decodeMessage(SegmentRequest, request, '', '').index];
+      const { index, offset } = decodeMessage(SegmentRequest, request, '', '');
+      const bytes = this.segments()[index]?.slice(offset);
       return bytes === undefined ? [] : [bytes.slice(0, 1000), bytes.slice(1000)];
     });
+    this.#serve(PROTOCOL.standings, () => [encodeMessage({ ...this.standings })]);
     this.#serve(PROTOCOL.replicas, () => [encodeMessage({ ...this.records })]);
     this.#serve(PROTOCOL.submit, (request) => {
       this.taken.push(...unframeTransactions(request, '').map((bytes) => decodeTransaction(kernels, bytes)));

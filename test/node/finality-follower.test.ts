@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Certificate, encodeCertificate, VOTE_SIZE_BYTES, type Vote } from '../../src/codec/index.ts';
+import { genesisElectorate } from '../../src/ledger/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { PeerFault, TransportError } from '../../src/net/transport.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
@@ -36,7 +37,9 @@ beforeEach(async () => {
 
 function newFollower(keepSlots = 6): FinalityFollower {
   const { kernels, signatures, rules } = world.check;
-  return new FinalityFollower({ kernels, transport: self, signatures, rules, genesis: root.header, keepSlots });
+  const electorate = genesisElectorate(world.genesis);
+  const genesis = root.header;
+  return new FinalityFollower({ kernels, transport: self, signatures, rules, electorate, genesis, keepSlots });
 }
 
 const update = (at: number, from = follower): Promise<void> => {
@@ -107,7 +110,9 @@ describe('finality follower', () => {
     await net.settle(self.dial(net.network.addressOf('three')));
     const { kernels, signatures, rules } = three.check;
     const genesis = rootOf(three).header;
-    const exact = new FinalityFollower({ kernels, transport: self, signatures, rules, genesis, keepSlots: 6 });
+    const electorate = genesisElectorate(three.genesis);
+    const deps = { kernels, transport: self, signatures, rules, electorate, genesis, keepSlots: 6 };
+    const exact = new FinalityFollower(deps);
     other.finalHeight = 2;
     // Exactly 2/3 is none.
     other.lies.set(PROTOCOL.finality, ([final]) => [final!, encodeCertificate(someOf(2)(other.certificate()))]);

@@ -22,7 +22,7 @@ import { newWorld, rootOf, transactionOn } from './world.ts';
 const samples: readonly (readonly [z.ZodType<unknown>, Record<string, unknown>])[] = [
   [HashRequest, { hash: new Uint8Array(32).fill(7) }],
   [RangeRequest, { from: 65, countMax: 1024 }],
-  [SegmentRequest, { index: 70_000 }],
+  [SegmentRequest, { index: 70_000, offset: 12 }],
   [ReplicasRequest, { identity: new Uint8Array(20) }],
   [EmptyRequest, {}],
   [

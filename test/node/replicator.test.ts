@@ -2,13 +2,20 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
 import { type Payload, signingKey } from '../../src/codec/index.ts';
+import { genesisElectorate } from '../../src/ledger/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { PeerFault } from '../../src/net/transport.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { PROTOCOL, type ReplicaStatus } from '../../src/node/protocols.ts';
 import { Peers } from '../../src/node/relay/peers.ts';
+import { ReplicatorFaults } from '../../src/node/replicator/faults.ts';
 import { FinalityFollower } from '../../src/node/replicator/finality-follower.ts';
+import { KeptChain } from '../../src/node/replicator/kept-chain.ts';
 import { LedgerLink } from '../../src/node/replicator/ledger-link.ts';
+import { MarketView } from '../../src/node/replicator/market-view.ts';
+import { OpeningFolder } from '../../src/node/replicator/opening-folder.ts';
+import { PacketGatherer } from '../../src/node/replicator/packet-gatherer.ts';
+import { Prover } from '../../src/node/replicator/prover.ts';
 import { ReplicaKeeper } from '../../src/node/replicator/replica-keeper.ts';
 import { ReplicatorNode } from '../../src/node/replicator/replicator-node.ts';
 import { SegmentSource } from '../../src/node/replicator/segment-source.ts';
@@ -30,6 +37,7 @@ let self: MemoryTransport;
 let store: ReplicaStore;
 let follower: FinalityFollower;
 let segments: SegmentSource;
+let folder: OpeningFolder;
 const sent: Payload[] = [];
 
 beforeAll(() => {
@@ -42,11 +50,17 @@ beforeEach(async () => {
   self = await net.peer('self');
   await net.settle(self.dial(net.network.addressOf('archive')));
   const { signatures, rules } = world.check;
-  follower = new FinalityFollower({ kernels, transport: self, signatures, rules, genesis: root.header, keepSlots: 16 });
+  const electorate = genesisElectorate(world.genesis);
+  const genesis = root.header;
+  follower = new FinalityFollower({
+    ...{ kernels, transport: self, signatures, rules, electorate, genesis },
+    keepSlots: 16,
+  });
   segments = new SegmentSource({ kernels, transport: self, shape: world.genesis.history });
   const directory = join(await freshDirectory(), 'replicas');
   const files = diskFiles();
   const geometry = { segmentSizeBytes, leafSizeBytes };
+  folder = await OpeningFolder.open(files, join(directory, '../openings'), 1 << 20);
   store = await ReplicaStore.open({ kernels, files, directory, identity: key.publicKey, geometry });
 });
 afterEach(() => store.close());
@@ -60,9 +74,13 @@ function newKeeper(
     vrf: createVrfKey(seed),
     identity: key.publicKey,
     schedule: world.genesis.replication,
-    chainId: world.check.rules.chainId,
     geometry: { segmentSizeBytes, leafSizeBytes },
-    sampleBlockSizeBytes: world.genesis.replication.sampleBlockSizeBytes,
+    market: world.genesis.replication,
+    prover: new Prover({
+      ...{ kernels, vrf: createVrfKey(seed), seed, identity: key.publicKey, address: key.address },
+      ...{ chainId: world.check.rules.chainId, genesis: world.genesis, folder, unchecked: false },
+    }),
+    faults: new ReplicatorFaults({ kernels, config: undefined }),
     follower,
     segments,
     saveProof: async () => {},
@@ -80,15 +98,21 @@ async function work(keeper: ReplicaKeeper, height: number, ...replicas: Partial<
     (row): ReplicaStatus => ({
       segment: 0,
       rotation: 0,
+      commitSlot: 0,
       lastPeriod: -1,
       proof: 'none',
       accepted: 0,
       rejected: 0,
       expired: 0,
+      reason: 'unstated',
+      paid: 0,
+      misses: 0,
       ...row,
     }),
   );
-  await net.settle(keeper.work([0], { ...archive.records, replicas: rows }, 'archive'));
+  const records = { ...archive.records, replicas: rows };
+  await net.settle(keeper.work([0], records, ['archive']));
+  await net.settle(keeper.idle());
 }
 const kinds = (): string[] =>
   sent.map((payload) =>
@@ -167,7 +191,7 @@ describe('ledger link', () => {
   });
 
   it('reads its records, and takes no malformed ones', async () => {
-    archive.records = { slot: 9, registered: true, balance: '77', replicas: [] };
+    archive.records = { ...archive.records, slot: 9, balance: '77' };
     expect(await net.settle(link().records('archive'))).toEqual(archive.records);
     archive.lies.set(PROTOCOL.replicas, () => []);
     expect(await net.settle(link().records('archive'))).toBeUndefined();
@@ -196,7 +220,7 @@ describe('replica keeper', () => {
     await work(keeper, 11, { rotation: 1 });
     expect(kinds().slice(3)).toEqual(['prove p2']);
     expect(names(keeper)).toEqual(['0/1']);
-    expect(keeper.counts).toEqual({ encodes: 1, rotations: 1, proofsSent: 2 });
+    expect(keeper.counts).toMatchObject({ encodes: 1, rotations: 1, proofsSent: 2 });
     const replica = await store.get({ segment: 0, rotation: 1 });
     expect(await replica.read(0, segmentSizeBytes)).toEqual(archive.segments()[0]);
     await replica.close();
@@ -289,7 +313,21 @@ describe('replicator node', () => {
       segments,
       ledger,
       keeper,
+      gatherer: new PacketGatherer({
+        ...{ kernels, transport: self, rules: world.check.rules, signatures: world.check.signatures },
+        ...{
+          electorate: () => follower.electorate,
+          identity: key.address,
+          validators: () => [],
+          send: async () => true,
+          log: SILENT,
+        },
+      }),
+      folder,
       store,
+      kept: await KeptChain.open(kernels, diskFiles(), join(await freshDirectory(), 'chain')),
+      market: new MarketView({ kernels, transport: self, identity: key.address, schedule: world.genesis.replication }),
+      served: () => 0,
       capacityBytes: segmentSizeBytes * 2,
       wanted: undefined,
       faultsAllowed: false,
@@ -310,12 +348,19 @@ describe('replicator node', () => {
     return { node, runUntil, fatal };
   }
 
-  it('registers, then keeps the oldest segments that fit', async () => {
+  it('registers, then keeps the segments that need replicas most', async () => {
     archive.finalHeight = 20;
     archive.records = { ...archive.records, registered: false };
+    // Others prove enough replicas of all but two segments.
+    const standings = archive.segments().map((_, segment) => {
+      const proven = segment === 1 || segment === 3 ? 1 : 4;
+      return { segment, proven, replicas: proven };
+    });
+    archive.standings = { ...archive.standings, standings };
     // The archive stands in for a validator too.
     const validator = await net.peer('validator');
     const other = new FakeArchive(world, chain, validator);
+    other.standings = archive.standings;
     other.status = () => ({ ...archive.status(), role: 'validator' });
     const { node, runUntil, fatal } = await newNode([
       net.network.addressOf('archive'),
@@ -327,7 +372,7 @@ describe('replicator node', () => {
       return node.status().usedBytes === 2 * segmentSizeBytes;
     });
     expect(other.taken[0]!.payload).toMatchObject({ kind: 'register', deposit: 1000n });
-    expect(node.status().replicas.map(({ segment }) => segment)).toEqual([0, 1]);
+    expect(node.status().replicas.map(({ segment }) => segment)).toEqual([1, 3]);
     expect(node.health().ok).toBe(true);
     expect(await node.readHistory(1, 0, segmentSizeBytes)).toEqual(archive.segments()[1]);
     await expect(node.injectCorruption(null)).rejects.toMatchObject({ code: 'not-supported' });

@@ -45,6 +45,7 @@ import {
   type NodeVersion,
   type ReplicationTotals,
   type ReplicationView,
+  type StandingsView,
   type SubmitOutcome,
   type Supply,
   type TransactionLocation,
@@ -322,13 +323,28 @@ export class FakeNode implements NodeApi {
   replication(filter: { segment?: number; identity?: Uint8Array }): ReplicationView {
     const replica = { identity: OTHER.address, segment: 3, rotation: 2, commits: 2, replicaRoot: digest('root') };
     const counts = { accepted: 5, rejected: 0, expired: 1, lastPeriod: 8, proof: 'accepted' as const };
+    const pay = { reason: 'unstated', paid: 4, since: 2, misses: 0 };
+    const earned = { replicas: 1, locked: amount(3n), paid: amount(20n), accepted: 5, fakes: 0 };
     const shown = filter.segment === undefined || filter.segment === 3;
     return {
       slot: slot(6),
       totals: this.#totals(),
-      identities: [{ address: OTHER.address, publicKey: OTHER.publicKey, deposit: amount(1_000n), slot: slot(2) }],
-      replicas: shown ? [{ ...replica, ...counts }] : [],
+      identities: [
+        { address: OTHER.address, publicKey: OTHER.publicKey, deposit: amount(1_000n), slot: slot(2), ...earned },
+      ],
+      replicas: shown ? [{ ...replica, ...counts, ...pay }] : [],
       truncated: false,
+    };
+  }
+  standings(from: number, count: number): StandingsView {
+    const row = { target: 4, replicas: 2, pending: 1, misses: 0, paid: 9, places: 2, proofAgePeriods: 1 };
+    const standings = [0, 1, 2].map((segment) => {
+      const proven = segment;
+      return { segment, proven, ...row, isBelowTarget: true, isAtRisk: proven === 0 };
+    });
+    return {
+      ...{ slot: slot(6), period: 8, target: 4, segments: 3, belowTarget: 3, atRisk: 1 },
+      standings: standings.slice(from, from + count),
     };
   }
   firstAvailableSlot(): Slot {
@@ -356,6 +372,7 @@ export class FakeNode implements NodeApi {
 
   #totals(): ReplicationTotals {
     const proofs = { proofsAccepted: 5, proofsRejected: 0, proofsExpired: 1, verifiedHere: 5, invalidHere: 0 };
-    return { period: 8, rotation: 2, identities: 1, replicas: 1, ...proofs };
+    const breach = { segmentsBelowTarget: 1, segmentsUnproven: 0 };
+    return { period: 8, rotation: 2, identities: 1, replicas: 1, ...proofs, ...breach };
   }
 }

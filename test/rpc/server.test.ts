@@ -173,6 +173,15 @@ describe('RPC methods', () => {
     expect((await rig.call('cairn_getReplication', [{ segmnt: 9 }])).error).toMatchObject({ code: -32602 });
   });
 
+  it('shows how segments stand against the target, in pages', async () => {
+    expect(await result('cairn_getStandings')).toMatchObject({
+      ...{ target: 4, belowTarget: 3, atRisk: 1 },
+      standings: [{ segment: 0, proven: 0, isAtRisk: true }, { segment: 1 }, { segment: 2, isAtRisk: false }],
+    });
+    expect(await result('cairn_getStandings', [1, 1])).toMatchObject({ standings: [{ segment: 1, proven: 1 }] });
+    expect((await rig.call('cairn_getStandings', [0, 1e6])).error).toMatchObject({ code: -32602 });
+  });
+
   it('waits for finalized blocks, and ends waiting when the caller goes or the server stops', async () => {
     expect(await result('cairn_waitFinalized', { afterHeight: 0, timeoutMs: 10 })).toEqual({ blocks: [] });
     const waiting = result('cairn_waitFinalized', { afterHeight: 0, timeoutMs: 10_000 });

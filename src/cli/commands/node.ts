@@ -1,13 +1,16 @@
 /** `cairn validator|archive|replicator`: runs one node until it is asked to stop. */
 import type { Command } from 'commander';
-import { loadNodeConfig, type NodeConfigRole } from '../../node/config.ts';
+import { loadNodeConfig, type NodeConfig, type NodeConfigRole } from '../../node/config.ts';
 import type { RunningNode } from '../../node/run.ts';
+import { byteSize, wholeNumber } from '../arguments.ts';
 import { type CommonOptions, newCommand } from '../command.ts';
 import { failed } from '../failure.ts';
 
 interface Options extends CommonOptions {
   readonly config: string;
   readonly stopWithStdin?: boolean;
+  readonly capacity?: number;
+  readonly threads?: number;
 }
 
 const DESCRIPTIONS: Readonly<Record<NodeConfigRole, string>> = {
@@ -25,13 +28,28 @@ const HISTORY_HELP: Readonly<Record<NodeConfigRole, string>> = {
   replicator: '  A replicator keeps replicas, not history: see "replicator" in its configuration.',
 };
 
+const THREADS_MAX = 64;
+
 /** A clean stop that takes longer is cut off: what matters is synced long before. */
 const STOP_TIMEOUT_MS = 15_000;
 
 export function nodeCommand(role: NodeConfigRole): Command {
-  return newCommand(role, DESCRIPTIONS[role], [
+  const command = newCommand(role, DESCRIPTIONS[role], [
     [`cairn ${role} --config net/${role}-1/config.json`, 'a file made by cairn init; ends on SIGTERM or Ctrl-C'],
-  ])
+    ...(role === 'replicator'
+      ? [
+          [
+            'cairn replicator --config net/replicator-1/config.json --capacity 10G',
+            'ten gibibytes of replicas',
+          ] as const,
+        ]
+      : []),
+  ]);
+  if (role === 'replicator')
+    command
+      .option('--capacity <size>', 'replica bytes kept, where they are needed most (default: from the file)', byteSize)
+      .option('--threads <count>', 'threads beside its own that hash and decode', wholeNumber(0, THREADS_MAX));
+  return command
     .requiredOption('--config <file>', 'configuration file')
     .option('--stop-with-stdin', 'stop when standard input ends (for a parent process)')
     .addHelpText('after', `\nHistory:\n${HISTORY_HELP[role]}`)
@@ -39,7 +57,7 @@ export function nodeCommand(role: NodeConfigRole): Command {
 }
 
 async function run(role: NodeConfigRole, options: Options): Promise<void> {
-  const config = await loadNodeConfig(options.config, role);
+  const config = withOptions(await loadNodeConfig(options.config, role), options);
   const { runNode } = await import('../../node/run.ts');
   endOnBrokenPromise(role);
   const stopAsked = untilStopAsked(options.stopWithStdin === true);
@@ -55,6 +73,16 @@ async function run(role: NodeConfigRole, options: Options): Promise<void> {
   if (stopFailure !== null) throw failed(`the ${role} did not stop cleanly: ${stopFailure.message}`);
   // Threads and sockets are closed; whatever timer is left must not keep the process.
   process.exit(0);
+}
+
+/** What the command line says wins over the file. */
+function withOptions(config: NodeConfig, { capacity, threads }: Options): NodeConfig {
+  if (config.replicator === undefined) return config;
+  const capacityBytes = capacity ?? config.replicator.capacityBytes;
+  return {
+    ...config,
+    replicator: { ...config.replicator, capacityBytes, ...(threads === undefined ? {} : { threads }) },
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { loadKernels } from '../../../native/index.ts';
 import {
   curves,
@@ -20,7 +20,7 @@ import {
   soundnessLines,
   soundnessReport,
 } from '../../../replicator/index.ts';
-import { durationMs, wholeNumber } from '../arguments.ts';
+import { byteSize, durationMs, wholeNumber } from '../arguments.ts';
 import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { failed, unusable } from '../failure.ts';
 
@@ -40,17 +40,6 @@ interface Options extends CommonOptions {
 }
 
 const DRAWS_MAX = 65_536;
-const FACTORS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
-
-/** `64M`, `32G` or bytes. */
-function sizeBytes(value: string): number {
-  const match = /^(\d{1,13})([KMGT]?)$/.exec(value);
-  const size = match === null ? 0 : Number(match[1]) * FACTORS[match[2] ?? '']!;
-  if (!Number.isSafeInteger(size) || size < 1)
-    throw new InvalidArgumentError('It must be a size in bytes such as 1048576, 64M or 32G.');
-  return size;
-}
-
 export function soundnessCommand(): Command {
   return newCommand('soundness', 'run the attacks on storage proofs, and say whether parameters are sound here', [
     ['cairn soundness', '64 MiB, one layer, a deadline of a second'],
@@ -58,13 +47,13 @@ export function soundnessCommand(): Command {
     ['cairn soundness --mode stream --period 30s', "the whitepaper's scheme"],
     ['cairn soundness --segment 64M --plot plots', 'storage kept against recompute time, as CSV and SVG'],
   ])
-    .option('--segment <size>', 'size of a segment', sizeBytes, 64 * 2 ** 20)
+    .option('--segment <size>', 'size of a segment', byteSize, 64 * 2 ** 20)
     .option('--layers <count>', 'how often replicas are encrypted: 1, 2 or 4', wholeNumber(1, 4), 1)
     .addOption(new Option('--mode <mode>', 'kind of proof').choices(['open', 'stream']).default('open'))
     .option('--samples <count>', 'mode open: leaves drawn a proof', wholeNumber(1, DRAWS_MAX), DEFAULT_SAMPLE_COUNT)
     .option('--checks <count>', 'mode open: encodings shown a proof', wholeNumber(0, DRAWS_MAX), DEFAULT_CHECK_COUNT)
-    .option('--leaf <size>', 'size of a leaf', sizeBytes, 1024)
-    .option('--block <size>', 'mode stream: size of a sample block', sizeBytes, 2 ** 20)
+    .option('--leaf <size>', 'size of a leaf', byteSize, 1024)
+    .option('--block <size>', 'mode stream: size of a sample block', byteSize, 2 ** 20)
     .option('--period <duration>', 'time between two proofs', durationMs, 30_000)
     .option('--deadline <duration>', "mode open: from a period's hash to its proof", durationMs, 1000)
     .option('--cores <count>', 'cores the cheat has', wholeNumber(1, 100_000), availableParallelism())

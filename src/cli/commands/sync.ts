@@ -1,5 +1,5 @@
 /** `cairn sync`: fills a new node's data directory from strangers, trusting nothing but genesis and one block's hash. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadKernels } from '../../../native/index.ts';
 import { encodeBase58, parseHash } from '../../codec/index.ts';
 import { DIAL_ADDRESS, loadNodeConfig } from '../../node/config.ts';
@@ -7,6 +7,7 @@ import { createLogger } from '../../node/log.ts';
 import type { FastSyncOptions, FastSyncResult } from '../../node/sync/fast-sync.ts';
 import { FastSyncError } from '../../node/sync/fast-sync-error.ts';
 import type { FastSyncProgress } from '../../node/sync/progress-meter.ts';
+import type { RestoreResult } from '../../node/sync/restore-history.ts';
 import { trustedBlock } from '../arguments.ts';
 import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { failed, unusable } from '../failure.ts';
@@ -19,7 +20,11 @@ interface Options extends CommonOptions {
   readonly data?: string;
   readonly from: readonly string[];
   readonly trust: { readonly height: number; readonly hash: string };
+  readonly history: HistoryWanted;
 }
+
+const HISTORY_WANTED = ['recent', 'full', 'only'] as const;
+type HistoryWanted = (typeof HISTORY_WANTED)[number];
 
 const PEERS_MAX = 16;
 /** Shown while the number of blocks to come is not known. */
@@ -35,12 +40,24 @@ export function syncCommand(): Command {
     ],
     ['cairn sync --genesis genesis.json --data data --from ADDR --from ADDR2 --trust 500:HASH', 'without one'],
     ['cairn sync --config config.json --from ADDR --trust 500:HASH --json', 'progress as JSON lines on standard error'],
+    [
+      'cairn sync --config config.json --from VALIDATOR --from REPLICATOR --trust 500:HASH --history full',
+      'an archive, its old history from replicas when no archive is left',
+    ],
   ])
     .option('--config <file>', "the new node's configuration")
     .option('--genesis <file>', "the network's genesis.json, instead of --config")
     .option('--data <directory>', 'an absent or empty folder, instead of --config')
     .requiredOption('--from <address>', 'a peer: /ip4/.../tcp/.../p2p/...; may be given again', collectPeer)
     .requiredOption('--trust <height:hash>', 'a final block you trust', trustedBlock)
+    .addOption(
+      new Option(
+        '--history <how much>',
+        'recent: what a node needs; full: from the first block on; only: all of it and no state, which is executed anew (replicators suffice)',
+      )
+        .choices(HISTORY_WANTED)
+        .default('recent'),
+    )
     .action(run);
 }
 
@@ -56,14 +73,19 @@ function collectPeer(address: string, earlier: readonly string[] | undefined): r
 async function run(options: Options): Promise<void> {
   const { genesis, data } = await target(options);
   const { height, hash } = options.trust;
-  const result = await synced(options, {
+  const sync: FastSyncOptions = {
     genesis: await readGenesis(genesis),
     kernels: loadKernels(),
     from: options.from,
     trust: { height, hash: parseHash(hash, '--trust') },
     dataDirectory: data,
     log: createLogger({ level: options.debug === true ? 'debug' : 'silent' }),
-  });
+  };
+  if (options.history === 'only') printRestored(options, data, await restored(options, sync));
+  else printSynced(options, data, await synced(options, { ...sync, history: options.history }));
+}
+
+function printSynced(options: Options, data: string, result: FastSyncResult): void {
   const { bytes, ms, verdicts } = result;
   const stateRoot = encodeBase58(result.stateRoot);
   printResult(
@@ -71,11 +93,29 @@ async function run(options: Options): Promise<void> {
     { height: result.height, hash: encodeBase58(result.hash), stateRoot, bytes, ms: Math.round(ms), data, verdicts },
     [
       `synced to height ${result.height} in ${Math.round(ms)} ms, ${bytes} bytes`,
-      ...verdicts.map(({ peer, verdict, why }) => `${verdict.padEnd(10)}  ${peer}: ${why}`),
+      ...verdictLines(verdicts),
       `state root  ${stateRoot}`,
       `data        ${data}`,
     ],
   );
+}
+
+function printRestored(options: Options, data: string, result: RestoreResult): void {
+  const { height, segments, bytes, ms, verdicts } = result;
+  printResult(
+    options,
+    { height, hash: encodeBase58(result.hash), segments, bytes, ms: Math.round(ms), data, verdicts },
+    [
+      `restored ${segments} segments of history, to height ${height}, in ${Math.round(ms)} ms, ${bytes} bytes`,
+      ...verdictLines(verdicts),
+      `data        ${data}`,
+      'the first start of a node over it executes every block once more',
+    ],
+  );
+}
+
+function verdictLines(verdicts: FastSyncResult['verdicts']): string[] {
+  return verdicts.map(({ peer, verdict, why }) => `${verdict.padEnd(10)}  ${peer}: ${why}`);
 }
 
 async function target({
@@ -93,10 +133,23 @@ async function target({
 
 async function synced(options: Options, sync: FastSyncOptions): Promise<FastSyncResult> {
   const { fastSync } = await import('../../node/sync/fast-sync.ts');
+  return attempt(options, sync, fastSync);
+}
+
+async function restored(options: Options, sync: FastSyncOptions): Promise<RestoreResult> {
+  const { restoreHistory } = await import('../../node/sync/restore-history.ts');
+  return attempt(options, sync, restoreHistory);
+}
+
+async function attempt<T>(
+  options: Options,
+  sync: FastSyncOptions,
+  run: (sync: FastSyncOptions) => Promise<T>,
+): Promise<T> {
   try {
-    if (options.json === true) return await fastSync({ ...sync, onProgress: progressEvents() });
+    if (options.json === true) return await run({ ...sync, onProgress: progressEvents() });
     return await withProgress('fetching', (progress) =>
-      fastSync({
+      run({
         ...sync,
         onProgress: (now) => progress.update(now.done, now.total ?? now.done + UNKNOWN_TOTAL, noteOf(now)),
       }),

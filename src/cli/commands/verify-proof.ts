@@ -6,14 +6,13 @@
 import type { Command } from 'commander';
 import { type Kernels, loadKernels, publicKey, sameBytes } from '../../../native/index.ts';
 import {
-  DEFAULT_CHECK_COUNT,
-  DEFAULT_SAMPLE_COUNT,
   type DesignatedBlock,
   decodeOpenFile,
   decodeProofFile,
   layerCount,
   OPEN_FILE_SIZE_BYTES_MAX,
   type OpenContext,
+  type OpenParameters,
   type OpenStorageProof,
   type OpenVerdict,
   PROOF_FILE_SIZE_BYTES,
@@ -37,9 +36,9 @@ import { readGenesis, readInput } from './read-input.ts';
 interface Options extends CommonOptions {
   readonly genesis: string;
   readonly data: string;
-  readonly layers: number;
-  readonly samples: number;
-  readonly checks: number;
+  readonly layers?: number;
+  readonly samples?: number;
+  readonly checks?: number;
 }
 
 const CHUNK_SIZE_BYTES = 1024 * 1024;
@@ -56,14 +55,9 @@ export function verifyProofCommand(): Command {
     .argument('<file>', 'a proof file, of mode stream or open')
     .requiredOption('--genesis <file>', "the network's genesis.json")
     .requiredOption('--data <directory>', "data directory of a node that keeps the proof's segment")
-    .option('--layers <count>', 'how often replicas are encrypted: 1, 2 or 4', wholeNumber(1, 4), 1)
-    .option('--samples <count>', 'mode open: leaves a proof must draw', wholeNumber(1, DRAWS_MAX), DEFAULT_SAMPLE_COUNT)
-    .option(
-      '--checks <count>',
-      'mode open: encodings a proof must show',
-      wholeNumber(0, DRAWS_MAX),
-      DEFAULT_CHECK_COUNT,
-    )
+    .option('--layers <count>', 'how often replicas are encrypted: 1, 2 or 4 (default: genesis)', wholeNumber(1, 4))
+    .option('--samples <count>', 'mode open: leaves a proof must draw (default: genesis)', wholeNumber(1, DRAWS_MAX))
+    .option('--checks <count>', 'mode open: encodings a proof must show (default: genesis)', wholeNumber(0, DRAWS_MAX))
     .action(run);
 }
 
@@ -78,7 +72,7 @@ async function run(file: string, options: Options): Promise<void> {
     if (segment === undefined) throw unusable(`segment ${proof.segment} is not in this history: nothing can be said`);
     const context = await contextOf(kernels, genesis, history, proof, segment, options);
     return 'body' in proof
-      ? checkOpen(kernels, history, proof, context, options)
+      ? checkOpen(kernels, history, proof, context, drawsOf(genesis, options))
       : verifyProofFile(kernels, proof, context, bytesOf(segment));
   });
   if (!verdict.valid) throw failed(`invalid (${verdict.reason}): ${verdict.message}`);
@@ -114,7 +108,7 @@ async function contextOf(
 ): Promise<ProofContext> {
   const { sampleBlockSizeBytes, slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
-  const layers = layerCount(options.layers);
+  const layers = layerCount(options.layers ?? genesis.replication.layers);
   if (layers === undefined) throw unusable(`--layers must be 1, 2 or 4, got ${options.layers}`);
   const designated = (period: number): Promise<DesignatedBlock> =>
     designatedBlock(kernels, genesis, history, period * slotsPerPeriod);
@@ -130,14 +124,19 @@ async function contextOf(
   };
 }
 
+/** How much a proof must open: as genesis says, unless told otherwise. */
+function drawsOf({ replication }: Genesis, { samples, checks }: Options): OpenParameters {
+  return { sampleCount: samples ?? replication.samplesPerProof, checkCount: checks ?? replication.checksPerProof };
+}
+
 async function checkOpen(
   kernels: Kernels,
   history: HistoryStore,
   proof: OpenStorageProof,
   { sampleBlockSizeBytes: _, layers = 1, ...context }: ProofContext,
-  { samples, checks }: Options,
+  parameters: OpenParameters,
 ): Promise<ProofVerdict | OpenVerdict> {
-  const trusted: OpenContext = { ...context, layers, parameters: { sampleCount: samples, checkCount: checks } };
+  const trusted: OpenContext = { ...context, layers, parameters };
   const committedRoot = await committedIn(
     kernels,
     history,

@@ -23,8 +23,8 @@ import type { BlockContext } from '../context.ts';
 import type { LedgerKernels, LedgerState } from '../ledger-state.ts';
 import type { Overlay } from '../overlay.ts';
 import { type Refusal, refuse } from '../refusal.ts';
-import { putStatus, putValidator, readBond } from './bond.ts';
-import { leftAfterAsking } from './bond-transactions.ts';
+import { readBond } from './bond.ts';
+import { slashWhole } from './slashing.ts';
 
 /** Who has signed what, and for which slot at the earliest. */
 interface Charge {
@@ -55,12 +55,7 @@ export function checkEvidence(context: BlockContext, state: LedgerState, { offen
 /** Applies checked `evidence`: the units go to the pool at once, the weight goes with the eras. */
 export function applyEvidence(context: BlockContext, overlay: Overlay, { offence }: EvidencePayload): void {
   const { offender } = chargeOf(context, offence)!;
-  const bond = readBond(overlay, addressOf(offender))!;
-  if (bond.units > 0n) overlay.credit(context.rules.rewardPool, bond.units);
-  const leftEpoch = leftAfterAsking(context, bond);
-  const slashed = { ...bond, units: 0n, slashed: true, askedSlot: context.slot, leftEpoch };
-  putStatus(overlay, slashed);
-  putValidator(overlay, slashed);
+  slashWhole(context, overlay, readBond(overlay, addressOf(offender))!);
 }
 
 /** Whether all these signatures are valid by the project's one rule. */

@@ -6,26 +6,35 @@
 import { slot, ZERO_HASH } from '../../../native/index.ts';
 import type { StateOp } from '../../../storage/state-reader.ts';
 import { addressOf } from '../../codec/index.ts';
+import type { Electorate } from '../../consensus/electorate.ts';
 import type { Genesis } from '../genesis-schema.ts';
 import { byteOrder } from '../state-key.ts';
 import { type Bond, encodeStatus, encodeValidator } from './bond.ts';
 import { newBond } from './bond-transactions.ts';
+import { membersFrom } from './electorate-after.ts';
 import { encodeEpoch } from './epoch-record.ts';
 import { EPOCH_KEY, PROGRESS_KEY, SEATS_KEY, validatorKey } from './keys.ts';
 import { encodeProgress } from './progress-record.ts';
 import { NO_SEATS, withSeat } from './seat-set.ts';
 import { encodeSeatsTaken } from './seats-record.ts';
 
+function genesisBonds({ validators }: Pick<Genesis, 'validators'>): Bond[] {
+  return validators.map(({ publicKey, bond }, rank) => ({
+    ...newBond(addressOf(publicKey), publicKey, bond, rank, slot(0)),
+    fromEra: 0,
+  }));
+}
+
+/** Who judges and leads the first blocks: what a light client starts from. */
+export function genesisElectorate(genesis: Pick<Genesis, 'validators'>): Electorate {
+  const members = membersFrom(genesisBonds(genesis), 0, 0);
+  return { epoch: 0, era: 0, members, majorityFloor: false, secondary: null, handOver: false, deposed: null };
+}
+
 /** The bonds by address, each followed by its validator record; then the epoch, progress and seats records. */
-export function genesisStakeOps({ validators }: Pick<Genesis, 'validators'>): StateOp[] {
-  const bonds = validators
-    .map(
-      ({ publicKey, bond }, rank): Bond => ({
-        ...newBond(addressOf(publicKey), publicKey, bond, rank, slot(0)),
-        fromEra: 0,
-      }),
-    )
-    .sort((a, b) => byteOrder(a.address, b.address));
+export function genesisStakeOps(genesis: Pick<Genesis, 'validators'>): StateOp[] {
+  const { validators } = genesis;
+  const bonds = genesisBonds(genesis).sort((a, b) => byteOrder(a.address, b.address));
   const origin = { slot: slot(0), hash: ZERO_HASH };
   const epoch = encodeEpoch({
     judges: [{ epoch: 0, era: 0, majorityFloor: false, parent: ZERO_HASH }],

@@ -2,7 +2,7 @@
  * The transactions of proof of stake, in one place for execute.ts: which they are, who sends them free of charge, and their checks and writes.
  */
 import type { Address, PublicKey } from '../../../native/index.ts';
-import type { Payload, StakePayload, Transaction } from '../../codec/index.ts';
+import { isStakePayload, type Payload, type StakePayload, type Transaction } from '../../codec/index.ts';
 import type { BlockContext } from '../context.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import type { Overlay } from '../overlay.ts';
@@ -21,24 +21,9 @@ import {
   electorateNow,
 } from './succession.ts';
 
-const KINDS: ReadonlySet<Payload['kind']> = new Set<StakePayload['kind']>([
-  'bond',
-  'unbond',
-  'withdraw',
-  'evidence',
-  'nominate',
-  'approve',
-  'handOver',
-  'revealDecoy',
-]);
-
-export function isStake(payload: Payload): payload is StakePayload {
-  return KINDS.has(payload.kind);
-}
-
 /** Validators keep the chain going: what they send for it may be free. Each is refused a second time, so nobody can flood by it. */
 export function isFree(context: BlockContext, state: LedgerState, payload: Payload, from: PublicKey): boolean {
-  return isStake(payload) && memberOf(electorateNow(context, state), from) !== undefined;
+  return isStakePayload(payload) && memberOf(electorateNow(context, state), from) !== undefined;
 }
 
 /** The kind's own checks. */

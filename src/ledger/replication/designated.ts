@@ -9,7 +9,7 @@
  * | 8 | 8 | slot of the designated block |
  * | 16 | 32 | PoH hash at its end |
  *
- * Kept for the last 2 * periodsPerRotation periods: the current and at least the previous rotation.
+ * Kept for the last max(4, 2 * periodsPerRotation) periods: the current and at least the previous rotation.
  */
 import { type Hash, hash, type Slot, slot } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
@@ -23,6 +23,8 @@ import { firstPeriodOfRotation, periodsDesignated, type ScheduleRules } from './
 /** Size of an encoded designated hash record. */
 export const DESIGNATED_RECORD_SIZE_BYTES = 48;
 const VERSION = 1;
+/** A fake is revealed, and a proof judged, in the second period after its own at the latest. */
+const PERIODS_KEPT_MIN = 4;
 
 export interface DesignatedRecord {
   readonly slot: Slot;
@@ -67,7 +69,7 @@ export function readRotationHash(
 export function designateHashes(rules: ScheduleRules, overlay: Overlay, parent: BlockEnd, slot: Slot): void {
   const periods = periodsDesignated(rules, parent.slot, slot);
   if (periods === null) return;
-  const oldest = periods.last + 1 - 2 * rules.periodsPerRotation;
+  const oldest = periods.last + 1 - Math.max(PERIODS_KEPT_MIN, 2 * rules.periodsPerRotation);
   const value = encodeDesignated(parent);
   for (let period = Math.max(periods.first, oldest); period <= periods.last; period++)
     overlay.putRecord(designatedKey(period), value);

@@ -3,12 +3,17 @@
  */
 import type { Address, PublicKey } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
+import type { VerdictReason } from '../../codec/index.ts';
+import type { Electorate } from '../../consensus/electorate.ts';
+import { electorateAfter } from '../bonds/electorate-after.ts';
+import type { LedgerState } from '../ledger-state.ts';
 import type { LedgerRules } from '../rules.ts';
 import { type DesignatedRecord, readDesignated, readRotationHash } from './designated.ts';
 import { type IdentityRecord, readIdentities, readIdentity } from './identity.ts';
+import { missesOf } from './lapse.ts';
 import { type ProofState, type Replica, type ReplicaProof, readReplica, readReplicas } from './replica.ts';
-import { periodOfSlot, rotationOfPeriod } from './schedule.ts';
-import { bondOf, hasBit } from './verdicts.ts';
+import { periodOfSlot, rotationOfPeriod, verdictLastSlot } from './schedule.ts';
+import { hasSeat, weightOfSeats } from './seats.ts';
 
 /** Sums over all replicas and identities; proofs since genesis. */
 export interface ReplicationSums {
@@ -42,6 +47,14 @@ export interface ReplicaOverview {
   readonly lastPeriod: number | null;
   /** State of the last proof under the current commit. */
   readonly proof: ProofState;
+  /** Why the last proof that was rejected was. */
+  readonly reason: VerdictReason;
+  /** Rewards paid so far. */
+  readonly paid: number;
+  /** Slot of the first commit. */
+  readonly since: number;
+  /** Periods missed in a row. */
+  readonly misses: number;
   readonly validBond: bigint;
   readonly invalidBond: bigint;
 }
@@ -81,19 +94,20 @@ export function replicationSums(rules: LedgerRules, state: StateReader, slot: nu
 /** Sums over all, and the rows a filter wants. @param slot of the block whose state is read @throws RecordError */
 export function replicationOverview(
   rules: LedgerRules,
-  state: StateReader,
+  state: LedgerState,
   slot: number,
   filter: OverviewFilter,
 ): ReplicationOverview {
   const identities: IdentityOverview[] = [];
   const replicas: ReplicaOverview[] = [];
+  const electorate = electorateAfter(rules, state);
   let truncated = false;
   for (const row of wantedIdentities(state, filter.identity)) {
     if (identities.length < filter.rowsMax) identities.push(row);
     else truncated = true;
   }
   for (const replica of wantedReplicas(state, filter)) {
-    if (replicas.length < filter.rowsMax) replicas.push(overviewOf(rules, replica));
+    if (replicas.length < filter.rowsMax) replicas.push(overviewOf(rules, electorate, replica, slot));
     else truncated = true;
   }
   return { sums: replicationSums(rules, state, slot), identities, replicas, truncated };
@@ -119,14 +133,21 @@ function* wantedReplicas(state: StateReader, filter: OverviewFilter): Iterable<R
     if (identity === undefined || Buffer.compare(identity, replica.identity) === 0) yield replica;
 }
 
-function overviewOf(rules: LedgerRules, { segment, identity, record }: Replica): ReplicaOverview {
+function overviewOf(
+  rules: LedgerRules,
+  electorate: Electorate,
+  { segment, identity, record }: Replica,
+  slot: number,
+): ReplicaOverview {
   const { rotation, commits, replicaRoot, accepted, rejected, expired, nextPeriod, proof } = record;
+  const { reason, paid, since } = record;
   return {
     ...{ identity, segment, rotation, commits, replicaRoot, accepted, rejected, expired },
+    ...{ reason, paid, since, misses: missesOf(rules.replication, record, slot) },
     lastPeriod: nextPeriod === 0 ? null : nextPeriod - 1,
     proof: proof?.state ?? 'none',
-    validBond: proof === null ? 0n : bondOf(proof.valid, rules.validators),
-    invalidBond: proof === null ? 0n : bondOf(proof.invalid, rules.validators),
+    validBond: proof === null ? 0n : weightOfSeats(electorate, proof.valid),
+    invalidBond: proof === null ? 0n : weightOfSeats(electorate, proof.invalid),
   };
 }
 
@@ -143,15 +164,22 @@ export interface PendingProof extends Replica {
 }
 
 /**
- * The pending proofs on which validator `index` has not spoken yet: its work list, read from a final state. Proofs whose designated
- * hashes are no longer kept are left out: they can only expire.
+ * The pending proofs on which a validator has not spoken yet: its work list, read from a final state. Proofs that verdicts no longer settle, and those whose
+ * designated hashes are no longer kept, are left out: they can only expire.
+ * @param slot of the block whose state is read
  * @throws RecordError
  */
-export function* pendingProofs(rules: LedgerRules, state: StateReader, index: number): Iterable<PendingProof> {
+export function* pendingProofs(
+  rules: LedgerRules,
+  state: StateReader,
+  seat: number,
+  slot: number,
+): Iterable<PendingProof> {
   for (const replica of readReplicas(state)) {
     const { proof, nextPeriod, rotation } = replica.record;
-    if (proof?.state !== 'pending' || hasBit(proof.valid, index) || hasBit(proof.invalid, index)) continue;
+    if (proof?.state !== 'pending' || hasSeat(proof.valid, seat) || hasSeat(proof.invalid, seat)) continue;
     const period = nextPeriod - 1;
+    if (slot > verdictLastSlot(rules.replication, period)) continue;
     const identity = readIdentity(state, replica.identity);
     const rotationHash = readRotationHash(rules.replication, state, rotation);
     const periodHash = readDesignated(state, period);

@@ -16,7 +16,9 @@ export type RecordName =
   | 'progress'
   | 'seats'
   | 'nomination'
-  | 'tally';
+  | 'tally'
+  | 'places'
+  | 'faults';
 
 /** `record`: which family; `offset`: byte of the value where decoding stopped; the message says what was expected and found. */
 export class RecordError extends Error {

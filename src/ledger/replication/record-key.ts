@@ -6,6 +6,8 @@
  * | 0x01 | identity 20 | identity record |
  * | 0x02 | segment u32 BE, identity 20 | replica record |
  * | 0x03 | period u32 BE | designated hash record |
+ * | 0x20 | segment u32 BE | segment's places |
+ * | 0x21 | validator's public key 32 | validator's faults |
  *
  * 0x04 and 0x05 are evictions (evictions/evictions-record.ts).
  */
@@ -14,7 +16,8 @@ import { invariant } from '../invariant.ts';
 import { ADDRESS_SIZE_BYTES } from '../state-key.ts';
 
 const U32_MAX = 0xffff_ffff;
-const FAMILY = { identity: 1, replica: 2, designated: 3 } as const;
+const FAMILY = { identity: 1, replica: 2, designated: 3, places: 0x20, faults: 0x21 } as const;
+const KEY_SIZE_BYTES = 32;
 const REPLICA_KEY_SIZE_BYTES: number = 1 + 4 + ADDRESS_SIZE_BYTES;
 
 /** Prefix of all identity records. */
@@ -23,6 +26,24 @@ export const IDENTITY_PREFIX: Uint8Array = Uint8Array.of(FAMILY.identity);
 export const REPLICA_PREFIX: Uint8Array = Uint8Array.of(FAMILY.replica);
 /** Prefix of all designated hash records. */
 export const DESIGNATED_PREFIX: Uint8Array = Uint8Array.of(FAMILY.designated);
+
+/** Prefix of all segments' places. */
+export const PLACES_PREFIX: Uint8Array = Uint8Array.of(FAMILY.places);
+/** Prefix of all validators' faults. */
+export const FAULTS_PREFIX: Uint8Array = Uint8Array.of(FAMILY.faults);
+
+/** Key of the record of a segment's paid places. */
+export function placesKey(segment: number): Uint8Array {
+  return numbered(FAMILY.places, segment);
+}
+
+/** Key of the record of a validator's faults. `validator`: its public key, 32 bytes, copied. */
+export function faultsKey(validator: Uint8Array): Uint8Array {
+  const key = new Uint8Array(1 + KEY_SIZE_BYTES);
+  key[0] = FAMILY.faults;
+  key.set(validator, 1);
+  return key;
+}
 
 /** Key of an identity's record. `identity`: 20 bytes, copied. */
 export function identityKey(identity: Uint8Array): Uint8Array {

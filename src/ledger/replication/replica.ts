@@ -5,9 +5,9 @@
  *
  * | offset | bytes | field |
  * |---|---|---|
- * | 0 | 1 | version = 1 |
- * | 1 | 1 | proof state: 0 none, 1 pending, 2 accepted, 3 rejected |
- * | 2 | 2 | v: number of validators, 1 .. 1024 |
+ * | 0 | 1 | version = 2 |
+ * | 1 | 1 | proof state: 0 none, 1 pending, 2 accepted, 3 rejected, 4 revealed |
+ * | 2 | 2 | v: number of seats, 1 .. 1024 |
  * | 4 | 4 | rotation of the commit |
  * | 8 | 8 | slot of the block that holds the commit |
  * | 16 | 80 | key proof |
@@ -16,28 +16,34 @@
  * | 132 | 4 | proofs accepted |
  * | 136 | 4 | proofs rejected |
  * | 140 | 4 | proofs expired: replaced before they were settled |
- * | 144 | 4 | next period: 1 + the period of the last proof, 0 before the first |
- * | 148 | 4 | zero |
- * | 152 | 8 | slot of the block that holds the proof |
- * | 160 | 80 | sample proof |
- * | 240 | 32 | samples root |
- * | 272 | b | valid: bit i % 8 of byte i / 8 is validator i's verdict "valid"; b = ceil(v / 8) |
- * | 272 + b | b | invalid: likewise |
+ * | 144 | 4 | next period: 1 + the period of the last proof; before the first the lowest that may be proven |
+ * | 148 | 4 | proven next: the first period whose proof still lacks; misses are counted from it |
+ * | 152 | 8 | since: slot of the block with the first commit |
+ * | 160 | 4 | rewards paid |
+ * | 164 | 1 | reason of the last rejection (codec: VERDICT_REASONS), 0 when there was none or none was stated |
+ * | 165 | 3 | zero |
+ * | 168 | 8 | slot of the block that holds the proof |
+ * | 176 | 80 | sample proof |
+ * | 256 | 32 | samples root |
+ * | 288 | 32 | digest of the openings |
+ * | 320 | b | valid: bit i % 8 of byte i / 8 is seat i's finding "valid"; b = ceil(v / 8) |
+ * | 320 + b | b | invalid: likewise |
  *
- * Invariants: without a proof, everything from 152 on is zero; bits past v are zero; no validator has both bits.
+ * Invariants: without a proof, everything from 168 on is zero; bits past v are zero. A seat with both bits contradicted itself and counts for neither.
  */
 import { type Address, type Hash, hash, type Slot, slot } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
-import { type ByteReader, ByteWriter, CodecError } from '../../codec/index.ts';
+import { type ByteReader, ByteWriter, CodecError, VERDICT_REASONS, type VerdictReason } from '../../codec/index.ts';
 import { VALIDATORS_MAX } from '../genesis-schema.ts';
+import type { Overlay } from '../overlay.ts';
 import { decodeRecord } from './record-error.ts';
 import { REPLICA_PREFIX, replicaKey, replicaOfKey, segmentPrefix } from './record-key.ts';
 
-const VERSION = 1;
-const HEAD_SIZE_BYTES = 152;
-const PROOF_SIZE_BYTES: number = 8 + 80 + 32;
+const VERSION = 2;
+const HEAD_SIZE_BYTES = 168;
+const PROOF_SIZE_BYTES: number = 8 + 80 + 32 + 32;
 const U32_MAX = 0xffff_ffff;
-const PROOF_STATES = ['none', 'pending', 'accepted', 'rejected'] as const;
+const PROOF_STATES = ['none', 'pending', 'accepted', 'rejected', 'revealed'] as const;
 
 /** `none`: no proof under this commit yet. */
 export type ProofState = (typeof PROOF_STATES)[number];
@@ -49,8 +55,11 @@ export interface ReplicaProof {
   readonly slot: Slot;
   /** ECVRF proof, 80 bytes. */
   readonly sampleProof: Uint8Array;
+  /** Zero in mode open. */
   readonly samplesRoot: Hash;
-  /** Bit sets over the validators, ceil(validatorCount / 8) bytes each. */
+  /** Zero in mode stream. */
+  readonly openingDigest: Hash;
+  /** Bit sets over the seats, ceil(validatorCount / 8) bytes each. */
   readonly valid: Uint8Array;
   readonly invalid: Uint8Array;
 }
@@ -66,8 +75,16 @@ export interface ReplicaRecord {
   readonly accepted: number;
   readonly rejected: number;
   readonly expired: number;
-  /** Lowest period that may still be proven: 1 + that of the last proof under any commit, 0 before the first. */
+  /** Lowest period that may still be proven: 1 + that of the last proof under any commit. */
   readonly nextPeriod: number;
+  /** The first period whose proof still lacks; misses are counted from it. */
+  readonly provenNext: number;
+  /** Slot of the block with the first commit: the older, the sooner paid. */
+  readonly since: Slot;
+  /** Rewards paid so far. */
+  readonly paid: number;
+  /** Why the last proof that was rejected was. */
+  readonly reason: VerdictReason;
   readonly proof: ReplicaProof | null;
 }
 
@@ -83,7 +100,7 @@ export function bitsSizeBytes(validatorCount: number): number {
   return Math.ceil(validatorCount / 8);
 }
 
-/** Size of an encoded replica record: 272 + 2 * ceil(v / 8), at most 528. */
+/** Size of an encoded replica record: 320 + 2 * ceil(v / 8), at most 576. */
 export function replicaRecordSizeBytes(validatorCount: number): number {
   return HEAD_SIZE_BYTES + PROOF_SIZE_BYTES + 2 * bitsSizeBytes(validatorCount);
 }
@@ -108,13 +125,18 @@ export function encodeReplica(record: ReplicaRecord): Uint8Array {
   writer.u32(record.rejected, 'rejected');
   writer.u32(record.expired, 'expired');
   writer.u32(record.nextPeriod, 'nextPeriod');
-  writer.zeros(4, 'reserved');
+  writer.u32(record.provenNext, 'provenNext');
+  writer.u53(record.since, 'since');
+  writer.u32(record.paid, 'paid');
+  writer.u8(VERDICT_REASONS.indexOf(record.reason), 'reason');
+  writer.zeros(3, 'reserved');
   const bitsSize = bitsSizeBytes(validatorCount);
   if (proof === null) writer.zeros(PROOF_SIZE_BYTES + 2 * bitsSize, 'proof');
   else {
     writer.u53(proof.slot, 'proof.slot');
     writer.put(proof.sampleProof, 80, 'proof.sampleProof');
     writer.put(proof.samplesRoot, 32, 'proof.samplesRoot');
+    writer.put(proof.openingDigest, 32, 'proof.openingDigest');
     writer.put(proof.valid, bitsSize, 'proof.valid');
     writer.put(proof.invalid, bitsSize, 'proof.invalid');
   }
@@ -127,7 +149,7 @@ export function decodeReplica(value: Uint8Array): ReplicaRecord {
     const version = reader.u8('version');
     if (version !== VERSION) throw new CodecError('version', 'version', `must be ${VERSION}, found ${version}`);
     const state = PROOF_STATES[reader.u8('proofState')];
-    if (state === undefined) throw new CodecError('range', 'proofState', 'must be 0 .. 3');
+    if (state === undefined) throw new CodecError('range', 'proofState', 'must be 0 .. 4');
     const validatorCount = reader.u16('validatorCount');
     if (validatorCount < 1 || validatorCount > VALIDATORS_MAX)
       throw new CodecError('range', 'validatorCount', `must be 1 .. ${VALIDATORS_MAX}, found ${validatorCount}`);
@@ -142,8 +164,12 @@ export function decodeReplica(value: Uint8Array): ReplicaRecord {
       rejected: reader.u32('rejected'),
       expired: reader.u32('expired'),
       nextPeriod: reader.u32('nextPeriod'),
+      provenNext: reader.u32('provenNext'),
+      since: slot(reader.u53('since')),
+      paid: reader.u32('paid'),
+      reason: reasonOf(reader.u8('reason')),
     };
-    reader.zeros(4, 'reserved');
+    reader.zeros(3, 'reserved');
     return { ...head, proof: readProof(reader, state, validatorCount) };
   });
 }
@@ -157,10 +183,11 @@ function readProof(reader: ByteReader, state: ProofState, validatorCount: number
   const proofSlot = slot(reader.u53('proof.slot'));
   const sampleProof = reader.take(80, 'proof.sampleProof');
   const samplesRoot = hash(reader.take(32, 'proof.samplesRoot'));
+  const openingDigest = hash(reader.take(32, 'proof.openingDigest'));
   const valid = reader.take(bitsSize, 'proof.valid');
   const invalid = reader.take(bitsSize, 'proof.invalid');
   checkBits(valid, invalid, validatorCount);
-  return { state, slot: proofSlot, sampleProof, samplesRoot, valid, invalid };
+  return { state, slot: proofSlot, sampleProof, samplesRoot, openingDigest, valid, invalid };
 }
 
 function checkBits(valid: Uint8Array, invalid: Uint8Array, validatorCount: number): void {
@@ -168,9 +195,18 @@ function checkBits(valid: Uint8Array, invalid: Uint8Array, validatorCount: numbe
   const last = valid.length - 1;
   if (((valid[last]! | invalid[last]!) & spare) !== 0)
     throw new CodecError('reserved', 'proof.valid', `bits past validator ${validatorCount - 1} must be zero`);
-  for (let i = 0; i < valid.length; i++)
-    if ((valid[i]! & invalid[i]!) !== 0)
-      throw new CodecError('mismatch', 'proof.invalid', `byte ${i} names a validator that also says valid`);
+}
+
+function reasonOf(byte: number): VerdictReason {
+  const reason = VERDICT_REASONS[byte];
+  if (reason === undefined)
+    throw new CodecError('range', 'reason', `must be 0 .. ${VERDICT_REASONS.length - 1}, found ${byte}`);
+  return reason;
+}
+
+/** Writes a replica's record. */
+export function putReplica(overlay: Overlay, segment: number, identity: Uint8Array, record: ReplicaRecord): void {
+  overlay.putRecord(replicaKey(segment, identity), encodeReplica(record));
 }
 
 /** The record of one identity's replica of one segment, or undefined. @throws RecordError */

@@ -3,7 +3,8 @@
  *
  * Period p is slots p * S .. (p + 1) * S - 1, S = slotsPerPeriod; rotation r is periods r * P .. (r + 1) * P - 1, P = periodsPerRotation.
  * The designated hash of period p is the PoH hash at the end of the chain's last block of a slot <= p * S; of rotation r, that of
- * its first period. A proof for period p may stand in blocks of periods p and p + 1; a commit for rotation r only in blocks of rotation r.
+ * its first period. A proof for period p may stand in blocks of periods p and p + 1, in time up to slot p * S + D, D = proofDeadlineSlots; verdicts settle it up to slot
+ * (p + 1) * S + D, after which the period is decided. A commit for rotation r may stand only in blocks of rotation r.
  *
  *   S = 4, P = 2     slot      0  1  2  3 | 4  5  6  7 | 8  9 10 11 | 12 ..
  *                    period    0          | 1          | 2          | 3
@@ -16,6 +17,11 @@ import { type Slot, slot as toSlot } from '../../../native/index.ts';
 export interface ScheduleRules {
   readonly slotsPerPeriod: number;
   readonly periodsPerRotation: number;
+}
+
+/** The schedule with its deadlines. */
+export interface DeadlineRules extends ScheduleRules {
+  readonly proofDeadlineSlots: number;
 }
 
 /** An inclusive range of slots. */
@@ -68,6 +74,38 @@ export function commitSlots(rules: ScheduleRules, rotation: number): SlotRange {
 export function isProofOpen(rules: ScheduleRules, period: number, slot: number): boolean {
   const current = periodOfSlot(rules, slot);
   return current === period || current === period + 1;
+}
+
+/** The last slot in which a proof for `period` is in time; one in a later block is rejected as late. */
+export function proofLastSlot(rules: DeadlineRules, period: number): number {
+  return period * rules.slotsPerPeriod + rules.proofDeadlineSlots;
+}
+
+/** The last slot in which verdicts settle a proof for `period`: the next period's deadline. */
+export function verdictLastSlot(rules: DeadlineRules, period: number): number {
+  return proofLastSlot(rules, period + 1);
+}
+
+/** Slots of the blocks in which a fake of `period` may be revealed: after its own deadline, up to the next period's. */
+export function revealSlots(rules: DeadlineRules, period: number): SlotRange {
+  return { first: toSlot(proofLastSlot(rules, period) + 1), last: toSlot(verdictLastSlot(rules, period)) };
+}
+
+/** The first period that is not yet decided at `slot`: verdicts may still settle a proof for it. All before it are decided. */
+export function firstUndecidedPeriod(rules: DeadlineRules, slot: number): number {
+  const decided = (slot - rules.proofDeadlineSlots) / rules.slotsPerPeriod - 1;
+  return Math.max(0, Math.ceil(decided));
+}
+
+/**
+ * How many of the periods from .. to - 1 had to be proven: all but the first of each rotation, in which replicas are encoded anew. With one period a
+ * rotation all of them.
+ */
+export function periodsDue({ periodsPerRotation }: ScheduleRules, from: number, to: number): number {
+  if (to <= from) return 0;
+  if (periodsPerRotation === 1) return to - from;
+  const starts = (before: number): number => Math.ceil(before / periodsPerRotation);
+  return to - from - (starts(to) - starts(from));
 }
 
 /**

@@ -57,6 +57,7 @@ import {
   REPLICATION_ROWS_MAX,
   type ReplicationFilter,
   type ReplicationView,
+  type StandingsView,
   type SubmitOutcome,
   type Supply,
   type TransactionLocation,
@@ -67,6 +68,7 @@ import {
 } from '../../rpc/node-api.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainParts } from '../chain-parts.ts';
+import { identityRow, standingsView } from './standings.ts';
 import { healthOf, nextLeader, nodeStatus, replicationTotals } from './status.ts';
 
 export class ChainApi implements NodeApi {
@@ -288,10 +290,14 @@ export class ChainApi implements NodeApi {
     return {
       slot: header.slot,
       totals: replicationTotals(this.#parts, replicationSums(rules, state, header.slot)),
-      identities: overview.identities,
+      identities: overview.identities.map(identityRow),
       replicas: overview.replicas.map((row) => ({ ...row, replicaRoot: row.replicaRoot as Hash })),
       truncated: overview.truncated,
     };
+  }
+
+  standings(from: number, count: number): StandingsView {
+    return standingsView(this.#parts, from, count);
   }
 
   async timestampProof(id: Hash): Promise<Uint8Array> {

@@ -14,6 +14,7 @@ import {
 import { type ReplicationSums, replicationSums } from '../../ledger/index.ts';
 import type { ConsensusStatus, HistoryStatus, NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
 import type { ChainParts } from '../chain-parts.ts';
+import { breaches, standingsOf } from './standings.ts';
 
 /** Whether others should be sent here; the reason is one sentence. */
 export function healthOf({ consensus, transport, tree, effects }: ChainParts): NodeHealth {
@@ -27,7 +28,9 @@ export function healthOf({ consensus, transport, tree, effects }: ChainParts): N
 }
 
 /** The replication sums as RPC shows them. */
-export function replicationTotals({ proofs }: ChainParts, sums: ReplicationSums): ReplicationTotals {
+export function replicationTotals(parts: ChainParts, sums: ReplicationSums): ReplicationTotals {
+  const { proofs } = parts;
+  const { belowTarget, unproven } = breaches(standingsOf(parts));
   const { period, rotation, identities, replicas, proofsAccepted, proofsRejected, proofsExpired } = sums;
   return {
     period,
@@ -39,6 +42,8 @@ export function replicationTotals({ proofs }: ChainParts, sums: ReplicationSums)
     proofsExpired,
     verifiedHere: proofs?.counts.verified ?? 0,
     invalidHere: proofs?.counts.invalid ?? 0,
+    segmentsBelowTarget: belowTarget,
+    segmentsUnproven: unproven,
   };
 }
 

@@ -298,6 +298,13 @@ export class ChainStore {
     return reader === undefined || bytes === undefined ? undefined : { bytes, root: reader.root };
   }
 
+  /** Bytes of a completed segment from `offset` on, as on disk: fewer than asked at its end; undefined when it is not kept here. */
+  async segmentPiece(index: number, offset: number, sizeBytes: number): Promise<Uint8Array | undefined> {
+    const reader = this.#parts.history.segment(index);
+    if (reader === undefined || offset >= reader.sizeBytes) return undefined;
+    return keptOnly(reader.read(offset, Math.min(sizeBytes, reader.sizeBytes - offset)));
+  }
+
   async close(): Promise<void> {
     const { state, history, pending, certificates, evictions, votes } = this.#parts;
     await Promise.all([

@@ -1,30 +1,39 @@
-/** A validator's proof checker with its parts: own transactions for the verdicts, and copies of segments it has pruned. */
+/** A validator's proof checker with its parts: own transactions for the verdicts, copies of segments it has pruned, openings from replicators. */
+import { availableParallelism } from 'node:os';
 import type { ChainParts } from '../chain-parts.ts';
 import type { Logger } from '../log.ts';
 import type { OwnTransactions } from '../own-transactions.ts';
 import type { Verifier } from '../threads/verifier.ts';
+import { FindingsBook } from './findings-book.ts';
+import { holdersOf, Openings } from './openings.ts';
 import { ProofChecker } from './proof-checker.ts';
 import { SegmentCopies } from './segment-copies.ts';
 
 type Parts = Pick<ChainParts, 'key' | 'kernels' | 'genesis' | 'rules' | 'store' | 'transport' | 'peers'>;
 
-/** Null for a node that is no validator of this network's genesis. */
+/** Null for a node without a key. It works while its key has a seat. */
 export function openProofChecker(
   parts: Parts,
   own: OwnTransactions,
   verifier: Verifier,
   log: Logger,
 ): ProofChecker | null {
-  const { key, rules, genesis } = parts;
-  const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
-  if (key === null || index < 0) return null;
+  const { key, rules, genesis, kernels, transport, peers, store } = parts;
+  if (key === null) return null;
   const copies = segmentCopies(parts, log);
+  const holders = (publicKey: Uint8Array): string[] => holdersOf(peers.statuses, publicKey);
+  const openings = new Openings({ kernels, transport, genesis, holders, log });
   return new ProofChecker({
     genesis,
     rules,
     verifier,
-    index,
-    segment: (at) => copies.get(at),
+    // One core is the leader's or the voter's: the pool keeps a thread free for it as well.
+    lanes: Math.max(1, availableParallelism() - 1),
+    publicKey: key.publicKey,
+    book: new FindingsBook(rules.chainId, key),
+    segment: (at, mayFetch) => (mayFetch ? copies.get(at) : store.segment(at)),
+    segmentRoot: (at) => store.segmentRoot(at),
+    openings: (proofs, slot) => openings.fetchAll(proofs, slot),
     send: (payload) => own.send(payload),
     log,
   });

@@ -1,32 +1,59 @@
 /**
- * A validator's work on storage proofs: for every proof that is pending in the final state and lacks this validator's verdict, encode the segment again in a
- * stream, compare, and send a verdict.
+ * A validator's work on storage proofs: for every proof that is pending in the final state and lacks this validator's finding, fetch what it takes, check it,
+ * and say what was found: in signatures to whoever gathers a validation packet, and in own `verdicts` where no packet will carry it.
  *
  * Invariants
- * - A verdict says only what was recomputed here, from this node's own copy of the segment; without a copy nothing is said.
- * - Work runs on verify threads, one segment at a time, behind block verification: it never delays a vote.
- * - A verdict is sent once, and again only when it has not reached the ledger after `RESEND_SLOTS`.
+ * - A finding says only what was checked here: openings with the digest on the ledger, or this node's own copy of the segment. Without either nothing is
+ *   said, until the openings have been asked for long enough: then that they are not available.
+ * - Work runs on verify threads behind block verification, in bounded jobs, and never on the last free thread: it does not delay a vote.
+ * - Rejections are sent at once: nobody else would. Approvals are left to packets for `packetSlots`, then sent as well. Each is sent again only when it has
+ *   not reached the ledger after `RESEND_SLOTS`.
  */
+import type { PublicKey } from '../../../native/index.ts';
 import { workerUrl } from '../../../native/worker-url.ts';
-import { type Payload, VERDICTS_MAX, type Verdict } from '../../codec/index.ts';
-import { type Genesis, type LedgerRules, type PendingProof, pendingProofs } from '../../ledger/index.ts';
+import { type Payload, type ReplicaName, type SignedFindings, VERDICTS_MAX } from '../../codec/index.ts';
+import {
+  firstUndecidedPeriod,
+  type Genesis,
+  type LedgerRules,
+  type PendingProof,
+  pendingProofs,
+  seatOf,
+  verdictLastSlot,
+} from '../../ledger/index.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { Logger } from '../log.ts';
 import type { Verifier } from '../threads/verifier.ts';
-import type { StorageProofFinding, StorageProofJob } from './storage-proof-worker.ts';
+import { type BookedFinding, type FindingsBook, proofName, verdictOf } from './findings-book.ts';
+import { dueProofs, jobsOf } from './proof-queue.ts';
+import { storageJob } from './storage-job.ts';
+import type { StorageClaim, StorageProofFinding } from './storage-proof-worker.ts';
 
 const RESEND_SLOTS = 12;
-/** Most claims checked in one pass over a segment: bounds a job's memory (two cipher blocks and a sample list each). */
-const CLAIMS_MAX = 64;
+/** Commits remembered as recomputed; beyond it they are recomputed once more. */
+const ROOTS_CHECKED_MAX = 65_536;
+
+/** A completed segment and its root. */
+export interface SegmentCopy {
+  readonly bytes: Uint8Array;
+  readonly root: Uint8Array;
+}
 
 export interface ProofCheckerDeps {
   readonly genesis: Genesis;
   readonly rules: LedgerRules;
   readonly verifier: Verifier;
-  /** This validator's place in the ranking. */
-  readonly index: number;
-  /** A completed segment and its root, from this node's history; undefined when it is not kept here. */
-  readonly segment: (index: number) => Promise<{ bytes: Uint8Array; root: Uint8Array } | undefined>;
+  /** Jobs that may run at once. */
+  readonly lanes: number;
+  /** This validator's. */
+  readonly publicKey: PublicKey;
+  readonly book: FindingsBook;
+  /** A completed segment, from this node's history or, when it was pruned and `mayFetch`, from a peer; undefined when there is none. */
+  readonly segment: (index: number, mayFetch: boolean) => Promise<SegmentCopy | undefined>;
+  /** The root of a completed segment. */
+  readonly segmentRoot: (index: number) => Uint8Array;
+  /** The openings behind proofs, in order; undefined where nobody gave them. @param slot of the final head */
+  readonly openings: (proofs: readonly PendingProof[], slot: number) => Promise<(Uint8Array | undefined)[]>;
   readonly send: (payload: Payload) => Promise<void>;
   readonly log: Logger;
 }
@@ -35,6 +62,10 @@ export class ProofChecker {
   readonly #deps: ProofCheckerDeps;
   /** Slot in which the verdict on a proof was sent. */
   readonly #sent = new Map<string, number>();
+  /** Replicas whose committed root was once recomputed here: their later proofs need only the samples. */
+  readonly #rootsChecked = new Set<string>();
+  /** This validator's seat after the newest final block looked at; -1 while it has none. */
+  #seat = -1;
   #busy = false;
   readonly counts: { verified: number; invalid: number } = { verified: 0, invalid: 0 };
 
@@ -47,7 +78,7 @@ export class ProofChecker {
     if (this.#busy) return;
     this.#busy = true;
     try {
-      for (const [segment, proofs] of this.#due(final)) await this.#check(segment, proofs, final.header.slot);
+      await this.#lookAt(final);
     } catch (error) {
       this.#deps.log.error({ error: (error as Error).message }, 'storage proofs could not be checked');
     } finally {
@@ -55,93 +86,123 @@ export class ProofChecker {
     }
   }
 
-  /** Proofs to judge, by segment. */
-  #due(final: ChainBlock): Map<number, PendingProof[]> {
-    const due = new Map<number, PendingProof[]>();
-    const { slot } = final.header;
-    for (const [name, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(name);
-    for (const proof of pendingProofs(this.#deps.rules, final.state, this.#deps.index)) {
-      if (this.#sent.has(nameOf(proof))) continue;
-      const proofs = due.get(proof.segment) ?? [];
-      if (proofs.length < CLAIMS_MAX) due.set(proof.segment, [...proofs, proof]);
-    }
-    return due;
+  /** This validator's signed findings on a list of proofs; null when it has none yet. @throws CodecError for a list that does not ascend */
+  sign(period: number, entries: readonly ReplicaName[]): SignedFindings | null {
+    return this.#seat < 0 ? null : this.#deps.book.sign(period, entries, this.#seat);
   }
 
+  async #lookAt(final: ChainBlock): Promise<void> {
+    const { rules, publicKey, book } = this.#deps;
+    const seat = seatOf(final.electorate, publicKey);
+    this.#seat = seat;
+    if (seat < 0) return;
+    const { slot } = final.header;
+    book.forgetBelow(firstUndecidedPeriod(rules.replication, slot));
+    const isNew = (proof: PendingProof): boolean => book.get(proof) === undefined;
+    for (const { segment, proofs } of dueProofs(rules, final.state, seat, slot, isNew)) {
+      try {
+        await this.#check(segment, proofs, slot);
+      } catch (error) {
+        this.#deps.log.warn({ segment, error: (error as Error).message }, 'proofs of a segment could not be checked');
+      }
+      await this.#sendFindings(final, seat);
+    }
+    await this.#sendFindings(final, seat);
+  }
+
+  /** Checks proofs of one segment and enters what was found. */
   async #check(segment: number, proofs: readonly PendingProof[], slot: number): Promise<void> {
-    const copy = await this.#deps.segment(segment);
-    if (copy === undefined) return;
-    const findings = await this.#run(copy, proofs);
-    const verdicts = proofs.map((proof, index) => this.#verdict(proof, findings[index]!));
-    for (let first = 0; first < verdicts.length; first += VERDICTS_MAX)
-      await this.#deps.send({ kind: 'verdicts', verdicts: verdicts.slice(first, first + VERDICTS_MAX) });
-    for (const proof of proofs) this.#sent.set(nameOf(proof), slot);
+    const { mode, layers } = this.#deps.genesis.replication;
+    const bodies = mode === 'stream' ? [] : await this.#deps.openings(proofs, slot);
+    const checkable = proofs
+      .map((proof, index) => ({ proof, opening: bodies[index] }))
+      .filter(({ proof, opening }) => mode === 'stream' || opening !== undefined || this.#isTooLate(proof, slot));
+    if (checkable.length === 0) return;
+    const copy = mode === 'open' ? undefined : await this.#deps.segment(segment, mode === 'stream');
+    if (mode === 'stream' && copy === undefined) return;
+    const claims = checkable.map(({ proof, opening }) => ({ proof, claim: this.#claim(proof, opening) }));
+    const claimSizeBytes = copy === undefined ? 0 : copy.bytes.length * layers;
+    const shared = copy === undefined ? undefined : sharedCopy(copy);
+    await Promise.all(
+      jobsOf(claims, this.#deps.lanes, claimSizeBytes).map(async (part, job) => {
+        const findings = await this.#run(
+          segment,
+          shared,
+          part.map(({ claim }) => claim),
+          job === 0,
+        );
+        part.forEach(({ proof, claim }, index) => {
+          this.#enter(proof, claim, findings[index]!, slot);
+        });
+      }),
+    );
+  }
+
+  /** Openings that nobody gave until a quarter of a period before verdicts close are not available. */
+  #isTooLate({ period }: PendingProof, slot: number): boolean {
+    const { replication } = this.#deps.rules;
+    return slot >= verdictLastSlot(replication, period) - Math.ceil(replication.slotsPerPeriod / 4);
+  }
+
+  #claim(proof: PendingProof, opening: Uint8Array | undefined): StorageClaim {
+    return storageJob.claim(proof, opening, !this.#rootsChecked.has(replicaName(proof)));
   }
 
   async #run(
-    copy: { bytes: Uint8Array; root: Uint8Array },
-    proofs: readonly PendingProof[],
+    segment: number,
+    copy: SegmentCopy | undefined,
+    claims: readonly StorageClaim[],
+    checksCopy: boolean,
   ): Promise<StorageProofFinding[]> {
-    const { history, replication } = this.#deps.genesis;
-    const job: StorageProofJob = {
-      segment: copy.bytes,
-      segmentRoot: copy.root,
-      segmentSizeBytes: history.segmentSizeBytes,
-      leafSizeBytes: history.leafSizeBytes,
-      sampleBlockSizeBytes: replication.sampleBlockSizeBytes,
-      claims: proofs.map(claimOf),
-    };
+    const root = copy?.root ?? Uint8Array.from(this.#deps.segmentRoot(segment));
     const result = await this.#deps.verifier.run({
       moduleUrl: workerUrl(import.meta.url, './storage-proof-worker.ts'),
-      functionName: 'checkStorageProofs',
-      argument: job,
+      functionName: 'verifyMany',
+      argument: storageJob.of(this.#deps.genesis, root, copy?.bytes, checksCopy, claims),
     });
     return result as StorageProofFinding[];
   }
 
-  #verdict(proof: PendingProof, finding: StorageProofFinding): Verdict {
+  #enter(proof: PendingProof, { replica }: StorageClaim, finding: StorageProofFinding, slot: number): void {
     const { identity, segment, period } = proof;
     this.counts.verified += 1;
-    if (!finding.valid) {
-      this.counts.invalid += 1;
-      this.#deps.log.warn({ segment, period, reason: finding.reason }, 'storage proof is invalid');
+    this.#deps.book.enter({ identity, segment, period, ...finding, foundSlot: slot });
+    if (this.#rootsChecked.size >= ROOTS_CHECKED_MAX) this.#rootsChecked.clear();
+    if (finding.valid && replica.replicaRoot !== undefined) this.#rootsChecked.add(replicaName(proof));
+    if (finding.valid) return;
+    this.counts.invalid += 1;
+    this.#deps.log.warn({ segment, period, reason: finding.reason }, 'storage proof is invalid');
+  }
+
+  /** Sends findings that the ledger lacks and no packet will bring. */
+  async #sendFindings(final: ChainBlock, seat: number): Promise<void> {
+    const { rules, book } = this.#deps;
+    const { slot } = final.header;
+    for (const [name, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(name);
+    const packetSlots = Math.max(2, Math.floor(rules.replication.slotsPerPeriod / 4));
+    const due: BookedFinding[] = [];
+    for (const proof of pendingProofs(rules, final.state, seat, slot)) {
+      const finding = book.get(proof);
+      if (finding === undefined || this.#sent.has(proofName(proof))) continue;
+      if (!finding.valid || slot - finding.foundSlot >= packetSlots) due.push(finding);
     }
-    return { identity, segment, period, valid: finding.valid };
+    for (let first = 0; first < due.length; first += VERDICTS_MAX) {
+      const part = due.slice(first, first + VERDICTS_MAX);
+      await this.#deps.send({ kind: 'verdicts', verdicts: part.map(verdictOf) });
+      for (const finding of part) this.#sent.set(proofName(finding), slot);
+    }
   }
 }
 
-function claimOf({
-  publicKey,
-  segment,
-  record,
-  rotationHash,
-  periodHash,
-  period,
-  proof,
-}: PendingProof): StorageProofJob['claims'][number] {
-  return {
-    identity: plain(publicKey),
-    segment,
-    rotation: record.rotation,
-    rotationHash: plain(rotationHash.pohHash),
-    keyProof: plain(record.keyProof),
-    replicaRoot: plain(record.replicaRoot),
-    proofs: [
-      {
-        period,
-        periodHash: plain(periodHash.pohHash),
-        sampleProof: plain(proof.sampleProof),
-        samplesRoot: plain(proof.samplesRoot),
-      },
-    ],
-  };
+/** The copy in memory that all threads read. */
+function sharedCopy({ bytes, root }: SegmentCopy): SegmentCopy {
+  if (bytes.buffer instanceof SharedArrayBuffer) return { bytes, root: Uint8Array.from(root) };
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return { bytes: shared, root: Uint8Array.from(root) };
 }
 
-/** A copy of its own buffer: views of large state buffers would be cloned whole. */
-function plain(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.from(bytes);
-}
-
-function nameOf({ identity, segment, period }: PendingProof): string {
-  return `${Buffer.from(identity).toString('hex')}/${segment}/${period}`;
+/** One commit of one replica. */
+function replicaName({ identity, segment, record }: PendingProof): string {
+  return `${Buffer.from(identity).toString('hex')}/${segment}/${record.rotation}/${record.commitSlot}`;
 }

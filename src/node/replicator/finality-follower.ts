@@ -9,6 +9,7 @@
  */
 import { byteKey, type Kernels, sameBytes } from '../../../native/index.ts';
 import { type BlockHeader, type Certificate, decodeCertificate, decodeHeader } from '../../codec/index.ts';
+import { addVoter, type Electorate, isQuorumOf, NO_TALLY } from '../../consensus/index.ts';
 import type { LedgerRules } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
 import { encodeMessage, FETCH_HEADERS_MAX, PROTOCOL } from '../protocols.ts';
@@ -24,24 +25,50 @@ export interface FollowerDeps {
   readonly transport: Transport;
   readonly signatures: SignatureChecks;
   readonly rules: LedgerRules;
+  /** That of genesis. */
+  readonly electorate: Electorate;
   /** Block 0: where the chain's headers begin. */
   readonly genesis: BlockHeader;
   /** How many slots of headers below the head to keep: what a rotation's designated hash may lie back. */
   readonly keepSlots: number;
 }
 
+/** A final header's bytes, and its certificate's. */
+export type FinalityFrames = readonly [header: Uint8Array, certificate: Uint8Array];
+
+interface ShownFinality {
+  readonly final: BlockHeader;
+  readonly certificate: Certificate;
+  readonly frames: FinalityFrames;
+}
+
 export class FinalityFollower {
   readonly #deps: FollowerDeps;
   /** Linked headers, ascending; the last is the head. */
   #headers: BlockHeader[] = [];
+  #proof: FinalityFrames | undefined;
+  /** Who judges the child of the head. */
+  readonly electorate: Electorate;
 
   constructor(deps: FollowerDeps) {
     this.#deps = deps;
+    this.electorate = deps.electorate;
   }
 
   /** The newest header known to be final; undefined before the first update. */
   get head(): BlockHeader | undefined {
     return this.#headers.at(-1);
+  }
+
+  /** The frames that showed the head final: what others can be shown in turn. */
+  get proof(): FinalityFrames | undefined {
+    return this.#proof;
+  }
+
+  /** The header of a height, when it is kept. */
+  header(height: number): BlockHeader | undefined {
+    const first = this.#headers[0];
+    return first === undefined ? undefined : this.#headers[height - first.height];
   }
 
   /** The last block's header with a slot of at most `slot`, when it is certain: undefined when the head or the kept headers do not reach there. */
@@ -58,9 +85,10 @@ export class FinalityFollower {
     const from = this.head === undefined ? proof.final.height - this.#deps.keepSlots : this.head.height + 1;
     const linked = await this.#fetchLinked(peer, from, proof.final);
     this.#append(peer, linked);
+    this.#proof = proof.frames;
   }
 
-  async #fetchFinality(peer: PeerName): Promise<{ final: BlockHeader; certificate: Certificate } | undefined> {
+  async #fetchFinality(peer: PeerName): Promise<ShownFinality | undefined> {
     const frames = await this.#frames(peer, PROTOCOL.finality, {}, 2, FINALITY_SIZE_BYTES_MAX);
     if (frames.length === 0) return undefined;
     const [final, certificate] = frames;
@@ -69,6 +97,7 @@ export class FinalityFollower {
     return decoded(peer, () => ({
       final: decodeHeader(this.#deps.kernels, final),
       certificate: decodeCertificate(this.#deps.kernels, certificate),
+      frames: [final, certificate],
     }));
   }
 
@@ -86,16 +115,11 @@ export class FinalityFollower {
         vote.sourceSlot === final.slot,
     );
     const verdicts = await signatures.votes(counting);
-    const seen = new Set<string>();
-    let bond = 0n;
-    counting.forEach((vote, index) => {
-      const validator = rules.validators.indexOf(vote.voter);
-      const key = byteKey(vote.voter);
-      if (!verdicts[index] || validator < 0 || seen.has(key)) return;
-      seen.add(key);
-      bond += rules.validators.members[validator]!.bond;
-    });
-    if (bond * 3n <= rules.validators.totalBond * 2n) throw fault('votes of no more than 2/3 of the bonds');
+    const voters = new Set(counting.filter((_, index) => verdicts[index]).map(({ voter }) => byteKey(voter)));
+    const tally = this.electorate.members
+      .filter(({ publicKey }) => voters.has(byteKey(publicKey)))
+      .reduce(addVoter, NO_TALLY);
+    if (!isQuorumOf(this.electorate, tally)) throw fault('votes that are no quorum');
   }
 
   /** Headers `from` (genesis at the lowest) .. final, each the parent of the next, the last the final one itself. */

@@ -38,8 +38,8 @@ export class LedgerLink {
     return undefined;
   }
 
-  /** Signs a transaction over the final head and hands it to `peers`; true when one of them took it. */
-  async send(peers: readonly PeerName[], head: BlockHeader, payload: Payload): Promise<boolean> {
+  /** Signs a transaction over the final head and hands it to `peers`; true when one of them took it. @param fees how many minimum fees it pays */
+  async send(peers: readonly PeerName[], head: BlockHeader, payload: Payload, fees: number = 1): Promise<boolean> {
     this.#counter += 1n;
     const transaction = signTransaction(
       this.#deps.kernels,
@@ -48,7 +48,7 @@ export class LedgerLink {
         lastValidCount: head.pohCount as PohCount,
         payload,
         counter: this.#counter,
-        fee: amount(this.#deps.minimumFee),
+        fee: amount(this.#deps.minimumFee * BigInt(fees)),
       },
       this.#deps.key,
     );

@@ -1,18 +1,32 @@
 /** Puts the replicator role together. */
 import { join } from 'node:path';
-import type { ReplicaStore, VrfKey } from '../../../replicator/index.ts';
-import type { SigningKey } from '../../codec/index.ts';
-import { genesisHeader, type LedgerRules, ledgerRules } from '../../ledger/index.ts';
+import { createVrfKey, type Replica, type ReplicaStore, ReplicatorError } from '../../../replicator/index.ts';
+import { diskFiles } from '../../../storage/index.ts';
+import { type SigningKey, signingKey } from '../../codec/index.ts';
+import {
+  genesisElectorate,
+  genesisHeader,
+  type LedgerRules,
+  ledgerRules,
+  openingSizeBytesBound,
+} from '../../ledger/index.ts';
 import { genesisRoot } from '../chain/open-root.ts';
 import type { Logger } from '../log.ts';
 import { peerKeyMessage, type StatusMessage } from '../protocols.ts';
 import { Peers } from '../relay/peers.ts';
 import type { RoleContext } from '../run.ts';
+import { ReplicaService } from '../serve/replica-service.ts';
 import { SignatureChecks } from '../signature-checks.ts';
 import { InlineVerifier } from '../threads/index.ts';
+import { ReplicatorFaults } from './faults.ts';
 import { FinalityFollower } from './finality-follower.ts';
+import { KeptChain } from './kept-chain.ts';
 import { LedgerLink } from './ledger-link.ts';
+import { MarketView } from './market-view.ts';
+import { OpeningFolder } from './opening-folder.ts';
+import { PacketGatherer } from './packet-gatherer.ts';
 import { ProofFolder } from './proof-folder.ts';
+import { Prover } from './prover.ts';
 import { ReplicaKeeper } from './replica-keeper.ts';
 import { ReplicatorNode } from './replicator-node.ts';
 import { SegmentSource } from './segment-source.ts';
@@ -29,21 +43,24 @@ export interface OpenedReplicator {
 /** Opens the replicas kept on disk and prepares to follow the chain. */
 export async function openReplicator(
   context: RoleContext,
-  key: SigningKey,
-  vrf: VrfKey,
+  seed: Uint8Array,
   store: ReplicaStore,
 ): Promise<OpenedReplicator> {
   const { config, genesis, kernels, transport, log } = context;
+  const key = signingKey(seed);
+  const vrf = createVrfKey(seed);
   const rules = ledgerRules(kernels, genesis);
   const verifier = new InlineVerifier(kernels);
   const signatures = new SignatureChecks(kernels, verifier, 1);
-  const { slotsPerPeriod, periodsPerRotation, sampleBlockSizeBytes } = genesis.replication;
+  const { slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
+  const schedule = { slotsPerPeriod, periodsPerRotation };
   const follower = new FinalityFollower({
     kernels,
     transport,
     signatures,
     rules,
+    electorate: genesisElectorate(genesis),
     genesis: genesisHeader(kernels, genesis, genesisRoot(genesis, kernels)),
     keepSlots: 2 * slotsPerPeriod * periodsPerRotation,
   });
@@ -55,24 +72,51 @@ export async function openReplicator(
     minimumFee: rules.minimumFee,
     counterStart: BigInt(Date.now()) << 20n,
   });
-  const proofs = await ProofFolder.open(kernels, join(config.dataDirectory, 'proofs'));
+  const files = diskFiles();
+  const proofs = await ProofFolder.open(join(config.dataDirectory, 'proofs'));
+  const folder = await OpeningFolder.open(
+    files,
+    join(config.dataDirectory, 'openings'),
+    Math.ceil(openingSizeBytesBound(genesis.replication, genesis.history)),
+  );
   const peers = newPeers(context, rules, key, signatures, log);
+  const faults = new ReplicatorFaults({ kernels, config: config.faults });
+  const identity = { vrf, seed, identity: key.publicKey, address: key.address };
   const keeper = new ReplicaKeeper({
     kernels,
     store,
     vrf,
     identity: key.publicKey,
-    schedule: { slotsPerPeriod, periodsPerRotation },
-    chainId: rules.chainId,
+    schedule,
     geometry: { segmentSizeBytes, leafSizeBytes },
-    sampleBlockSizeBytes,
+    market: rules.replication,
+    prover: new Prover({ kernels, ...identity, chainId: rules.chainId, genesis, folder, unchecked: faults.isBlind }),
+    faults,
     follower,
     segments,
-    saveProof: (proof) => proofs.save(proof),
+    saveProof: (segment, ending, bytes) => proofs.save(segment, ending, bytes),
     send: (payload) => ledger.send(node.targets(), follower.head!, payload),
     log,
   });
   await keeper.open();
+  const kept = await KeptChain.open(kernels, files, join(config.dataDirectory, 'chain'));
+  if (kept.mark !== undefined) segments.adoptRoots(kept.mark.roots);
+  const service = new ReplicaService({
+    transport,
+    segmentSizeBytes,
+    roots: () => segments.roots,
+    finality: () => follower.proof ?? kept.mark?.frames,
+    header: (at) => follower.header(at) ?? (kept.mark?.header.height === at ? kept.mark.header : undefined),
+    open: (segment) => openHeld(store, keeper, segment),
+    opening: (segment, period) => folder.opening(segment, period),
+    onDamaged: (segment, error) => keeper.noteDamaged(segment, error),
+  });
+  const gatherer = new PacketGatherer({
+    ...{ kernels, transport, rules, signatures, identity: key.address, log },
+    electorate: () => follower.electorate,
+    validators: () => node.validators(),
+    send: (payload, fees) => ledger.send(node.targets(), follower.head!, payload, fees),
+  });
   const node = new ReplicatorNode({
     genesis,
     transport,
@@ -82,7 +126,12 @@ export async function openReplicator(
     segments,
     ledger,
     keeper,
+    gatherer,
+    folder,
     store,
+    kept,
+    market: new MarketView({ kernels, transport, identity: key.address, schedule }),
+    served: () => service.bytesServed,
     capacityBytes: config.replicator?.capacityBytes ?? CAPACITY_BYTES,
     wanted: config.replicator?.segments,
     faultsAllowed: config.faults?.corruptByte === true,
@@ -102,6 +151,19 @@ export async function openReplicator(
       await transport.stop();
     },
   };
+}
+
+/** A replica of the segment that is whole, of whatever rotation; undefined when there is none. */
+async function openHeld(store: ReplicaStore, keeper: ReplicaKeeper, segment: number): Promise<Replica | undefined> {
+  const held = keeper.held.findLast((one) => one.segment === segment);
+  if (held === undefined) return undefined;
+  try {
+    return await store.get(held);
+  } catch (error) {
+    // It may have been dropped since.
+    if (error instanceof ReplicatorError && error.code === 'replica-missing') return undefined;
+    throw error;
+  }
 }
 
 function newPeers(

@@ -3,31 +3,26 @@
  *
  * Invariant: a file under a proof's name is whole: it is written under another name, synced and renamed.
  */
-import type { Kernels } from '../../../native/index.ts';
-import { encodeProofFile, type StorageProof } from '../../../replicator/index.ts';
 import { diskFiles, type Files, writeWhole } from '../../../storage/index.ts';
 
 export class ProofFolder {
-  readonly #kernels: Kernels;
   readonly #files: Files;
   readonly #directory: string;
 
-  private constructor(kernels: Kernels, directory: string) {
-    this.#kernels = kernels;
+  private constructor(directory: string) {
     this.#files = diskFiles();
     this.#directory = directory;
   }
 
   /** Opens the folder, made when missing. */
-  static async open(kernels: Kernels, directory: string): Promise<ProofFolder> {
-    const folder = new ProofFolder(kernels, directory);
+  static async open(directory: string): Promise<ProofFolder> {
+    const folder = new ProofFolder(directory);
     await folder.#files.makeDirectory(directory);
     return folder;
   }
 
-  /** Replaces the proof of its segment. */
-  async save(proof: StorageProof): Promise<void> {
-    const path = `${this.#directory}/segment-${proof.segment}.proof`;
-    await writeWhole(this.#files, path, encodeProofFile(this.#kernels, proof));
+  /** Replaces the segment's proof with that ending. */
+  save(segment: number, ending: string, bytes: Uint8Array): Promise<void> {
+    return writeWhole(this.#files, `${this.#directory}/segment-${segment}.${ending}`, bytes);
   }
 }

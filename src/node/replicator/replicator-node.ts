@@ -1,5 +1,5 @@
 /**
- * The replicator role: follows the final chain, keeps replicas of the oldest segments that fit, proves them, serves what they hold.
+ * The replicator role: follows the final chain, keeps replicas of the segments that need them most, proves them, serves what they hold.
  *
  * Invariants
  * - One pass of work at a time; a failed pass is logged and made again, it never ends the process. A failed write to its own disk does.
@@ -9,16 +9,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { amount } from '../../../native/index.ts';
 import { CorruptReplicaError } from '../../../replicator/index.ts';
 import { FilesError } from '../../../storage/index.ts';
-import type { SigningKey } from '../../codec/index.ts';
+import type { BlockHeader, SigningKey } from '../../codec/index.ts';
 import type { Genesis } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
 import { ApiError, type NodeHealth } from '../../rpc/node-api.ts';
 import type { CorruptionReport, HeldReplica, ReplicatorApi, ReplicatorStatus } from '../../rpc/replicator-api.ts';
 import type { Logger } from '../log.ts';
-import type { ReplicasAnswer } from '../protocols.ts';
+import type { ReplicaStatus, ReplicasAnswer, StatusMessage } from '../protocols.ts';
 import type { Peers } from '../relay/peers.ts';
 import type { FinalityFollower } from './finality-follower.ts';
+import type { KeptChain } from './kept-chain.ts';
 import type { LedgerLink } from './ledger-link.ts';
+import type { MarketView } from './market-view.ts';
+import type { OpeningFolder } from './opening-folder.ts';
+import type { PacketGatherer } from './packet-gatherer.ts';
 import type { KeeperDeps, ReplicaKeeper } from './replica-keeper.ts';
 import type { SegmentSource } from './segment-source.ts';
 
@@ -27,6 +31,8 @@ const PASS_INTERVAL_MS = 250;
 const REGISTER_RESEND_SLOTS = 12;
 /** To how many nodes each transaction is handed. */
 const SUBMIT_PEERS = 2;
+/** How many periods openings are kept: verdicts on a proof close before the second period after it ends. */
+const OPENING_PERIODS = 3;
 
 export interface ReplicatorDeps {
   readonly genesis: Genesis;
@@ -37,7 +43,12 @@ export interface ReplicatorDeps {
   readonly segments: SegmentSource;
   readonly ledger: LedgerLink;
   readonly keeper: ReplicaKeeper;
+  readonly gatherer: PacketGatherer;
+  readonly folder: OpeningFolder;
   readonly store: KeeperDeps['store'];
+  readonly kept: KeptChain;
+  readonly market: MarketView;
+  readonly served: () => number;
   readonly capacityBytes: number;
   /** Only these segments, when given. */
   readonly wanted: readonly number[] | undefined;
@@ -51,6 +62,7 @@ export class ReplicatorNode implements ReplicatorApi {
   readonly #startedMs = performance.now();
   #records: ReplicasAnswer | undefined;
   #registerSentSlot = Number.NEGATIVE_INFINITY;
+  #forgottenBelow = 0;
   #stopped = false;
   /** The peer of the last pass that ended early. */
   #failing: PeerName | undefined;
@@ -66,6 +78,7 @@ export class ReplicatorNode implements ReplicatorApi {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    await this.#deps.keeper.stop();
     await this.#loop;
   }
 
@@ -90,7 +103,7 @@ export class ReplicatorNode implements ReplicatorApi {
   }
 
   async #pass(peer: PeerName): Promise<void> {
-    const { follower, segments, keeper, ledger } = this.#deps;
+    const { follower, segments, keeper, ledger, market } = this.#deps;
     await follower.update(peer);
     const head = follower.head;
     if (head === undefined) return;
@@ -98,7 +111,41 @@ export class ReplicatorNode implements ReplicatorApi {
     if (this.#records === undefined) return;
     if (!this.#records.registered) return this.#register();
     await segments.updateRoots(peer, head);
-    await keeper.work(this.#chosen(head.segmentCount), this.#records, peer);
+    await this.#keepChain(head);
+    await market.update(peer, head);
+    await keeper.work(this.#chosen(head), this.#records, this.#segmentSources());
+    await this.#gather(head);
+  }
+
+  /** Lands what validators found out about own proofs that are pending. */
+  async #gather({ slot }: BlockHeader): Promise<void> {
+    const { gatherer, folder, genesis } = this.#deps;
+    const pending = (this.#records?.replicas ?? []).filter(({ proof }) => proof === 'pending');
+    for (const period of new Set(pending.map(({ lastPeriod }) => lastPeriod))) {
+      const own = pending.filter(({ lastPeriod }) => lastPeriod === period).map(({ segment }) => segment);
+      await gatherer.gather(period, own, slot);
+    }
+    const period = Math.floor(slot / genesis.replication.slotsPerPeriod);
+    if (period <= this.#forgottenBelow) return;
+    this.#forgottenBelow = period;
+    await folder.forgetBelow(period - OPENING_PERIODS);
+  }
+
+  /** For those who will want history when nobody else is left to ask. */
+  async #keepChain(header: BlockHeader): Promise<void> {
+    const { kept, follower, segments } = this.#deps;
+    const frames = follower.proof;
+    if (frames !== undefined) await kept.note({ header, frames, roots: segments.roots });
+  }
+
+  /** Who is asked for segments: archives, then other replicators, then validators, which have pruned; who failed last goes behind. */
+  #segmentSources(): PeerName[] {
+    const rank = (peer: PeerName, { role, startHeight }: StatusMessage): number =>
+      (peer === this.#failing ? 4 : 0) + (role === 'replicator' ? 1 : role === 'archive' && startHeight <= 1 ? 0 : 2);
+    return [...this.#deps.peers.statuses]
+      .map(([peer, status]) => ({ peer, rank: rank(peer, status) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ peer }) => peer);
   }
 
   /** A peer to read from: archives keep everything; else a validator. The one that failed last only when there is no other. */
@@ -113,8 +160,12 @@ export class ReplicatorNode implements ReplicatorApi {
 
   /** Who takes our transactions: validators. */
   targets(): PeerName[] {
-    const validators = [...this.#deps.peers.statuses].filter(([, { role }]) => role === 'validator');
-    return validators.slice(0, SUBMIT_PEERS).map(([peer]) => peer);
+    return this.validators().slice(0, SUBMIT_PEERS);
+  }
+
+  /** Connected validators. */
+  validators(): PeerName[] {
+    return [...this.#deps.peers.statuses].filter(([, { role }]) => role === 'validator').map(([peer]) => peer);
   }
 
   async #register(): Promise<void> {
@@ -125,12 +176,13 @@ export class ReplicatorNode implements ReplicatorApi {
     if (await ledger.send(this.targets(), head, { kind: 'register', deposit })) this.#registerSentSlot = head.slot;
   }
 
-  /** The segments to keep: those asked for, else the oldest that fit. */
-  #chosen(segmentCount: number): number[] {
-    const { wanted, capacityBytes, genesis } = this.#deps;
-    const all = wanted ?? Array.from({ length: segmentCount }, (_, index) => index);
-    const fitting = Math.floor(capacityBytes / genesis.history.segmentSizeBytes);
-    return all.filter((segment) => segment < segmentCount).slice(0, fitting);
+  /** The segments to keep: those asked for, else those that need replicas most. */
+  #chosen({ segmentCount, slot }: BlockHeader): number[] {
+    const { wanted, capacityBytes, genesis, keeper, market } = this.#deps;
+    const capacity = Math.floor(capacityBytes / genesis.history.segmentSizeBytes);
+    if (wanted !== undefined) return wanted.filter((segment) => segment < segmentCount).slice(0, capacity);
+    const held = new Set([...keeper.segments, ...(this.#records?.replicas ?? []).map(({ segment }) => segment)]);
+    return market.choose({ segmentCount, slot, capacity, held, records: this.#records?.replicas ?? [] });
   }
 
   health(): NodeHealth {
@@ -154,11 +206,35 @@ export class ReplicatorNode implements ReplicatorApi {
       capacityBytes,
       usedBytes: keeper.held.length * genesis.history.segmentSizeBytes,
       replicas: this.#rows(),
+      bytesServed: this.#deps.served(),
       segmentsFetched: Math.floor(segments.bytesFetched / genesis.history.segmentSizeBytes),
       encodes,
       rotations,
       proofsSent,
+      fakesSent: keeper.counts.fakesSent,
+      reveals: keeper.counts.reveals,
+      packetsSent: this.#deps.gatherer.packetsSent,
+      market: this.#marketStatus(),
       corrupted: keeper.hasCorrupted,
+    };
+  }
+
+  #marketStatus(): ReplicatorStatus['market'] {
+    const records = this.#records;
+    if (records === undefined) return null;
+    const { registered, balance, deposit, locked, accepted, fakes, replicas } = records;
+    const sum = (of: (one: ReplicaStatus) => number): number => replicas.reduce((total, one) => total + of(one), 0);
+    return {
+      registered,
+      balance: amount(BigInt(balance)),
+      deposit: amount(BigInt(deposit)),
+      locked: amount(BigInt(locked)),
+      accepted,
+      fakes,
+      rejected: sum(({ rejected }) => rejected),
+      expired: sum(({ expired }) => expired),
+      paid: sum(({ paid }) => paid),
+      misses: sum(({ misses }) => misses),
     };
   }
 

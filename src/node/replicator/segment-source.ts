@@ -1,5 +1,5 @@
 /**
- * Fetches completed segments from archives and validators.
+ * Fetches completed segments from whoever keeps them: archives, replicators, validators.
  *
  * Invariants: the list of segment roots is taken only when its Merkle root and count are those of a final header; a segment's bytes are streamed to
  * the encoder, which compares their root with the list's before the replica gets its name. Answers are bounded by the segment's size.
@@ -7,7 +7,7 @@
 import { type Kernels, sameBytes } from '../../../native/index.ts';
 import { HistoryCursor, type HistoryShape } from '../../../storage/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
-import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
+import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
 import { encodeMessage, PROTOCOL, SEGMENT_ROOTS_MAX } from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
 
@@ -39,6 +39,11 @@ export class SegmentSource {
     return this.#roots;
   }
 
+  /** Takes roots that an earlier run of this process had compared with a final header. */
+  adoptRoots(roots: readonly Uint8Array[]): void {
+    this.#roots = [...roots];
+  }
+
   /** Brings the list of roots up to a final header. Throws `PeerFault` when the peer's list is not the header's. */
   async updateRoots(peer: PeerName, header: BlockHeader): Promise<void> {
     if (header.segmentCount <= this.#roots.length) return;
@@ -63,16 +68,53 @@ export class SegmentSource {
     this.#roots = fetched;
   }
 
-  /** A segment's bytes as they come, unchecked: the encoder checks them as a whole. */
-  async *stream(peer: PeerName, index: number): AsyncGenerator<Uint8Array> {
-    const sizeBytesMax = this.#deps.shape.segmentSizeBytes;
+  /** Roots in one piece, 32 bytes each. */
+  get packedRoots(): Uint8Array {
+    return packed(this.#roots);
+  }
+
+  /** A segment's bytes from `offset` on as they come, unchecked: who takes them checks them as a whole. */
+  async *stream(peer: PeerName, index: number, offset: number = 0): AsyncGenerator<Uint8Array> {
+    const sizeBytesMax = this.#deps.shape.segmentSizeBytes - offset;
     const framesMax = Math.ceil(sizeBytesMax / FRAME_SIZE_BYTES_MIN);
-    const question = { protocol: PROTOCOL.segment, request: encodeMessage({ index }), framesMax, sizeBytesMax };
+    const question = { protocol: PROTOCOL.segment, request: encodeMessage({ index, offset }), framesMax, sizeBytesMax };
     for await (const frame of ask(this.#deps.transport, peer, question)) {
       this.#bytesFetched += frame.length;
       yield frame;
     }
   }
+
+  /**
+   * A segment's bytes from `offset` on, from one peer after the other: where one breaks off, the next goes on. Whose bytes came is told by `givers`;
+   * when nobody is left it throws the last peer's `TransportError`, or ends early when nobody keeps the segment.
+   */
+  async *streamFrom(fetch: SegmentFetch, offset: number): AsyncGenerator<Uint8Array> {
+    let at = offset;
+    let failure: TransportError | undefined;
+    for (const peer of fetch.peers) {
+      try {
+        for await (const frame of this.stream(peer, fetch.index, at)) {
+          fetch.givers.add(peer);
+          at += frame.length;
+          yield frame;
+        }
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+        failure = error;
+      }
+      if (at >= this.#deps.shape.segmentSizeBytes) return;
+    }
+    if (failure !== undefined) throw failure;
+  }
+}
+
+/** One segment to fetch from several peers. */
+export interface SegmentFetch {
+  readonly index: number;
+  /** In the order they are asked. */
+  readonly peers: readonly PeerName[];
+  /** Filled in: who gave bytes. */
+  readonly givers: Set<PeerName>;
 }
 
 function split(frame: Uint8Array, peer: PeerName): Uint8Array[] {

@@ -7,7 +7,7 @@
  */
 import { address } from '../../../native/index.ts';
 import { HEADER_SIZE_BYTES } from '../../codec/index.ts';
-import { type LedgerRules, replicationOverview } from '../../ledger/index.ts';
+import { type LedgerRules, lockedUnits, readReplica, replicationOverview } from '../../ledger/index.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import type { BlockTree } from '../chain/block-tree.ts';
 import type { ChainStore } from '../chain/chain-store.ts';
@@ -26,9 +26,10 @@ import {
   SegmentRequest,
 } from '../protocols.ts';
 
-const SEGMENT_FRAME_SIZE_BYTES: number = 1024 * 1024;
+/** Bytes of a segment in one frame. */
+export const SEGMENT_FRAME_SIZE_BYTES: number = 1024 * 1024;
 /** Roots in one frame. */
-const ROOTS_PER_FRAME = 8_192;
+export const ROOTS_PER_FRAME = 8_192;
 
 export interface ArchiveServiceDeps {
   readonly transport: Transport;
@@ -88,11 +89,12 @@ async function* segmentRoots(store: ChainStore, from: PeerName, request: Uint8Ar
 }
 
 async function* segment(store: ChainStore, from: PeerName, request: Uint8Array): AsyncGenerator<Uint8Array> {
-  const { index } = decodeMessage(SegmentRequest, request, from, PROTOCOL.segment);
-  const kept = await store.segment(index);
-  if (kept === undefined) return;
-  for (let offset = 0; offset < kept.bytes.length; offset += SEGMENT_FRAME_SIZE_BYTES)
-    yield kept.bytes.subarray(offset, offset + SEGMENT_FRAME_SIZE_BYTES);
+  const { index, offset } = decodeMessage(SegmentRequest, request, from, PROTOCOL.segment);
+  for (let at = offset; ; at += SEGMENT_FRAME_SIZE_BYTES) {
+    const frame = await store.segmentPiece(index, at, SEGMENT_FRAME_SIZE_BYTES);
+    if (frame === undefined || frame.length === 0) return;
+    yield frame;
+  }
 }
 
 async function* replicas(
@@ -103,18 +105,20 @@ async function* replicas(
   const identity = address(Uint8Array.from(decodeMessage(ReplicasRequest, request, from, PROTOCOL.replicas).identity));
   const { state, header } = tree.root;
   const overview = replicationOverview(rules, state, header.slot, { identity, rowsMax: REPLICAS_MAX });
+  const [record] = overview.identities;
   yield encodeMessage({
     slot: header.slot,
-    registered: overview.identities.length > 0,
+    registered: record !== undefined,
     balance: String(state.balance(identity)),
-    replicas: overview.replicas.map(({ segment, rotation, lastPeriod, proof, accepted, rejected, expired }) => ({
-      segment,
-      rotation,
-      lastPeriod: lastPeriod ?? -1,
-      proof,
-      accepted,
-      rejected,
-      expired,
-    })),
+    deposit: String(record?.deposit ?? 0),
+    locked: String(record === undefined ? 0 : lockedUnits(record)),
+    accepted: record?.accepted ?? 0,
+    fakes: record?.fakes ?? 0,
+    replicas: overview.replicas.map(
+      ({ segment, rotation, lastPeriod, proof, accepted, rejected, expired, reason, paid, misses }) => ({
+        ...{ segment, rotation, lastPeriod: lastPeriod ?? -1, proof, accepted, rejected, expired },
+        ...{ reason, paid, misses, commitSlot: readReplica(state, segment, identity)!.commitSlot },
+      }),
+    ),
   });
 }

@@ -9,30 +9,35 @@
  * - Disk is bounded by `sizeBytesMax` and the window of blocks, memory by the maxima of state-stage.ts and state-download.ts.
  */
 import { randomBytes } from 'node:crypto';
-import { type Hash, type Kernels, sameBytes } from '../../../native/index.ts';
+import { type Hash, type Kernels, sameBytes, height as toHeight } from '../../../native/index.ts';
 import {
   type CheckedManifest,
   diskFiles,
   type Files,
   HistoryCursor,
-  type HistoryStore,
+  type HistoryStart,
   PendingBlocks,
   StorageError,
   SyncFault,
   SyncStage,
 } from '../../../storage/index.ts';
-import { type BlockHeader, decodeBlock } from '../../codec/index.ts';
-import { chainIdOf, type Genesis } from '../../ledger/index.ts';
+import type { BlockHeader } from '../../codec/index.ts';
+import { chainIdOf, type Genesis, genesisHeader } from '../../ledger/index.ts';
 import { createLibp2pTransport } from '../../net/libp2p-transport.ts';
 import { realTimers, type Timers } from '../../net/timers.ts';
-import type { Transport } from '../../net/transport.ts';
+import type { PeerName, Transport } from '../../net/transport.ts';
+import { genesisRoot } from '../chain/open-root.ts';
 import type { Logger } from '../log.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
 import { chooseManifest, nobody } from './choose-manifest.ts';
 import { FastSyncError } from './fast-sync-error.ts';
 import type { StateQuestions } from './fetch-state.ts';
+import { blocksOf, chained, HistoryBuilder } from './history-stream.ts';
 import { PeerPool, type PeerVerdict, type SyncPeer } from './peer-pool.ts';
+import { peerRole } from './peer-role.ts';
 import { type FastSyncProgress, ProgressMeter } from './progress-meter.ts';
+import { downloadSegments } from './segment-download.ts';
+import { SegmentShelf } from './segment-shelf.ts';
 import { downloadState } from './state-download.ts';
 import { fetchTrustedBlocks, historyStart, type TrustedBlocks, type TrustedPoint } from './trusted-blocks.ts';
 
@@ -61,6 +66,8 @@ export interface FastSyncOptions {
   readonly heldSizeBytesMax?: number;
   /** Ops asked for at a time: `PIECE_OPS` unless given, which is also the most. */
   readonly pieceOps?: number;
+  /** How much history to take: what a node needs (`recent`, unless given), or every block from the first one on. */
+  readonly history?: 'recent' | 'full';
   /** Told of each step forward. */
   readonly onProgress?: (progress: FastSyncProgress) => void;
 }
@@ -90,11 +97,13 @@ export async function fastSync(options: FastSyncOptions): Promise<FastSyncResult
   }
 }
 
-function newTransport({ log }: FastSyncOptions): Promise<Transport> {
+/** A transport for one sync, under a name of its own. */
+export function newTransport({ log }: FastSyncOptions): Promise<Transport> {
   return createLibp2pTransport({ networkKeySeed: new Uint8Array(randomBytes(32)), listen: [], log });
 }
 
-async function requireVacant(files: Files, directory: string): Promise<void> {
+/** Throws `FastSyncError` 'not-empty'. */
+export async function requireVacant(files: Files, directory: string): Promise<void> {
   if (!(await files.exists(directory))) return;
   if ((await files.list(directory)).length > 0)
     throw new FastSyncError('not-empty', `${directory} holds something: give a directory that is absent or empty`);
@@ -107,6 +116,8 @@ class Sync {
   readonly #timers: Timers;
   readonly #chainId: Hash;
   readonly #meter: ProgressMeter;
+  /** Peers that keep segments only. */
+  #replicators: readonly { readonly name: PeerName; readonly address: string }[] = [];
 
   constructor(options: FastSyncOptions, transport: Transport, files: Files) {
     this.#options = options;
@@ -165,11 +176,23 @@ class Sync {
     const pool = new PeerPool({ transport: this.#transport, timers: this.#timers, liars: stage.liars, log });
     this.#meter.pool = pool;
     const dials = await Promise.allSettled(from.map((address) => this.#transport.dial(address)));
-    for (const [index, dial] of dials.entries())
-      if (dial.status === 'fulfilled') pool.add(dial.value, from[index]!);
-      else log.warn({ address: from[index], error: String(dial.reason) }, 'dial failed');
+    const reached = dials.flatMap((dial, index) => {
+      if (dial.status === 'fulfilled') return [{ name: dial.value, address: from[index]! }];
+      log.warn({ address: from[index], error: String(dial.reason) }, 'dial failed');
+      return [];
+    });
+    const roles = await Promise.all(reached.map(({ name }) => peerRole(this.#transport, name, this.#chainId)));
+    this.#replicators = reached.filter((_, index) => roles[index] === 'replicator');
+    for (const { name, address } of reached.filter((_, index) => roles[index] !== 'replicator'))
+      pool.add(name, address);
     if (pool.used.length > 0) return pool;
     if (pool.bannedCount > 0) throw nobody(pool);
+    if (reached.length > 0)
+      throw new FastSyncError(
+        'no-peer',
+        `${reached.length} of ${from.length} peers could be reached, all of them replicators, which keep no state: name a validator or an archive, ` +
+          'or restore history alone with --history only',
+      );
     throw new FastSyncError('no-peer', `none of ${from.length} peers could be reached`);
   }
 
@@ -262,22 +285,50 @@ class Sync {
     });
     if (came === undefined) throw nobody(pool);
     const bytes = stagedBytes(staged);
-    const start = historyStart(blocks, bytes, Buffer.concat(segments.roots), genesis.history.segmentSizeBytes);
+    const { segmentSizeBytes } = genesis.history;
+    const start = historyStart(blocks, bytes, Buffer.concat(segments.roots), segmentSizeBytes);
     const cursor = HistoryCursor.rebuild(kernels, genesis.history, start.segmentRoots, start.unfinished);
     requireSameHistory(cursor, first);
-    const history = await stage.openHistory(genesis.history, start);
-    for (const header of blocks.headers.slice(blocks.first)) await this.#append(history, header, bytes(header));
+    const whole = start.segmentRoots.length / 32;
+    const isFull = this.#options.history === 'full';
+    const shelf = isFull ? await this.#fetchSegments(pool, stage, segments, whole) : undefined;
+    const history = await stage.openHistory(genesis.history, isFull ? BEGINNING : start);
+    const builder = new HistoryBuilder(kernels, history, isFull ? this.#genesisHeader() : blockBefore(first));
+    if (shelf !== undefined)
+      for await (const block of blocksOf(chained(whole, (index) => shelf.read(index)))) await builder.append(block);
+    for (const header of blocks.headers.filter(({ height }) => height >= builder.next)) {
+      requireSameHistory(history.cursor, header);
+      await builder.append(bytes(header));
+    }
+    await shelf?.remove();
   }
 
-  async #append(history: HistoryStore, header: BlockHeader, bytes: Uint8Array): Promise<void> {
-    requireSameHistory(history.cursor, header);
-    const { height, slot, hash } = header;
-    const { entries } = decodeBlock(this.#options.kernels, bytes);
-    const transactions = entries.flatMap((item, entry) =>
-      item.kind === 'transactions' ? item.transactions.map(({ id }, index) => ({ id, entry, index })) : [],
-    );
-    await history.append({ height, slot, hash, bytes, transactions });
+  /** Every whole segment before the staged blocks, from whoever keeps some: those that only keep segments too. */
+  async #fetchSegments(pool: PeerPool, stage: SyncStage, source: SegmentSource, count: number): Promise<SegmentShelf> {
+    const { kernels, dataDirectory, genesis, log } = this.#options;
+    const segmentPool = new PeerPool({ transport: this.#transport, timers: this.#timers, liars: stage.liars, log });
+    for (const { name, address } of [...pool.used, ...this.#replicators]) segmentPool.add(name, address);
+    this.#meter.pool = segmentPool;
+    const directory = `${dataDirectory}.sync-segments`;
+    const shelf = await SegmentShelf.open({ kernels, files: this.#files, directory, shape: genesis.history });
+    const onProgress = (done: number, total: number, bytes: number): void => this.#meter.segments(done, total, bytes);
+    const roots = source.roots.slice(0, count);
+    await downloadSegments({ pool: segmentPool, timers: this.#timers, source, shelf, roots, onProgress });
+    pool.verdicts.push(...segmentPool.verdicts);
+    return shelf;
   }
+
+  #genesisHeader(): BlockHeader {
+    const { kernels, genesis } = this.#options;
+    return genesisHeader(kernels, genesis, genesisRoot(genesis, kernels));
+  }
+}
+
+/** A history from block 1 on. */
+const BEGINNING: HistoryStart = { height: 1, segmentRoots: new Uint8Array(0), unfinished: new Uint8Array(0) };
+
+function blockBefore({ height, parentHash }: BlockHeader): Pick<BlockHeader, 'height' | 'hash'> {
+  return { height: toHeight(height - 1), hash: parentHash };
 }
 
 /** Staged bytes, read one block at a time: memory stays small however long the window is. */

@@ -6,7 +6,7 @@ import type { PeerPool } from './peer-pool.ts';
 const RATE_WINDOW_MS = 5_000;
 
 export interface FastSyncProgress {
-  readonly stage: 'blocks' | 'state';
+  readonly stage: 'blocks' | 'state' | 'segments';
   /** Blocks or ops so far, and how many there will be; for blocks the total is not known before the end. */
   readonly done: number;
   readonly total: number | null;
@@ -44,6 +44,11 @@ export class ProgressMeter {
   /** Ops so far, of how many; with so many bytes more. */
   state(done: number, total: number, bytes: number): void {
     this.#step('state', done, total, bytes);
+  }
+
+  /** Segments so far, of how many; with so many bytes more. */
+  segments(done: number, total: number, bytes: number): void {
+    this.#step('segments', done, total, bytes);
   }
 
   #step(stage: FastSyncProgress['stage'], done: number, total: number | null, bytes: number): void {

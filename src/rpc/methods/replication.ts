@@ -3,13 +3,16 @@
  */
 import { z } from 'zod';
 import { type MethodTable, method } from '../method.ts';
-import type { NodeApi, ReplicationFilter } from '../node-api.ts';
+import { type NodeApi, REPLICATION_ROWS_MAX, type ReplicationFilter } from '../node-api.ts';
 import { addressParameter } from '../parameters.ts';
 import { toWire } from '../wire.ts';
 
 const filterParameter = z
   .strictObject({ segment: z.int().nonnegative().max(0xffff_ffff).optional(), identity: addressParameter.optional() })
   .default({});
+
+const segmentParameter = z.int().nonnegative().max(0xffff_ffff).default(0);
+const countParameter = z.int().nonnegative().max(REPLICATION_ROWS_MAX).default(REPLICATION_ROWS_MAX);
 
 export function replicationMethods(api: NodeApi): MethodTable {
   return {
@@ -20,5 +23,8 @@ export function replicationMethods(api: NodeApi): MethodTable {
       };
       return toWire(await api.replication(wanted));
     }),
+    cairn_getStandings: method({ from: segmentParameter, count: countParameter }, async ({ from, count }) =>
+      toWire(await api.standings(from, count)),
+    ),
   };
 }

@@ -1,0 +1,334 @@
+/**
+ * The market said a second time, in the plainest way: sets and lists instead of records, periods walked one by one instead of counted by a formula.
+ * Mode `stream`, validators with one vote each.
+ */
+export interface ModelRules {
+  readonly slotsPerPeriod: number;
+  readonly periodsPerRotation: number;
+  readonly proofDeadlineSlots: number;
+  readonly replicasPerSegment: number;
+  readonly rewardLockoutPeriods: number;
+  readonly missesMax: number;
+  readonly slashPerMissPermille: number;
+  readonly slashPerFakePermille: number;
+  readonly fakeSharePermille: number;
+  readonly reward: number;
+  readonly minimumDeposit: number;
+  readonly replicaDeposit: number;
+  readonly validators: number;
+  /** Replicators in order of address: ties of age. */
+  readonly addressRank: readonly number[];
+}
+
+interface ModelProof {
+  readonly period: number;
+  readonly slot: number;
+  readonly fake: boolean;
+  state: 'pending' | 'accepted' | 'rejected' | 'revealed';
+  readonly valid: Set<number>;
+  readonly invalid: Set<number>;
+}
+interface ModelReplica {
+  rotation: number;
+  readonly since: number;
+  readonly firstDue: number;
+  readonly proven: Set<number>;
+  lowest: number;
+  proof: ModelProof | null;
+  accepted: number;
+  rejected: number;
+  expired: number;
+  paid: number;
+}
+interface ModelIdentity {
+  deposit: number;
+  readonly replicas: Map<number, ModelReplica>;
+  /** Rewards with the window they are of. */
+  locked: { readonly window: number; readonly units: number }[];
+  accepted: number;
+  fakes: number;
+  paid: number;
+  left: number | null;
+  lowest: number;
+}
+
+export class MarketModel {
+  readonly #rules: ModelRules;
+  readonly balances: number[];
+  pool: number;
+  readonly identities: Map<number, ModelIdentity> = new Map();
+  /** Holders of each segment's places. */
+  readonly places: Map<number, number[]> = new Map();
+  readonly rewards: Map<string, number> = new Map();
+  readonly faults: number[];
+
+  constructor(rules: ModelRules, balances: readonly number[], pool: number) {
+    this.#rules = rules;
+    this.balances = [...balances];
+    this.pool = pool;
+    this.faults = Array.from({ length: rules.validators }, () => 0);
+  }
+
+  get total(): number {
+    const held = [...this.identities.values()].map(
+      ({ deposit, locked }) => deposit + sum(locked.map(({ units }) => units)),
+    );
+    return sum(this.balances) + this.pool + sum(held);
+  }
+  period(slot: number): number {
+    return Math.floor(slot / this.#rules.slotsPerPeriod);
+  }
+  rotation(slot: number): number {
+    return Math.floor(this.period(slot) / this.#rules.periodsPerRotation);
+  }
+  start(period: number): number {
+    return period * this.#rules.slotsPerPeriod;
+  }
+  deadline(period: number): number {
+    return this.start(period) + this.#rules.proofDeadlineSlots;
+  }
+
+  /** Walks the periods from the first due on. */
+  misses(replica: ModelReplica, slot: number): number {
+    let from = replica.firstDue;
+    for (const period of replica.proven) from = Math.max(from, period + 1);
+    let count = 0;
+    for (let period = from; this.deadline(period + 1) < slot; period++)
+      if (this.#rules.periodsPerRotation === 1 || period % this.#rules.periodsPerRotation !== 0) count++;
+    return count;
+  }
+  lapsed(replica: ModelReplica, slot: number): boolean {
+    return this.misses(replica, slot) > this.#rules.missesMax;
+  }
+
+  register(who: number, deposit: number): boolean {
+    if (deposit < this.#rules.minimumDeposit || this.identities.has(who)) return false;
+    this.balances[who]! -= deposit;
+    const empty = { accepted: 0, fakes: 0, paid: 0, left: null, lowest: 0 };
+    this.identities.set(who, { deposit, replicas: new Map(), locked: [], ...empty });
+    return true;
+  }
+
+  commit(who: number, segment: number, rotation: number, slot: number): boolean {
+    const identity = this.identities.get(who);
+    if (identity === undefined || identity.left !== null || rotation !== this.rotation(slot)) return false;
+    let replica = identity.replicas.get(segment);
+    if (replica?.rotation === rotation) return false;
+    if (replica !== undefined && !this.lapsed(replica, slot)) {
+      if (replica.proof?.state === 'pending') replica.expired++;
+      replica.rotation = rotation;
+      replica.proof = null;
+      return true;
+    }
+    const lost = replica === undefined ? 0 : this.slash(this.misses(replica, slot));
+    const count = identity.replicas.size + (replica === undefined ? 1 : 0);
+    if (identity.deposit - lost < this.#rules.minimumDeposit + count * this.#rules.replicaDeposit) return false;
+    if (replica !== undefined) this.end(who, segment, slot);
+    this.release(who, slot);
+    replica = {
+      rotation,
+      since: slot,
+      firstDue: this.period(slot) + 1,
+      proven: new Set(),
+      lowest: identity.lowest,
+      proof: null,
+      accepted: 0,
+      rejected: 0,
+      expired: 0,
+      paid: 0,
+    };
+    identity.replicas.set(segment, replica);
+    return true;
+  }
+
+  prove(who: number, segment: number, period: number, slot: number, fake: boolean): boolean {
+    const replica = this.identities.get(who)?.replicas.get(segment);
+    if (replica === undefined || this.lapsed(replica, slot)) return false;
+    const now = this.period(slot);
+    if (period !== now && period !== now - 1) return false;
+    if (Math.floor(period / this.#rules.periodsPerRotation) !== replica.rotation || period < replica.lowest)
+      return false;
+    if (replica.proof?.state === 'pending') replica.expired++;
+    const late = slot > this.deadline(period);
+    if (late) replica.rejected++;
+    replica.lowest = period + 1;
+    replica.proof = { period, slot, fake, state: late ? 'rejected' : 'pending', valid: new Set(), invalid: new Set() };
+    return true;
+  }
+
+  /** One validator's word on one proof. */
+  word(
+    validator: number,
+    who: number,
+    segment: number,
+    period: number,
+    valid: boolean,
+    signed: boolean,
+    slot: number,
+  ): void {
+    const proof = this.identities.get(who)?.replicas.get(segment)?.proof;
+    if (proof?.period !== period || proof.valid.has(validator)) return;
+    const first = proof.state === 'pending' && !proof.invalid.has(validator);
+    const kept = valid && signed && proof.state !== 'accepted';
+    if (!first && !kept) return;
+    (valid ? proof.valid : proof.invalid).add(validator);
+    if (proof.state === 'revealed') this.faults[validator]!++;
+    if (proof.state === 'pending' && slot <= this.deadline(period + 1)) this.settle(who, segment, slot);
+  }
+
+  private settle(who: number, segment: number, slot: number): void {
+    const identity = this.identities.get(who)!;
+    const replica = identity.replicas.get(segment)!;
+    const proof = replica.proof!;
+    const yes = [...proof.valid].filter((one) => !proof.invalid.has(one)).length;
+    const no = [...proof.invalid].filter((one) => !proof.valid.has(one)).length;
+    if (3 * yes > 2 * this.#rules.validators) {
+      proof.state = 'accepted';
+      replica.accepted++;
+      identity.accepted++;
+      this.earn(who, segment, proof.period, slot);
+    } else if (3 * no >= this.#rules.validators) {
+      proof.state = 'rejected';
+      replica.rejected++;
+    }
+  }
+
+  reveal(who: number, segment: number, period: number, slot: number): boolean {
+    const identity = this.identities.get(who);
+    const replica = identity?.replicas.get(segment);
+    const proof = replica?.proof;
+    if (identity === undefined || replica === undefined || proof?.period !== period || proof.state === 'revealed')
+      return false;
+    if (!proof.fake || proof.slot > this.deadline(period)) return false;
+    if (slot <= this.deadline(period) || slot > this.deadline(period + 1)) return false;
+    if ((identity.fakes + 1) / (identity.accepted + identity.fakes + 1) > this.#rules.fakeSharePermille / 1000)
+      return false;
+    for (const validator of proof.valid) this.faults[validator]!++;
+    identity.fakes++;
+    const wasPaid = proof.state === 'accepted';
+    proof.state = 'revealed';
+    if (!wasPaid) this.earn(who, segment, period, slot);
+    return true;
+  }
+
+  private earn(who: number, segment: number, period: number, slot: number): void {
+    const identity = this.identities.get(who)!;
+    const replica = identity.replicas.get(segment)!;
+    this.release(who, slot);
+    const place = this.claim(who, segment, slot);
+    replica.proven.add(period);
+    const name = `${segment}/${period}`;
+    const given = this.rewards.get(name) ?? 0;
+    if (!place || given >= this.#rules.replicasPerSegment || this.pool < this.#rules.reward) return;
+    this.pool -= this.#rules.reward;
+    this.rewards.set(name, given + 1);
+    replica.paid++;
+    identity.paid += this.#rules.reward;
+    const lockout = this.#rules.rewardLockoutPeriods;
+    if (lockout === 0) this.balances[who]! += this.#rules.reward;
+    else identity.locked.push({ window: Math.floor(this.period(slot) / lockout), units: this.#rules.reward });
+  }
+
+  /** Whether the identity holds a place afterwards. */
+  private claim(who: number, segment: number, slot: number): boolean {
+    const holders = this.places.get(segment) ?? [];
+    this.places.set(segment, holders);
+    if (holders.includes(who)) return true;
+    if (holders.length < this.#rules.replicasPerSegment) {
+      holders.push(who);
+      return true;
+    }
+    const replicaOf = (holder: number): ModelReplica => this.identities.get(holder)!.replicas.get(segment)!;
+    const last = (holder: number): number => Math.max(...replicaOf(holder).proven);
+    const gone = holders.filter((holder) => this.lapsed(replicaOf(holder), slot));
+    gone.sort((a, b) => last(a) - last(b) || this.age(b, segment, a));
+    const youngest = [...holders].sort((a, b) => this.age(a, segment, b)).at(-1)!;
+    const leaving = gone[0] ?? (this.age(who, segment, youngest) < 0 ? youngest : undefined);
+    if (leaving === undefined) return false;
+    holders.splice(holders.indexOf(leaving), 1, who);
+    return true;
+  }
+
+  /** Negative when `a` is older than `b`. */
+  private age(a: number, segment: number, b: number): number {
+    const since = (who: number): number => this.identities.get(who)!.replicas.get(segment)!.since;
+    return since(a) - since(b) || this.#rules.addressRank[a]! - this.#rules.addressRank[b]!;
+  }
+  older(segment: number, a: number, b: number): number {
+    const since = (who: number): number => this.identities.get(who)?.replicas.get(segment)?.since ?? 0;
+    return since(a) - since(b) || this.#rules.addressRank[a]! - this.#rules.addressRank[b]!;
+  }
+
+  private release(who: number, slot: number): void {
+    const lockout = this.#rules.rewardLockoutPeriods;
+    if (lockout === 0) return;
+    const identity = this.identities.get(who)!;
+    const window = Math.floor(this.period(slot) / lockout);
+    const due = identity.locked.filter((one) => one.window + 2 <= window);
+    this.balances[who]! += sum(due.map(({ units }) => units));
+    identity.locked = identity.locked.filter((one) => !due.includes(one));
+  }
+
+  slash(misses: number): number {
+    const permille = Math.min(1000, misses * this.#rules.slashPerMissPermille);
+    return Math.floor((this.#rules.replicaDeposit * permille) / 1000);
+  }
+
+  private end(who: number, segment: number, slot: number): void {
+    const identity = this.identities.get(who)!;
+    const replica = identity.replicas.get(segment)!;
+    this.release(who, slot);
+    const lost = this.slash(this.misses(replica, slot));
+    identity.deposit -= lost;
+    this.pool += lost;
+    if (this.lapsed(replica, slot)) {
+      this.pool += sum(identity.locked.map(({ units }) => units));
+      identity.locked = [];
+    }
+    identity.replicas.delete(segment);
+    identity.lowest = this.period(slot) + 1;
+    this.places.set(
+      segment,
+      (this.places.get(segment) ?? []).filter((holder) => holder !== who),
+    );
+  }
+
+  retire(who: number, segment: number, slot: number): boolean {
+    if (this.identities.get(who)?.replicas.get(segment) === undefined) return false;
+    this.end(who, segment, slot);
+    return true;
+  }
+  report(named: readonly (readonly [who: number, segment: number])[], slot: number): boolean {
+    const gone = named.filter(([who, segment]) => {
+      const replica = this.identities.get(who)?.replicas.get(segment);
+      return replica !== undefined && this.lapsed(replica, slot);
+    });
+    for (const [who, segment] of gone) this.end(who, segment, slot);
+    return gone.length > 0;
+  }
+  addDeposit(who: number, units: number): boolean {
+    const identity = this.identities.get(who);
+    if (identity === undefined || identity.left !== null || units === 0) return false;
+    this.balances[who]! -= units;
+    identity.deposit += units;
+    return true;
+  }
+  unregister(who: number, slot: number): boolean {
+    const identity = this.identities.get(who);
+    if (identity === undefined || identity.left !== null || identity.replicas.size > 0) return false;
+    identity.left = this.period(slot);
+    return true;
+  }
+  withdraw(who: number, slot: number): boolean {
+    const identity = this.identities.get(who);
+    if (identity === undefined || identity.left === null) return false;
+    if (this.period(slot) < identity.left + 2 + 2 * this.#rules.rewardLockoutPeriods) return false;
+    this.balances[who]! += identity.deposit + sum(identity.locked.map(({ units }) => units));
+    this.identities.delete(who);
+    return true;
+  }
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
