@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import type { Address, PublicKey } from '../../native/index.ts';
 import { encodeBase58, formatAddress, signingKey } from '../codec/index.ts';
 import { genesisFrom } from '../ledger/index.ts';
-import type { HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
+import type { FaultsConfig, HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
 import { freshSeed, writeKeyFile } from './key-file.ts';
 
 export type InitErrorCode = 'not-empty' | 'bad-count';
@@ -125,6 +125,8 @@ export interface InitOptions {
   readonly validatorHistory?: HistoryConfig;
   /** Lets the devnet tell replicators to corrupt a byte. */
   readonly faults?: boolean;
+  /** How the n-th replicator cheats; for the devnet only. */
+  readonly replicatorFaults?: (index: number) => FaultsConfig | undefined;
   readonly logLevel?: NodeConfig['log']['level'];
 }
 
@@ -279,8 +281,14 @@ function nodeConfig(
     log: { level: options.logLevel ?? 'info' },
     ...(isReplicator ? {} : { history: historyOf(options, node.role) }),
     ...(isReplicator ? { replicator: { capacityBytes: options.replicatorCapacityBytes } } : {}),
-    ...(isReplicator && options.faults === true ? { faults: { corruptByte: true } } : {}),
+    ...(isReplicator ? faultsOf(options, index) : {}),
   };
+}
+
+function faultsOf(options: InitOptions, index: number): Pick<NodeConfig, 'faults'> {
+  const faults = options.replicatorFaults?.(index - options.validators - options.archives);
+  if (faults !== undefined) return { faults };
+  return options.faults === true ? { faults: { corruptByte: true } } : {};
 }
 
 function historyOf({ validatorHistory }: InitOptions, role: NodeConfigRole): HistoryConfig {

@@ -1,11 +1,12 @@
 /** `cairn devnet` (and `npm start`): runs a whole network in separate processes, loads it, breaks it, checks it, reports. */
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { DevnetOptions, DevnetResult } from '../../../tools/devnet/run-devnet.ts';
 import type { View } from '../../../tools/devnet/view.ts';
 import { TransferFileError } from '../../../tools/workload/ethereum-file.ts';
 import { durationMs, wholeNumber } from '../arguments.ts';
-import { type CommonOptions, newCommand } from '../command.ts';
+import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { unusable } from '../failure.ts';
 
 interface Options extends CommonOptions {
@@ -18,6 +19,7 @@ interface Options extends CommonOptions {
   readonly validators: number;
   readonly seed: number;
   readonly quiet?: boolean;
+  readonly cheats?: boolean;
 }
 
 export function devnetCommand(): Command {
@@ -25,6 +27,7 @@ export function devnetCommand(): Command {
     ['cairn devnet', 'until q or Ctrl-C, with a live view'],
     ['cairn devnet --for 60s --report report.json', 'unattended; exit code 0 only if every check held'],
     ['cairn devnet --transfers transfers.csv.gz --for 90s --report r.json', 'replays Ethereum transfers'],
+    ['cairn devnet --cheats', 'the replication market: cheats are refused, history is restored from replicas'],
   ])
     .option('--for <duration>', 'end the load after this long (default: until stopped)', durationMs)
     .option('--report <file>', 'write the report as JSON')
@@ -34,11 +37,13 @@ export function devnetCommand(): Command {
     .option('--rate <tps>', 'transfers a second (default: what suits the workload)', wholeNumber(1, 1_000_000))
     .option('--validators <count>', 'how many validators, 4 or more to survive a loss', wholeNumber(4, 32), 4)
     .option('--seed <number>', 'seed of the built-in workload', wholeNumber(0, Number.MAX_SAFE_INTEGER), 1)
+    .option('--cheats', 'instead: four replicators of which three cheat, then a restore from replicas alone')
     .option('--quiet', 'no live view')
     .action(run);
 }
 
 async function run(options: Options): Promise<void> {
+  if (options.cheats === true) return runMarket(options);
   const { runDevnet } = await import('../../../tools/devnet/run-devnet.ts');
   const { writeReport } = await import('../../../tools/devnet/report.ts');
   const stop = new AbortController();
@@ -47,6 +52,20 @@ async function run(options: Options): Promise<void> {
   const result = await runDevnet(await devnetOptions(options, stop.signal, onStop)).catch(explainFile);
   if (options.report !== undefined) await writeReport(options.report, result.report);
   print(options, result);
+  process.exitCode = result.report.ok ? 0 : 1;
+}
+
+async function runMarket(options: Options): Promise<void> {
+  const { runCheats } = await import('../../../tools/devnet/cheats/run-cheats.ts');
+  const stop = new AbortController();
+  const onStop = stopper(stop);
+  process.on('SIGINT', onStop).on('SIGTERM', onStop);
+  const say = (line: string): void => void (options.quiet === true || process.stderr.write(`${line}\n`));
+  const { seed, data } = options;
+  const result = await runCheats({ dataDirectory: data ?? null, seed, say, stop: stop.signal });
+  if (options.report !== undefined) await writeFile(options.report, `${JSON.stringify(result.report, null, 1)}\n`);
+  const place = result.directory === null ? [] : [`nodes' folders and logs: ${result.directory}`];
+  printResult(options, result.report, [...result.summary, ...place]);
   process.exitCode = result.report.ok ? 0 : 1;
 }
 
