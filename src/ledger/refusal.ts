@@ -56,8 +56,6 @@ export type RefusalCode =
   | 'not-unregistered'
   /** The deposit is not free yet. */
   | 'lockout'
-  /** A signature in a validation packet is not its validator's for this list and these findings. */
-  | 'bad-finding'
   /** The identity's last proof of the segment is for another period, or revealed already. */
   | 'no-such-proof'
   /** The block's slot is outside those in which a fake of the period may be revealed, or the proof came late. */

@@ -20,7 +20,7 @@ import { diskFiles } from '../../storage/index.ts';
 import { encodeBase58, formatAddress, signingKey } from '../codec/index.ts';
 import { type ConsensusFields, genesisFrom } from '../ledger/index.ts';
 import { makeVoteFiles } from './chain/vote-files.ts';
-import type { HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
+import type { FaultsConfig, HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
 import { freshSeed, writeKeyFile } from './key-file.ts';
 
 export type InitErrorCode = 'not-empty' | 'bad-count';
@@ -143,6 +143,8 @@ export interface InitOptions {
   readonly validatorHistory?: HistoryConfig;
   /** Lets the devnet cut wires, and tell replicators to corrupt a byte. */
   readonly faults?: boolean;
+  /** How the n-th replicator cheats; for the devnet only. */
+  readonly replicatorFaults?: (index: number) => FaultsConfig | undefined;
   readonly logLevel?: NodeConfig['log']['level'];
 }
 
@@ -301,8 +303,14 @@ function nodeConfig(
     log: { level: options.logLevel ?? 'info' },
     ...(isReplicator ? {} : { history: historyOf(options, node.role) }),
     ...(isReplicator ? { replicator: { capacityBytes: options.replicatorCapacityBytes } } : {}),
-    ...(options.faults === true ? { faults: { cutPeers: true, ...(isReplicator ? { corruptByte: true } : {}) } } : {}),
+    ...faultsOf(options, index, isReplicator),
   };
+}
+
+function faultsOf(options: InitOptions, index: number, isReplicator: boolean): Pick<NodeConfig, 'faults'> {
+  const chosen = isReplicator ? options.replicatorFaults?.(index - options.validators - options.archives) : undefined;
+  if (chosen !== undefined) return { faults: chosen };
+  return options.faults === true ? { faults: { cutPeers: true, ...(isReplicator ? { corruptByte: true } : {}) } } : {};
 }
 
 function historyOf({ validatorHistory }: InitOptions, role: NodeConfigRole): HistoryConfig {

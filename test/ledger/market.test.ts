@@ -310,7 +310,7 @@ describe('validation packets', () => {
     supplyKept(one);
   });
 
-  it('are refused whole for a wrong signature, a stranger, too low a fee', () => {
+  it('are refused for a stranger and too low a fee; a wrong signature is passed over, and paid for', () => {
     const one = world(2);
     proven(one, 1, 1);
     one.reach(8);
@@ -320,15 +320,30 @@ describe('validation packets', () => {
     const [first] = payload.voters;
     const at = one.slot + 1;
     expect(one.chain.refusal(at, { ...good, fee: 4n })).toBe('fee-too-low');
-    const changed = (change: object) => one.chain.refusal(at, { ...good, payload: { ...payload, ...change } });
-    expect(changed({ period: 1 })).toBe('bad-finding');
-    expect(changed({ entries: [entry(one, 1)] })).toBe('bad-finding');
-    expect(changed({ voters: [...payload.voters.slice(0, 3), { ...first!, seat: 4 }] })).toBe('not-a-validator');
-    expect(changed({ voters: [{ ...first!, valid: Uint8Array.of(0), invalid: Uint8Array.of(1) }] })).toBe(
-      'bad-finding',
-    );
-    expect(changed({ voters: [{ ...first!, seat: first!.seat + 1 }] })).toBe('bad-finding');
-    expect(one.chain.refusal(at, good)).toBeNull();
+    const voters = [...payload.voters.slice(0, 3), { ...first!, seat: 4 }];
+    expect(one.chain.refusal(at, { ...good, payload: { ...payload, voters } })).toBe('not-a-validator');
+    // Each of these is signed for another list, other findings, another seat or another chain.
+    const alien = new MarketWorld({ replication: { missesMax: 7 } }).approve(2, [entry(one, 0)]).payload;
+    const wrong: object[] = [
+      { period: 1 },
+      { entries: [entry(one, 1)] },
+      { voters: [{ ...first!, valid: Uint8Array.of(0), invalid: Uint8Array.of(1) }] },
+      { voters: [{ ...first!, seat: first!.seat + 1 }] },
+      alien,
+    ];
+    for (const change of wrong) {
+      const before = one.balance(one.payer);
+      one.done([{ ...good, payload: { ...payload, ...change } }]);
+      expect(one.balance(one.payer)).toBe(before - 5n);
+      expect(one.replica(one.replicators[0]!)!.proof).toMatchObject({
+        valid: Uint8Array.of(0),
+        invalid: Uint8Array.of(0),
+      });
+    }
+    // One wrong voter does not spoil the others' words.
+    const spoiled = { ...payload.voters[3]!, signature: first!.signature };
+    one.done([{ ...good, payload: { ...payload, voters: [...payload.voters.slice(0, 3), spoiled] } }]);
+    expect(one.replica(one.replicators[0]!)!.proof!.state).toBe('accepted');
   });
 
   it('skip what is not pending and say nothing for others', () => {

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HistoryConfig } from '../../src/node/config.ts';
+import type { FaultsConfig, HistoryConfig } from '../../src/node/config.ts';
 import {
   addNode,
   type GenesisBalance,
@@ -43,6 +43,8 @@ export interface NetworkShape {
   readonly replicatorCapacityBytes: number;
   /** What validators keep of history; the defaults unless given. */
   readonly validatorHistory?: HistoryConfig;
+  /** How the n-th replicator cheats; each can be told to corrupt a byte unless given. */
+  readonly replicatorFaults?: (index: number) => FaultsConfig | undefined;
 }
 
 /** Nodes that may be added later, besides the newcomer. */
@@ -65,7 +67,7 @@ export async function prepareNetwork(
     accounts,
     peerPort: (index) => ports[index] ?? 0,
     rpcPort: (index) => ports[nodeCount + index] ?? 0,
-    faults: true,
+    faults: shape.replicatorFaults === undefined,
   };
   const network = await initNetwork(options);
   const newcomer = await addNode(options, network, 'archive', `archive-${archives + 1}`);

@@ -1,4 +1,5 @@
 /** `cairn devnet` (and `npm start`): runs a whole network in separate processes, loads it, breaks it, checks it, reports. */
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { MischiefKind } from '../../../tools/devnet/mischief.ts';
@@ -7,7 +8,7 @@ import type { DevnetOptions, DevnetResult } from '../../../tools/devnet/run-devn
 import type { View } from '../../../tools/devnet/view.ts';
 import { TransferFileError } from '../../../tools/workload/ethereum-file.ts';
 import { durationMs, wholeNumber } from '../arguments.ts';
-import { type CommonOptions, newCommand } from '../command.ts';
+import { type CommonOptions, newCommand, printResult } from '../command.ts';
 import { unusable } from '../failure.ts';
 
 interface Options extends CommonOptions {
@@ -22,6 +23,7 @@ interface Options extends CommonOptions {
   readonly quiet?: boolean;
   readonly byzantine?: MischiefKind;
   readonly partition?: PartitionSpec;
+  readonly cheats?: boolean;
 }
 
 export function devnetCommand(): Command {
@@ -31,6 +33,7 @@ export function devnetCommand(): Command {
     ['cairn devnet --for 60s --byzantine twin', 'a copied key: slashed with evidence, the network goes on'],
     ["cairn devnet --for 60s --partition '2|2@20s+10s'", 'nobody finalizes until the wires are mended'],
     ['cairn devnet --transfers transfers.csv.gz --for 90s --report r.json', 'replays Ethereum transfers'],
+    ['cairn devnet --cheats', 'the replication market: cheats are refused, history is restored from replicas'],
   ])
     .option('--for <duration>', 'end the load after this long (default: until stopped)', durationMs)
     .option('--report <file>', 'write the report as JSON')
@@ -51,6 +54,7 @@ export function devnetCommand(): Command {
       "cut wires: '3|1@20s+15s' splits off the fourth validator at 20 s for 15 s",
       partition,
     )
+    .option('--cheats', 'instead: four replicators of which three cheat, then a restore from replicas alone')
     .option('--quiet', 'no live view')
     .action(run);
 }
@@ -63,6 +67,7 @@ function partition(text: string): PartitionSpec {
 }
 
 async function run(options: Options): Promise<void> {
+  if (options.cheats === true) return runMarket(options);
   const { runDevnet } = await import('../../../tools/devnet/run-devnet.ts');
   const { writeReport } = await import('../../../tools/devnet/report.ts');
   const stop = new AbortController();
@@ -71,6 +76,20 @@ async function run(options: Options): Promise<void> {
   const result = await runDevnet(await devnetOptions(options, stop.signal, onStop)).catch(explainFile);
   if (options.report !== undefined) await writeReport(options.report, result.report);
   print(options, result);
+  process.exitCode = result.report.ok ? 0 : 1;
+}
+
+async function runMarket(options: Options): Promise<void> {
+  const { runCheats } = await import('../../../tools/devnet/cheats/run-cheats.ts');
+  const stop = new AbortController();
+  const onStop = stopper(stop);
+  process.on('SIGINT', onStop).on('SIGTERM', onStop);
+  const say = (line: string): void => void (options.quiet === true || process.stderr.write(`${line}\n`));
+  const { seed, data } = options;
+  const result = await runCheats({ dataDirectory: data ?? null, seed, say, stop: stop.signal });
+  if (options.report !== undefined) await writeFile(options.report, `${JSON.stringify(result.report, null, 1)}\n`);
+  const place = result.directory === null ? [] : [`nodes' folders and logs: ${result.directory}`];
+  printResult(options, result.report, [...result.summary, ...place]);
   process.exitCode = result.report.ok ? 0 : 1;
 }
 

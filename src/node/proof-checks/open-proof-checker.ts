@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { ChainParts } from '../chain-parts.ts';
 import type { Logger } from '../log.ts';
 import type { OwnTransactions } from '../own-transactions.ts';
+import type { StatusMessage } from '../protocols.ts';
 import type { Verifier } from '../threads/verifier.ts';
 import { FindingsBook } from './findings-book.ts';
 import { holdersOf, Openings } from './openings.ts';
@@ -40,10 +41,9 @@ export function openProofChecker(
 }
 
 function segmentCopies({ kernels, transport, genesis, store, peers }: Parts, log: Logger): SegmentCopies {
-  const sources = (): string[] =>
-    [...peers.statuses]
-      .filter(([, { role }]) => role !== 'replicator')
-      .sort(([, a], [, b]) => a.startHeight - b.startHeight)
-      .map(([peer]) => peer);
+  // Archives first, then replicators, which read segments out of their replicas; a validator has pruned what this one has.
+  const rank = ({ role, startHeight }: StatusMessage): number =>
+    role === 'archive' ? startHeight : role === 'replicator' ? Number.MAX_SAFE_INTEGER - 1 : Number.MAX_SAFE_INTEGER;
+  const sources = (): string[] => [...peers.statuses].sort(([, a], [, b]) => rank(a) - rank(b)).map(([peer]) => peer);
   return new SegmentCopies({ kernels, transport, shape: genesis.history, store, sources, log });
 }

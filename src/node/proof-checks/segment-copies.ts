@@ -17,14 +17,14 @@ import { SegmentSource } from '../replicator/segment-source.ts';
 /** Copies are asked for again every period: those that fit here are fetched once. */
 const COPIES_SIZE_BYTES_MAX: number = 64 * 1024 * 1024;
 /** How many peers are asked for one segment at a look. */
-const PEERS_ASKED_MAX = 3;
+const PEERS_ASKED_MAX = 8;
 
 export interface SegmentCopiesDeps {
   readonly kernels: Kernels;
   readonly transport: Transport;
   readonly shape: HistoryShape;
   readonly store: Pick<ChainStore, 'segment' | 'segmentRoot' | 'segmentCount'>;
-  /** Peers to ask, those that keep most first. */
+  /** Peers to ask: archives, then replicators. */
   readonly sources: () => readonly PeerName[];
   readonly log: Logger;
 }

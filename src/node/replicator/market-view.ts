@@ -36,6 +36,8 @@ export interface ChooseRequest {
   readonly slot: number;
   readonly capacity: number;
   readonly held: ReadonlySet<number>;
+  /** Segments just given up: not taken again meanwhile. */
+  readonly left: { has(segment: number): boolean };
   /** This identity's own records: taken off what the ledger counts. */
   readonly records: readonly ReplicaStatus[];
 }
@@ -76,7 +78,7 @@ export class MarketView {
   }
 
   /** The segments to keep. Of a segment nothing is known of, nobody is taken to have a replica. */
-  choose({ segmentCount, slot, capacity, held, records }: ChooseRequest): number[] {
+  choose({ segmentCount, slot, capacity, held, left, records }: ChooseRequest): number[] {
     const own = new Map(records.map((record) => [record.segment, record]));
     const needs = Array.from({ length: segmentCount }, (_, segment): SegmentNeed => {
       const row = this.#rows.get(segment);
@@ -84,7 +86,7 @@ export class MarketView {
       const proven = (row?.proven ?? 0) - (mine?.proof === 'accepted' ? 1 : 0);
       const committed = (row?.replicas ?? 0) - (mine === undefined ? 0 : 1);
       return { segment, proven: Math.max(0, proven), committed: Math.max(0, committed) };
-    });
+    }).filter(({ segment }) => !left.has(segment));
     const { kernels, identity, schedule } = this.#deps;
     const period = periodOf(schedule, slot);
     const [target, identities] = [this.#target, this.#identities];

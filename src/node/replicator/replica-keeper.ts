@@ -13,30 +13,32 @@ import {
   CorruptReplicaError,
   type DesignatedBlock,
   planReplicas,
-  proveKey,
   type ReplicaHeader,
   type ReplicaStore,
   type ReplicationSchedule,
   type ReplicatorAction,
-  ReplicatorError,
-  type ReplicatorErrorCode,
   rotationStartPeriod,
   type SegmentGeometry,
   type VrfKey,
 } from '../../../replicator/index.ts';
-import { FilesError } from '../../../storage/index.ts';
 import type { BlockHeader, Payload } from '../../codec/index.ts';
 import type { LedgerRules } from '../../ledger/index.ts';
-import { PeerFault, type PeerName, TransportError } from '../../net/transport.ts';
+import type { PeerName } from '../../net/transport.ts';
 import type { Logger } from '../log.ts';
 import type { ReplicasAnswer } from '../protocols.ts';
+import { FakeReveals } from './fake-reveals.ts';
 import type { ReplicatorFaults } from './faults.ts';
 import type { FinalityFollower } from './finality-follower.ts';
 import type { MadeProof, ProofRequest, Prover } from './prover.ts';
+import {
+  type Encoded,
+  type EncodingNow,
+  isCallers,
+  isLong,
+  type LongAction,
+  ReplicaEncoder,
+} from './replica-encoder.ts';
 import type { SegmentSource } from './segment-source.ts';
-
-/** What the encoder says of bytes that are not the segment asked for. */
-const WRONG_SEGMENT: readonly string[] = ['segment-root', 'source-long'] satisfies ReplicatorErrorCode[];
 
 /** How many slots a sent transaction may take to show on the ledger before it is sent again. */
 const RESEND_SLOTS = 12;
@@ -84,24 +86,22 @@ export class ReplicaKeeper {
   readonly #deps: KeeperDeps;
   readonly #held = new Map<string, Held>();
   readonly #corrupted = new Set<number>();
-  /** Segments whose bytes came from several peers and did not fit together. */
-  readonly #mixed = new Set<number>();
   readonly #damaged = new Map<number, CorruptReplicaError>();
   readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0, fakesSent: 0, reveals: 0 };
-  /** The encoding under way. */
-  #current: { readonly action: LongAction; encodedSizeBytes: number } | null = null;
-  #long: Promise<void> | undefined;
-  #isStopping = false;
-  /** What failed since the last look. */
-  #failure: Error | undefined;
-  /** When an encoding of a segment last failed, as a running number. */
-  readonly #missed = new Map<number, number>();
-  /** Slot in which a segment's fake was last revealed. */
-  readonly #revealSentSlot = new Map<number, number>();
-  #misses = 0;
+  readonly #encoder: ReplicaEncoder;
+  readonly #reveals: FakeReveals;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
+    const { schedule, follower } = deps;
+    this.#encoder = new ReplicaEncoder({
+      ...deps,
+      rotationHash: (rotation) =>
+        follower.lastUpTo(rotationStartPeriod(schedule, rotation) * schedule.slotsPerPeriod)?.pohHash,
+      isUnchecked: (segment) => this.#corrupted.has(segment),
+    });
+    const { market, prover, send } = deps;
+    this.#reveals = new FakeReveals({ schedule, market, folder: prover.folder, send });
   }
 
   /** Takes over what the directory holds; damaged replicas are dropped. */
@@ -122,13 +122,12 @@ export class ReplicaKeeper {
   /** Segments of which a replica is held or being made. */
   get segments(): readonly number[] {
     const own = this.held.map(({ segment }) => segment);
-    return this.#current === null ? own : [...own, this.#current.action.segment];
+    const { current } = this.#encoder;
+    return current === null ? own : [...own, current.action.segment];
   }
 
-  get current(): { readonly action: LongAction; readonly progress: number } | null {
-    if (this.#current === null) return null;
-    const { action, encodedSizeBytes } = this.#current;
-    return { action, progress: encodedSizeBytes / this.#deps.geometry.segmentSizeBytes };
+  get current(): EncodingNow | null {
+    return this.#encoder.current;
   }
 
   /** Period of the last proof sent for a replica. */
@@ -171,7 +170,7 @@ export class ReplicaKeeper {
     await this.#dropDamaged();
     const head = this.#deps.follower.head;
     if (head === undefined) return;
-    await this.#revealFakes(head, records);
+    this.counts.reveals += await this.#reveals.work(head.slot, records.replicas);
     const actions = planReplicas({
       slot: head.slot,
       schedule: this.#deps.schedule,
@@ -179,61 +178,29 @@ export class ReplicaKeeper {
       segments,
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
-    for (const action of actions)
-      if (!isLong(action)) await this.#guarded(action, () => this.#perform(action, head, records));
-    this.#startLong(actions.filter(isLong), peers);
-    this.#tellFailure();
+    for (const action of actions) if (!isLong(action)) await this.#attempt(action, head, records);
+    this.#encoder.begin(actions.filter(isLong), peers, (encoded) => this.#take(encoded));
+    this.#encoder.tellFailure();
   }
 
   /** Resolves when no encoding is under way. Throws what failed. */
   async idle(): Promise<void> {
-    await this.#long;
-    this.#tellFailure();
-  }
-
-  #tellFailure(): void {
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure !== undefined) throw failure;
+    await this.#encoder.idle();
+    this.#encoder.tellFailure();
   }
 
   /** Ends an encoding under way at its next chunk; what it has on disk is gone on with after the next start. */
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    await this.#long;
+  stop(): Promise<void> {
+    return this.#encoder.stop();
   }
 
-  /** Begins the next encoding or rotation, unless one is under way. What nobody could give goes behind the others. */
-  #startLong(actions: readonly LongAction[], peers: readonly PeerName[]): void {
-    const inTurn = [...actions].sort((a, b) => this.#missedAt(a) - this.#missedAt(b));
-    const [action] = inTurn;
-    if (action === undefined || this.#long !== undefined || this.#isStopping) return;
-    this.#current = { action, encodedSizeBytes: 0 };
-    this.#long = this.#guarded(action, () =>
-      action.kind === 'encode'
-        ? this.#encode(action.segment, action.rotation, peers)
-        : this.#rotate(action.segment, action.fromRotation, action.rotation, peers),
-    ).finally(() => {
-      this.#current = null;
-      this.#long = undefined;
-    });
-  }
-
-  #missedAt({ segment }: LongAction): number {
-    return this.#missed.get(segment) ?? 0;
-  }
-
-  /** A disk that fails and a peer that lies are the caller's to deal with; the rest is planned again. */
-  async #guarded(action: ReplicatorAction, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      this.#missed.delete(action.segment);
-    } catch (error) {
-      if (isLong(action)) this.#missed.set(action.segment, ++this.#misses);
-      if (error instanceof FilesError || error instanceof PeerFault || error instanceof TransportError)
-        this.#failure ??= error;
-      else this.#deps.log.warn({ ...action, error: (error as Error).message }, 'action failed, planned again');
+  #take({ action, header, damaged }: Encoded): void {
+    if (header !== undefined) {
+      this.#hold(header);
+      if (action.kind === 'encode') this.#corrupted.delete(action.segment);
+      this.counts[action.kind === 'encode' ? 'encodes' : 'rotations'] += 1;
     }
+    if (damaged !== undefined) this.#held.delete(nameOf(damaged.segment, damaged.rotation));
   }
 
   #status({ header, commitSentSlot, proofSentSlot }: Held, slot: number, records: ReplicasAnswer): PlannedReplica {
@@ -257,120 +224,27 @@ export class ReplicaKeeper {
     return market.mode === 'stream' ? 0 : Math.ceil(commitSlot / schedule.slotsPerPeriod);
   }
 
-  /** Reveals fakes whose time has come, and forgets those that are settled. */
-  async #revealFakes(head: BlockHeader, records: ReplicasAnswer): Promise<void> {
-    const { folder } = this.#deps.prover;
-    for (const fake of folder.fakes) {
-      const record = records.replicas.find(({ segment }) => segment === fake.segment);
-      const { opens, closes } = this.#revealSlots(fake.period);
-      const isRevealed = record?.lastPeriod === fake.period && record.proof === 'revealed';
-      if (isRevealed || head.slot > closes) await folder.dropFake(fake);
-      if (isRevealed || record?.lastPeriod !== fake.period || head.slot < opens || head.slot > closes) continue;
-      if (head.slot - (this.#revealSentSlot.get(fake.segment) ?? Number.NEGATIVE_INFINITY) < RESEND_SLOTS) continue;
-      const { segment, period, secret, restHash } = fake;
-      if (!(await this.#deps.send({ kind: 'revealFake', segment, period, secret, restHash: hash(restHash) }))) continue;
-      this.#revealSentSlot.set(segment, head.slot);
-      this.counts.reveals += 1;
+  /** A disk that fails and a peer that lies are the caller's to deal with; the rest is planned again. */
+  async #attempt(action: ShortAction, head: BlockHeader, records: ReplicasAnswer): Promise<void> {
+    try {
+      await this.#perform(action, head, records);
+    } catch (error) {
+      if (isCallers(error)) throw error;
+      this.#deps.log.warn({ ...action, error: (error as Error).message }, 'action failed, planned again');
     }
   }
 
-  /** Head slots at which a reveal can be sent: the next block is in the range that the ledger takes. */
-  #revealSlots(period: number): { readonly opens: number; readonly closes: number } {
-    const { market, schedule } = this.#deps;
-    const opens = period * schedule.slotsPerPeriod + market.proofDeadlineSlots;
-    return { opens, closes: opens + schedule.slotsPerPeriod - 1 };
-  }
-
-  /** A replica that is dropped on purpose is retired first: the ledger would count misses. */
-  async #retire(segment: number, head: BlockHeader, records: ReplicasAnswer): Promise<void> {
-    const isKept = [...this.#held.values()].filter(({ header }) => header.segment === segment).length > 1;
-    if (isKept || !records.replicas.some((record) => record.segment === segment)) return;
-    await this.#deps.send({ kind: 'retire', segment });
-    this.#deps.log.info({ segment, slot: head.slot }, 'replica retired');
-  }
-
-  async #perform(
-    action: Exclude<ReplicatorAction, LongAction>,
-    head: BlockHeader,
-    records: ReplicasAnswer,
-  ): Promise<void> {
+  async #perform(action: ShortAction, head: BlockHeader, records: ReplicasAnswer): Promise<void> {
     switch (action.kind) {
       case 'commit':
         return this.#commit(action.segment, action.rotation, head);
       case 'prove':
         return this.#prove(action, head, records);
       case 'drop':
-        if (this.#current?.action.segment === action.segment) return;
-        await this.#retire(action.segment, head, records);
+        if (this.#encoder.current?.action.segment === action.segment) return;
         this.#held.delete(nameOf(action.segment, action.rotation));
         return this.#deps.store.drop(action);
     }
-  }
-
-  async #encode(segment: number, rotation: number, peers: readonly PeerName[]): Promise<void> {
-    const request = this.#encodeRequest(segment, rotation);
-    const segmentRoot = this.#deps.segments.roots[segment];
-    if (request === undefined || segmentRoot === undefined) return;
-    // After bytes of several peers did not fit together, one is asked alone: then it is known who lied.
-    const asked = this.#mixed.has(segment) ? peers.slice(0, 1) : peers;
-    const fetch = { index: segment, peers: asked, givers: new Set<PeerName>() };
-    let begunAt = 0;
-    const source = (offset: number): AsyncIterable<Uint8Array> => {
-      begunAt = offset;
-      return this.#deps.segments.streamFrom(fetch, offset);
-    };
-    try {
-      const header = await this.#deps.store.encode({ ...request, source, segmentRoot });
-      await this.#deps.faults.afterEncode(this.#deps.store, header);
-      this.#hold(header);
-    } catch (error) {
-      if (!(error instanceof ReplicatorError)) throw error;
-      throw this.#sourceFailure(error, segment, begunAt === 0 ? [...fetch.givers] : []);
-    }
-    this.#mixed.delete(segment);
-    this.#corrupted.delete(segment);
-    this.counts.encodes += 1;
-  }
-
-  /** Who is to blame for bytes that are not the segment: the one who gave all of them; nobody when there were several. */
-  #sourceFailure(error: ReplicatorError, segment: number, givers: readonly PeerName[]): Error {
-    if (error.code === 'source-short') return new TransportError('closed', error.message);
-    if (!WRONG_SEGMENT.includes(error.code)) return error;
-    const [only] = givers;
-    if (only !== undefined && givers.length === 1) return new PeerFault(only, 'wrong-segment', error.message);
-    this.#mixed.add(segment);
-    return new TransportError('closed', `${error.message}: of several peers, one sent wrong bytes`);
-  }
-
-  async #rotate(segment: number, fromRotation: number, rotation: number, peers: readonly PeerName[]): Promise<void> {
-    // Who lost parts of a replica on purpose cannot read the segment out of it.
-    if (this.#deps.faults.erases) return this.#encode(segment, rotation, peers);
-    const request = this.#encodeRequest(segment, rotation);
-    if (request === undefined) return;
-    try {
-      const unchecked = this.#corrupted.has(segment);
-      this.#hold(await this.#deps.store.reencode({ ...request, fromRotation, unchecked }));
-      this.counts.rotations += 1;
-    } catch (error) {
-      if (!(error instanceof CorruptReplicaError)) throw error;
-      this.#deps.log.warn(
-        { segment, fromRotation, error: error.message },
-        'own replica is damaged: fetching the segment again',
-      );
-      this.#held.delete(nameOf(segment, fromRotation));
-      await this.#deps.store.drop({ segment, rotation: fromRotation });
-    }
-  }
-
-  #encodeRequest(segment: number, rotation: number): EncodeRequest | undefined {
-    const rotationHash = this.#designated(rotationStartPeriod(this.#deps.schedule, rotation))?.pohHash;
-    if (rotationHash === undefined) return undefined;
-    const keyProof = proveKey(this.#deps.vrf, { segment, rotation, rotationHash });
-    const onProgress = (encodedSizeBytes: number): void => {
-      if (this.#isStopping) throw new TransportError('aborted', 'the replicator stops');
-      if (this.#current !== null) this.#current.encodedSizeBytes = encodedSizeBytes;
-    };
-    return { segment, rotation, rotationHash, keyProof, onProgress };
   }
 
   async #commit(segment: number, rotation: number, head: BlockHeader): Promise<void> {
@@ -392,7 +266,7 @@ export class ReplicaKeeper {
     const periodBlock = this.#designated(period);
     const rotationBlock = this.#designated(rotationStartPeriod(this.#deps.schedule, rotation));
     if (held === undefined || periodBlock === undefined || rotationBlock === undefined) return;
-    if (this.#mustWaitForReveal(segment, period, head.slot) || this.#isTooEarly(period, head.slot)) return;
+    if (this.#reveals.mustWait(segment, period, head.slot) || this.#isTooEarly(period, head.slot)) return;
     const made = await this.#made(held.header, { period, periodBlock, rotationBlock, ...records });
     if (made === undefined) return;
     if (!(await this.#deps.send(made.payload))) return;
@@ -401,13 +275,6 @@ export class ReplicaKeeper {
     if (made.isFake) this.counts.fakesSent += 1;
     this.#deps.log.debug({ segment, period, slot: head.slot, deadlineSlot, fake: made.isFake }, 'proof sent');
     for (const { ending, bytes } of made.files) await this.#deps.saveProof(segment, ending, bytes);
-  }
-
-  /** A fake must be revealed before the next proof takes its place on the ledger. */
-  #mustWaitForReveal(segment: number, period: number, slot: number): boolean {
-    return this.#deps.prover.folder.fakes.some(
-      (fake) => fake.segment === segment && fake.period < period && slot <= this.#revealSlots(fake.period).closes,
-    );
   }
 
   /** The fault that answers late waits until its proof can only come too late. */
@@ -453,15 +320,8 @@ export class ReplicaKeeper {
 }
 
 type ProveAction = Extract<ReplicatorAction, { readonly kind: 'prove' }>;
-/** What takes as long as reading and writing a segment. */
-type LongAction = Extract<ReplicatorAction, { readonly kind: 'encode' | 'rotate' }>;
-
-function isLong(action: ReplicatorAction): action is LongAction {
-  return action.kind === 'encode' || action.kind === 'rotate';
-}
-
+type ShortAction = Exclude<ReplicatorAction, LongAction>;
 type PlannedReplica = Parameters<typeof planReplicas>[0]['replicas'][number];
-type EncodeRequest = Omit<Parameters<ReplicaStore['encode']>[0], 'source' | 'segmentRoot'>;
 
 function nameOf(segment: number, rotation: number): string {
   return `${segment}/${rotation}`;

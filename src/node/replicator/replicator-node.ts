@@ -10,7 +10,7 @@ import { amount } from '../../../native/index.ts';
 import { CorruptReplicaError } from '../../../replicator/index.ts';
 import { FilesError } from '../../../storage/index.ts';
 import type { BlockHeader, SigningKey } from '../../codec/index.ts';
-import type { Genesis } from '../../ledger/index.ts';
+import { depositFor, type Genesis } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
 import { ApiError, type NodeHealth } from '../../rpc/node-api.ts';
 import type { CorruptionReport, HeldReplica, ReplicatorApi, ReplicatorStatus } from '../../rpc/replicator-api.ts';
@@ -29,6 +29,8 @@ import type { SegmentSource } from './segment-source.ts';
 const PASS_INTERVAL_MS = 250;
 /** How many slots a registration may take before it is sent again. */
 const REGISTER_RESEND_SLOTS = 12;
+/** Minimum fees that are not bound as deposit. */
+const FEES_RESERVED = 1000n;
 /** To how many nodes each transaction is handed. */
 const SUBMIT_PEERS = 2;
 /** How many periods openings are kept: verdicts on a proof close before the second period after it ends. */
@@ -62,6 +64,9 @@ export class ReplicatorNode implements ReplicatorApi {
   readonly #startedMs = performance.now();
   #records: ReplicasAnswer | undefined;
   #registerSentSlot = Number.NEGATIVE_INFINITY;
+  /** Segments given up, and the slot in which that was last sent. */
+  readonly #leaving = new Map<number, number>();
+  #fundSentSlot = Number.NEGATIVE_INFINITY;
   #forgottenBelow = 0;
   #stopped = false;
   /** The peer of the last pass that ended early. */
@@ -113,8 +118,48 @@ export class ReplicatorNode implements ReplicatorApi {
     await segments.updateRoots(peer, head);
     await this.#keepChain(head);
     await market.update(peer, head);
-    await keeper.work(this.#chosen(head), this.#records, this.#segmentSources());
+    const chosen = this.#chosen(head);
+    await this.#fundDeposit(chosen, this.#records, head);
+    await this.#retire(chosen, this.#records, head);
+    await keeper.work(chosen, this.#records, this.#segmentSources());
     await this.#gather(head);
+  }
+
+  /** Segments given up are retired: else the ledger would count misses of them. */
+  async #retire(chosen: readonly number[], records: ReplicasAnswer, head: BlockHeader): Promise<void> {
+    const left = records.replicas.map(({ segment }) => segment).filter((segment) => !chosen.includes(segment));
+    for (const segment of this.#leaving.keys()) if (!left.includes(segment)) this.#leaving.delete(segment);
+    for (const segment of left) {
+      if (head.slot - (this.#leaving.get(segment) ?? Number.NEGATIVE_INFINITY) < REGISTER_RESEND_SLOTS) continue;
+      if (!(await this.#deps.ledger.send(this.targets(), head, { kind: 'retire', segment }))) continue;
+      this.#leaving.set(segment, head.slot);
+      this.#deps.log.info({ segment }, 'replica given up');
+    }
+  }
+
+  /** Each replica ties up a part of the deposit: adds what those wanted, held and committed need, before they are committed. */
+  async #fundDeposit(chosen: readonly number[], records: ReplicasAnswer, head: BlockHeader): Promise<void> {
+    const { genesis, ledger, keeper, log } = this.#deps;
+    const { missesMax, depositPerReplica } = genesis.replication;
+    const replicas = new Set([...chosen, ...keeper.segments, ...records.replicas.map(({ segment }) => segment)]);
+    const lapsed = records.replicas.filter(({ misses }) => misses > missesMax).length;
+    // What lapsed is slashed when it is committed anew.
+    const needed = depositFor(genesis.replication, replicas.size) + depositPerReplica * BigInt(lapsed);
+    const missing = needed - BigInt(records.deposit);
+    const isSent = head.slot - this.#fundSentSlot < REGISTER_RESEND_SLOTS;
+    if (missing <= 0n || isSent || BigInt(records.balance) < missing) return;
+    if (!(await ledger.send(this.targets(), head, { kind: 'addDeposit', amount: amount(missing) }))) return;
+    this.#fundSentSlot = head.slot;
+    log.info({ units: String(missing), replicas: replicas.size }, 'deposit added');
+  }
+
+  /** How many replicas the deposit and the balance cover, with some left for fees. */
+  #affordable({ deposit, balance }: ReplicasAnswer): number {
+    const { minimumDeposit, depositPerReplica } = this.#deps.genesis.replication;
+    const { minimumFee } = this.#deps.genesis.transactions;
+    const free = BigInt(deposit) + BigInt(balance) - minimumDeposit - minimumFee * FEES_RESERVED;
+    if (free < 0n) return 0;
+    return depositPerReplica === 0n ? Number.MAX_SAFE_INTEGER : Number(free / depositPerReplica);
   }
 
   /** Lands what validators found out about own proofs that are pending. */
@@ -179,10 +224,14 @@ export class ReplicatorNode implements ReplicatorApi {
   /** The segments to keep: those asked for, else those that need replicas most. */
   #chosen({ segmentCount, slot }: BlockHeader): number[] {
     const { wanted, capacityBytes, genesis, keeper, market } = this.#deps;
-    const capacity = Math.floor(capacityBytes / genesis.history.segmentSizeBytes);
+    const affordable = this.#records === undefined ? 0 : this.#affordable(this.#records);
+    const capacity = Math.min(affordable, Math.floor(capacityBytes / genesis.history.segmentSizeBytes));
     if (wanted !== undefined) return wanted.filter((segment) => segment < segmentCount).slice(0, capacity);
     const held = new Set([...keeper.segments, ...(this.#records?.replicas ?? []).map(({ segment }) => segment)]);
-    return market.choose({ segmentCount, slot, capacity, held, records: this.#records?.replicas ?? [] });
+    // What was given up stays so until the ledger has forgotten it.
+    for (const segment of this.#leaving.keys()) held.delete(segment);
+    const left = this.#leaving;
+    return market.choose({ segmentCount, slot, capacity, held, left, records: this.#records?.replicas ?? [] });
   }
 
   health(): NodeHealth {
