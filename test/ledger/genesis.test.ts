@@ -102,7 +102,7 @@ describe('genesis', () => {
     expect(new TextDecoder().decode(canonicalGenesis(genesis))).toBe(text);
     const digest = createHash('sha256').update(`cairn/genesis/1${text}`).digest('hex');
     expect(Buffer.from(chainIdOf(hasher, genesis)).toString('hex')).toBe(digest);
-    expect(digest).toBe('345e256d11606b52125bcfa15548c947663a222c8131ef770d4610781f0ecf57');
+    expect(digest).toBe('76bfdbd67f474afa4d6ec10ea36f6d64efa992a82099fff2708eace771ff059a');
   });
 
   it('every parameter changes the chain id', () => {

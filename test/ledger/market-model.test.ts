@@ -152,11 +152,12 @@ class Pair {
       replicators: REPLICATORS,
       balance: 1000n,
       pool: 60n,
+      bonds: Array.from({ length: VALIDATORS }, () => 1_001n),
     });
     const ranks = [...this.world.replicators].sort((a, b) => Buffer.compare(a.address, b.address));
     const rules = {
       ...this.world.chain.rules.replication,
-      ...{ reward: 3, minimumDeposit: 100, replicaDeposit: 10, validators: VALIDATORS },
+      ...{ reward: 3, minimumDeposit: 100, replicaDeposit: 10, validators: VALIDATORS, bond: 1_001 },
       addressRank: this.world.replicators.map((one) => ranks.indexOf(one)),
     } as unknown as ModelRules;
     this.model = new MarketModel(

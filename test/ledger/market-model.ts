@@ -12,6 +12,9 @@ export interface ModelRules {
   readonly slashPerMissPermille: number;
   readonly slashPerFakePermille: number;
   readonly fakeSharePermille: number;
+  readonly slashPerFakePermille: number;
+  /** Units that each validator has bonded. */
+  readonly bond: number;
   readonly reward: number;
   readonly minimumDeposit: number;
   readonly replicaDeposit: number;
@@ -67,6 +70,15 @@ export class MarketModel {
     this.balances = [...balances];
     this.pool = pool;
     this.faults = Array.from({ length: rules.validators }, () => 0);
+  }
+
+  /** One more fake approved: a share of the bond goes to the pool, until nothing is left of it. */
+  private fault(validator: number): void {
+    const { bond, slashPerFakePermille } = this.#rules;
+    const taken = (faults: number): number => Math.floor((bond * Math.min(1000, faults * slashPerFakePermille)) / 1000);
+    const before = this.faults[validator]!;
+    this.faults[validator] = before + 1;
+    this.pool += taken(before + 1) - taken(before);
   }
 
   get total(): number {
@@ -172,7 +184,7 @@ export class MarketModel {
     const kept = valid && signed && proof.state !== 'accepted';
     if (!first && !kept) return;
     (valid ? proof.valid : proof.invalid).add(validator);
-    if (proof.state === 'revealed') this.faults[validator]!++;
+    if (proof.state === 'revealed') this.fault(validator);
     if (proof.state === 'pending' && slot <= this.deadline(period + 1)) this.settle(who, segment, slot);
   }
 
@@ -203,7 +215,7 @@ export class MarketModel {
     if (slot <= this.deadline(period) || slot > this.deadline(period + 1)) return false;
     if ((identity.fakes + 1) / (identity.accepted + identity.fakes + 1) > this.#rules.fakeSharePermille / 1000)
       return false;
-    for (const validator of proof.valid) this.faults[validator]!++;
+    for (const validator of proof.valid) this.fault(validator);
     identity.fakes++;
     const wasPaid = proof.state === 'accepted';
     proof.state = 'revealed';

@@ -76,7 +76,7 @@ export class MarketWorld {
   constructor({
     replication = {},
     replicators = 4,
-    bonds = [1n, 1n, 1n, 1n],
+    bonds = [1_000n, 1_000n, 1_000n, 1_000n],
     balance = 100_000n,
     pool = 100_000n,
     history = { segmentSizeBytes: 1_048_576, leafSizeBytes: 1024 },
@@ -90,7 +90,7 @@ export class MarketWorld {
       bonds.map((bond, n) => [this.validators[n]!, bond] as const),
     );
     this.chain = new Chain(source);
-    this.supply = balance * BigInt(people.length) + pool;
+    this.supply = balance * BigInt(people.length) + pool + bonds.reduce((sum, bond) => sum + bond, 0n);
     this.chain.block(1, [
       { from: this.payer, payload: { kind: 'timestamp', digest: named('fill the pool') }, fee: pool },
     ]);

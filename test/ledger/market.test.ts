@@ -381,6 +381,12 @@ describe('fakes', () => {
     one.done([one.reveal(who, 0, 2, secret)], 13);
     expect(seatsAtFault(one)).toEqual([1, 0, 0, 0]);
     expect(readFaults(one.chain.state, lazy!.key)).toEqual({ faults: 1, permille: 100, lastSlot: 13 });
+    expect(one.validators.map(({ address }) => one.chain.state.bond(address)!.bond)).toEqual([
+      900n,
+      1_000n,
+      1_000n,
+      1_000n,
+    ]);
     expect(one.replica(who)).toMatchObject({ paid: 2, provenNext: 3, proof: { state: 'revealed' } });
     expect(one.identity(who)).toMatchObject({ accepted: 1, fakes: 1, paidUnits: 2n * REWARD });
     expect(missesOf(one.chain.rules.replication, one.replica(who)!, 17)).toBe(0);
