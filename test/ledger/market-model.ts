@@ -12,7 +12,6 @@ export interface ModelRules {
   readonly slashPerMissPermille: number;
   readonly slashPerFakePermille: number;
   readonly fakeSharePermille: number;
-  readonly slashPerFakePermille: number;
   /** Units that each validator has bonded. */
   readonly bond: number;
   readonly reward: number;

@@ -35,6 +35,7 @@ import {
   readProgress,
   totalSupply,
 } from '../../../src/ledger/index.ts';
+import type { StateOp } from '../../../storage/state-reader.ts';
 import { Chain, document, kernels, MapState, named } from '../fixture.ts';
 
 export interface Actor {
@@ -125,8 +126,8 @@ export class StakeWorld {
     return refusal?.code ?? null;
   }
 
-  /** Ends the block under way with these votes: executes it a second time from a copy, and checks the supply. */
-  end(votes: readonly Vote[] = [], name = 'main'): void {
+  /** Ends the block under way with these votes: executes it a second time from a copy, and checks the supply. @returns its ops */
+  end(votes: readonly Vote[] = [], name = 'main'): readonly StateOp[] {
     const execution = this.execution!;
     const { chain } = this;
     execution.executeVotes(votes);
@@ -146,12 +147,25 @@ export class StakeWorld {
     if (JSON.stringify(restored, shown) !== JSON.stringify(this.electorate, shown))
       throw new Error('a copy has another electorate');
     this.execution = null;
+    return ops;
   }
 
   /** A whole block without transactions. */
   block(slot: number, votes: readonly Vote[] = [], leader: Actor = this.leader): void {
     this.begin(slot, leader);
     this.end(votes);
+  }
+
+  /** A block of votes only, checked by nobody. @returns its ops before compaction */
+  plainBlock(slot: number, votes: readonly Vote[]): readonly StateOp[] {
+    const execution = this.chain.start(slot, this.leader.key);
+    execution.executeVotes(votes);
+    const ops = execution.overlay.ops();
+    execution.compact(this.chain.log);
+    this.chain.finish(execution);
+    this.before = this.tip;
+    this.tip = { slot, ...this.chain.parent };
+    return ops;
   }
 
   /** Votes of these actors for the tip, from the newest block that the chain shows justified. */
