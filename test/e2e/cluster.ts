@@ -60,6 +60,10 @@ export interface ClusterShape {
   readonly validators: number;
   readonly archives?: number;
   readonly replicators?: number;
+  /** TEST_GENESIS unless given. */
+  readonly parameters?: NetworkParameters;
+  /** How many segments each replicator keeps; 2 unless given. */
+  readonly replicatorSegments?: number;
 }
 
 /** An account that holds WALLET_BALANCE at genesis, with its key file. */
@@ -93,7 +97,8 @@ export class Cluster {
   }
 
   /** Writes the network; nothing runs yet. */
-  static async prepare({ validators, archives = 0, replicators = 0 }: ClusterShape): Promise<Cluster> {
+  static async prepare(wanted: ClusterShape): Promise<Cluster> {
+    const { validators, archives = 0, replicators = 0, parameters = TEST_GENESIS, replicatorSegments = 2 } = wanted;
     const directory = await mkdtemp(join(tmpdir(), 'cairn-e2e-'));
     const plan = planZipf({ accountCount: WORKLOAD_ACCOUNTS, seed: 7, fee: FEE });
     const keys = new WorkloadKeys(plan);
@@ -104,8 +109,8 @@ export class Cluster {
       validators,
       archives,
       replicators,
-      parameters: TEST_GENESIS,
-      replicatorCapacityBytes: 2 * TEST_GENESIS.history.segmentSizeBytes,
+      parameters,
+      replicatorCapacityBytes: replicatorSegments * parameters.history.segmentSizeBytes,
     };
     const accounts = [...workloadBalances(plan, keys), { address: wallet.key.address, balance: WALLET_BALANCE }];
     const folders = await prepareNetwork(join(directory, 'net'), shape, accounts);

@@ -153,7 +153,7 @@ export class ReplicaKeeper {
   async #dropDamaged(): Promise<void> {
     for (const [segment, error] of this.#damaged) {
       this.#damaged.delete(segment);
-      if (this.#corrupted.has(segment) || this.#deps.faults.isBlind) continue;
+      if (this.#corrupted.has(segment) || this.#deps.faults.keepsDamaged) continue;
       const held = this.held.findLast((one) => one.segment === segment);
       if (held === undefined) continue;
       this.#deps.log.warn({ segment, rotation: held.rotation, error: error.message }, 'damaged replica dropped');
