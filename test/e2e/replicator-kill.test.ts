@@ -15,6 +15,8 @@ import { diskFiles } from '../../storage/index.ts';
 import { Cluster, eventually, TEST_GENESIS } from './cluster.ts';
 
 const KILLS = Number(process.env.CAIRN_REPLICATOR_KILLS ?? 3);
+/** Which moment comes first. */
+const FIRST = Number(process.env.CAIRN_REPLICATOR_KILL_FIRST ?? 0);
 /** Periods of 6 s, so that a busy machine has time to prove in each, three to a rotation; segments that blocks alone fill in some seconds. */
 const PARAMETERS: NetworkParameters = {
   ...TEST_GENESIS,
@@ -115,7 +117,7 @@ describe('a replicator that is killed', () => {
       await eventually('a first proof', EVENT_TIMEOUT_MS, () => (proven.size > 0 ? true : null));
       for (let kill = 0; kill < KILLS; kill += 1) {
         // Once the capacity is full nothing is encoded from the network any more.
-        const moment = MOMENTS[kill % 3]!;
+        const moment = MOMENTS[(FIRST + kill) % 3]!;
         await momentOf(moment === 'encode' && kill > 3 ? 'prove' : moment);
         const killedIn = await periodNow();
         await cluster.kill(replicator);

@@ -39,7 +39,7 @@ const CAMPAIGNS = {
   'kill-replicator': {
     what: 'SIGKILL of a real replicator while it encodes, proves and rotates',
     tests: ['test/e2e/replicator-kill.test.ts'],
-    ...{ count: 'CAIRN_REPLICATOR_KILLS', usual: 20, unit: 'kills' },
+    ...{ seed: 'CAIRN_REPLICATOR_KILL_FIRST', count: 'CAIRN_REPLICATOR_KILLS', usual: 20, unit: 'kills' },
   },
   state: {
     what: 'the state store against plain Maps: batches, growth, restarts, kills, rebuilds, fast syncs',
