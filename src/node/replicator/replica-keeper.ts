@@ -89,6 +89,7 @@ export class ReplicaKeeper {
   readonly #damaged = new Map<number, CorruptReplicaError>();
   readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0, fakesSent: 0, reveals: 0 };
   readonly #encoder: ReplicaEncoder;
+  #encodingsDue = 0;
   readonly #reveals: FakeReveals;
 
   constructor(deps: KeeperDeps) {
@@ -124,6 +125,11 @@ export class ReplicaKeeper {
     const own = this.held.map(({ segment }) => segment);
     const { current } = this.#encoder;
     return current === null ? own : [...own, current.action.segment];
+  }
+
+  /** Whether an encoding is due and none is under way: then there is work though the chain stands still. */
+  get isWaiting(): boolean {
+    return this.#encodingsDue > 0 && this.#encoder.current === null;
   }
 
   get current(): EncodingNow | null {
@@ -179,7 +185,9 @@ export class ReplicaKeeper {
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
     for (const action of actions) if (!isLong(action)) await this.#attempt(action, head, records);
-    this.#encoder.begin(actions.filter(isLong), peers, (encoded) => this.#take(encoded));
+    const long = actions.filter(isLong);
+    this.#encodingsDue = long.length;
+    this.#encoder.begin(long, peers, (encoded) => this.#take(encoded));
     this.#encoder.tellFailure();
   }
 
