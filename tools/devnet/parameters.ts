@@ -39,7 +39,7 @@ export const DEVNET_GENESIS: NetworkParameters = {
     depositPerReplica: '100000',
     rewardLockoutPeriods: 2,
     proofDeadlineSlots: 15,
-    missesMax: 20,
+    missesMax: 1000,
     slashPerMissPermille: 50,
     slashPerFakePermille: 100,
     fakeSharePermille: 0,
