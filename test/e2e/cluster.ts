@@ -72,7 +72,11 @@ export interface ClusterShape {
   readonly validators: number;
   readonly archives?: number;
   readonly replicators?: number;
-  /** In place of TEST_GENESIS's. */
+  /** TEST_GENESIS unless given. */
+  readonly parameters?: NetworkParameters;
+  /** How many segments each replicator keeps; 2 unless given. */
+  readonly replicatorSegments?: number;
+  /** In place of those parameters'. */
   readonly consensus?: Partial<NetworkParameters['consensus']>;
 }
 
@@ -107,7 +111,15 @@ export class Cluster {
   }
 
   /** Writes the network; nothing runs yet. */
-  static async prepare({ validators, archives = 0, replicators = 0, consensus = {} }: ClusterShape): Promise<Cluster> {
+  static async prepare(wanted: ClusterShape): Promise<Cluster> {
+    const {
+      validators,
+      archives = 0,
+      replicators = 0,
+      parameters = TEST_GENESIS,
+      replicatorSegments = 2,
+      consensus = {},
+    } = wanted;
     const directory = await mkdtemp(join(tmpdir(), 'cairn-e2e-'));
     const plan = planZipf({ accountCount: WORKLOAD_ACCOUNTS, seed: 7, fee: FEE });
     const keys = new WorkloadKeys(plan);
@@ -118,8 +130,8 @@ export class Cluster {
       validators,
       archives,
       replicators,
-      parameters: { ...TEST_GENESIS, consensus: { ...TEST_GENESIS.consensus, ...consensus } },
-      replicatorCapacityBytes: 2 * TEST_GENESIS.history.segmentSizeBytes,
+      parameters: { ...parameters, consensus: { ...parameters.consensus, ...consensus } },
+      replicatorCapacityBytes: replicatorSegments * parameters.history.segmentSizeBytes,
     };
     const accounts = [...workloadBalances(plan, keys), { address: wallet.key.address, balance: WALLET_BALANCE }];
     const folders = await prepareNetwork(join(directory, 'net'), shape, accounts);

@@ -441,6 +441,23 @@ describe('fakes', () => {
     expect(tried(15)).toBe('no-such-proof');
   });
 
+  it('can be revealed to the last slot of the longest deadline, with a key a period', () => {
+    const one = new MarketWorld({ replication: { periodsPerRotation: 1, proofDeadlineSlots: 7 } });
+    const who = one.replicators[0]!;
+    one.done([one.register(who)]);
+    one.reach(4);
+    one.done([one.commit(who, 0, 1), one.prove(who, 0, 1)]);
+    one.done([one.approve(1, [entry(one, 0)])]);
+    one.reach(8);
+    one.done([one.commit(who, 0, 2)]);
+    one.done([one.prove(who, 0, 2, one.fakeRoot(who, 0, 2, secret))]);
+    one.reach(18);
+    expect([19, 20].map((at) => one.chain.refusal(at, one.reveal(who, 0, 2, secret)))).toEqual([
+      null,
+      'reveal-not-open',
+    ]);
+  });
+
   it('are bounded by a share of the proofs', () => {
     const one = faked({ replication: { fakeSharePermille: 499 } });
     const who = one.replicators[0]!;

@@ -15,6 +15,7 @@ import {
 import {
   hasFinding,
   type Payload,
+  packSignedMessages,
   replicaNameOrder,
   type VerdictReason,
   validationMessage,
@@ -39,6 +40,7 @@ import { dueProofs, jobsOf } from '../../src/node/proof-checks/proof-queue.ts';
 import { storageJob } from '../../src/node/proof-checks/storage-job.ts';
 import { type StorageProofJob, verifyMany } from '../../src/node/proof-checks/storage-proof-worker.ts';
 import { PROTOCOL } from '../../src/node/protocols.ts';
+import { startVerifyPool } from '../../src/node/threads/index.ts';
 import type { ModuleJob } from '../../src/node/threads/verifier.ts';
 import { segmentRootOf } from '../../storage/index.ts';
 import type { Draft } from '../ledger/fixture.ts';
@@ -428,6 +430,34 @@ describe('a checker', () => {
     await first;
     expect(runs).toBe(1);
     expect(checker.counts.verified).toBe(1);
+  });
+});
+
+describe('on verify threads', () => {
+  it('the same is found, on memory that they share, while signatures do not wait', async () => {
+    const scene = new Scene('both', 4);
+    const { world } = scene;
+    await scene.ready();
+    const made = await Promise.all(world.replicators.map((who) => scene.make(who, 1)));
+    world.done(
+      made.map((each, n) =>
+        scene.draft(world.replicators[n]!, 1, n === 3 ? { ...each, body: flipped(each.body, 0) } : each),
+      ),
+    );
+    const verifier = startVerifyPool({ threads: 2, onFatal: () => {} });
+    try {
+      const checker = scene.checker(world.validators[0]!, { verifier });
+      const checking = checker.look(scene.final);
+      const message = new Uint8Array([1]);
+      const signing = world.payer.signing;
+      const batch = packSignedMessages([{ publicKey: signing.publicKey, signature: signing.sign(message), message }]);
+      expect([...(await verifier.ed25519Verify(batch))]).toEqual([1]);
+      await checking;
+      expect(checker.counts).toEqual({ verified: 4, invalid: 1 });
+      expect(scene.verdicts()).toEqual({ 3: 'replica-opening' });
+    } finally {
+      await verifier.stop();
+    }
   });
 });
 

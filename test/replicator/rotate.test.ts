@@ -54,6 +54,25 @@ describe('the plan', () => {
     expect(plan(45, replica(1, 'final', 4))).toEqual([]);
   });
 
+  it('sends no proof that can only come too late, or for a period that began before the commit', () => {
+    const due = (slot: number, changes: Partial<ReplicaStatus> = {}): string[] =>
+      brief(
+        planReplicas({
+          ...{ slot, schedule, deadlineSlots: 12, segments: [0] },
+          replicas: [{ ...replica(1, 'final'), ...changes }],
+        }),
+      );
+    expect([due(41), due(41, { provenPeriods: [4] }), due(42, { provableFrom: 5 })]).toEqual([['prove 1 4'], [], []]);
+    // Period 3 may be proven in slots up to 42: not once the head is there.
+    expect([due(41, { provableFrom: 3, provenPeriods: [4] }), due(39), due(31, { provableFrom: 4 })]).toEqual([
+      [],
+      ['prove 1 3'],
+      [],
+    ]);
+    // Patience with the proof before is half of the time there is.
+    expect([due(44, { proofPending: true }), due(45, { proofPending: true })]).toEqual([[], ['prove 1 4']]);
+  });
+
   it('rotates from the own replica, first proving what the old key still owes', () => {
     expect(brief(plan(60, replica(1, 'final', 3, 4)))).toEqual(['prove 1 5', 'rotate 2']);
     expect(plan(60, replica(1, 'final', 5))).toEqual([{ kind: 'rotate', segment: 0, fromRotation: 1, rotation: 2 }]);

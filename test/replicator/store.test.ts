@@ -197,6 +197,22 @@ describe('a wrong byte on disk', () => {
     await expect(replica.verify()).rejects.toMatchObject({ code: 'replica-leaf', offset: 512 + 1536 });
   });
 
+  it('of whole leaves is found by reads and proofs alike, but where it is asked for', async () => {
+    const { store } = await stored();
+    const leaf = 2;
+    await store.eraseLeaves(id, [leaf]);
+    const replica = await store.get(id);
+    await expect(replica.verify()).rejects.toMatchObject({ code: 'replica-leaf' });
+    const { leafSizeBytes } = geometry;
+    expect(await replica.read(0, leafSizeBytes)).toEqual(segment.slice(0, leafSizeBytes));
+    const checked = await replica.openSource();
+    await expect(checked.segmentLeaf(leaf)).rejects.toMatchObject({ code: 'replica-leaf' });
+    expect(await checked.replicaLeaf(leaf)).toEqual(new Uint8Array(leafSizeBytes));
+    const blind = await replica.openSource({ unchecked: true });
+    expect(await blind.segmentLeaf(leaf)).not.toEqual(segment.slice(leaf * leafSizeBytes, (leaf + 1) * leafSizeBytes));
+    await expect(store.eraseLeaves(id, [1e6])).rejects.toMatchObject({ code: 'range' });
+  });
+
   it('in the head is listed as damaged, and the rest still listed', async () => {
     const { disk, store } = await stored();
     await store.encode(request(4, 1));

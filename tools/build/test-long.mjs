@@ -36,6 +36,11 @@ const CAMPAIGNS = {
     tests: ['test/crash/history-kill.test.ts'],
     ...{ seed: 'CAIRN_KILL_SEED', count: 'CAIRN_KILLS', usual: 300, unit: 'kills' },
   },
+  'kill-replicator': {
+    what: 'SIGKILL of a real replicator while it encodes, proves and rotates',
+    tests: ['test/e2e/replicator-kill.test.ts'],
+    ...{ seed: 'CAIRN_REPLICATOR_KILL_FIRST', count: 'CAIRN_REPLICATOR_KILLS', usual: 20, unit: 'kills' },
+  },
   state: {
     what: 'the state store against plain Maps: batches, growth, restarts, kills, rebuilds, fast syncs',
     tests: ['test/storage/state-property.test.ts'],

@@ -36,9 +36,14 @@ export class ReplicatorFaults {
     return this.#config.erasePermille !== undefined;
   }
 
+  /** Whether replicas that are known to be wrong are kept. */
+  get keepsDamaged(): boolean {
+    return this.erases || this.#config.copyFrom !== undefined;
+  }
+
   /** Whether anything is proven here that an honest process would notice to be wrong. */
   get isBlind(): boolean {
-    return this.erases || this.#config.copyFrom !== undefined || this.#config.corruptByte === true;
+    return this.keepsDamaged || this.#config.corruptByte === true;
   }
 
   /** Loses a part of a replica that was just encoded: leaves at equal distances. */

@@ -27,6 +27,7 @@ import type { SignatureChecks } from '../signature-checks.ts';
 
 const RESEND_SLOTS = 8;
 const ANSWER_SIZE_BYTES_MAX = 16_384;
+const PERIODS_KEPT = 4;
 
 export interface PacketGathererDeps {
   readonly kernels: Kernels;
@@ -48,6 +49,8 @@ export class PacketGatherer {
   readonly #deps: PacketGathererDeps;
   /** Slot in which a packet of a period was sent. */
   readonly #sent = new Map<number, number>();
+  /** The final head's slot at which validators were last asked, by period. */
+  readonly #askedSlot = new Map<number, number>();
   /** Packets that were taken. */
   packetsSent = 0;
 
@@ -58,7 +61,9 @@ export class PacketGatherer {
   /** Lands a packet for a period when enough validators have findings. @param own segments whose proofs of that period are pending @param slot of the final head */
   async gather(period: number, own: readonly number[], slot: number): Promise<void> {
     for (const [sentPeriod, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(sentPeriod);
-    if (own.length === 0 || this.#sent.has(period)) return;
+    if (own.length === 0 || this.#sent.has(period) || this.#askedSlot.get(period) === slot) return;
+    this.#askedSlot.delete(period - PERIODS_KEPT);
+    this.#askedSlot.set(period, slot);
     const all = await this.#entries(period, own);
     const first = await this.#ask(period, all);
     // What nobody approves is left to the validators' own verdicts, which say why; what somebody approves goes along, also a fake.

@@ -89,6 +89,7 @@ export class ReplicaKeeper {
   readonly #damaged = new Map<number, CorruptReplicaError>();
   readonly counts: KeeperCounts = { encodes: 0, rotations: 0, proofsSent: 0, fakesSent: 0, reveals: 0 };
   readonly #encoder: ReplicaEncoder;
+  #encodingsDue = 0;
   readonly #reveals: FakeReveals;
 
   constructor(deps: KeeperDeps) {
@@ -126,6 +127,11 @@ export class ReplicaKeeper {
     return current === null ? own : [...own, current.action.segment];
   }
 
+  /** Whether an encoding is due and none is under way: then there is work though the chain stands still. */
+  get isWaiting(): boolean {
+    return this.#encodingsDue > 0 && this.#encoder.current === null;
+  }
+
   get current(): EncodingNow | null {
     return this.#encoder.current;
   }
@@ -153,7 +159,7 @@ export class ReplicaKeeper {
   async #dropDamaged(): Promise<void> {
     for (const [segment, error] of this.#damaged) {
       this.#damaged.delete(segment);
-      if (this.#corrupted.has(segment) || this.#deps.faults.isBlind) continue;
+      if (this.#corrupted.has(segment) || this.#deps.faults.keepsDamaged) continue;
       const held = this.held.findLast((one) => one.segment === segment);
       if (held === undefined) continue;
       this.#deps.log.warn({ segment, rotation: held.rotation, error: error.message }, 'damaged replica dropped');
@@ -179,7 +185,9 @@ export class ReplicaKeeper {
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
     for (const action of actions) if (!isLong(action)) await this.#attempt(action, head, records);
-    this.#encoder.begin(actions.filter(isLong), peers, (encoded) => this.#take(encoded));
+    const long = actions.filter(isLong);
+    this.#encodingsDue = long.length;
+    this.#encoder.begin(long, peers, (encoded) => this.#take(encoded));
     this.#encoder.tellFailure();
   }
 

@@ -68,6 +68,8 @@ export class ReplicatorNode implements ReplicatorApi {
   readonly #leaving = new Map<number, number>();
   #fundSentSlot = Number.NEGATIVE_INFINITY;
   #forgottenBelow = 0;
+  /** Height of the final head that the last whole pass went by. */
+  #workedHeight = -1;
   #stopped = false;
   /** The peer of the last pass that ended early. */
   #failing: PeerName | undefined;
@@ -111,7 +113,9 @@ export class ReplicatorNode implements ReplicatorApi {
     const { follower, segments, keeper, ledger, market } = this.#deps;
     await follower.update(peer);
     const head = follower.head;
-    if (head === undefined) return;
+    // What the ledger says changes with the final head only.
+    if (head === undefined || (head.height === this.#workedHeight && !keeper.isWaiting)) return;
+    this.#workedHeight = -1;
     this.#records = (await ledger.records(peer)) ?? this.#records;
     if (this.#records === undefined) return;
     if (!this.#records.registered) return this.#register();
@@ -123,6 +127,7 @@ export class ReplicatorNode implements ReplicatorApi {
     await this.#retire(chosen, this.#records, head);
     await keeper.work(chosen, this.#records, this.#segmentSources());
     await this.#gather(head);
+    this.#workedHeight = head.height;
   }
 
   /** Segments given up are retired: else the ledger would count misses of them. */
