@@ -69,7 +69,7 @@ struct TableShard {
   uint8_t *old, *old_end;
   uint32_t shift, old_shift, old_mask;
   uint32_t start, moved;
-  uint32_t limit;  // slots in use at most
+  uint32_t limit;  // slots in use at most; 0: the shard is held elsewhere, and nothing is put
   TableState *state;
 };
 
