@@ -149,7 +149,7 @@ export interface Kernels {
   tablePut(shards: TableShards, records: Uint8Array, strideBytes: number, count: number, position: number): void;
   /** Marks n keys deleted: found by probing, read as absent, taken over by the next put of the same key. Keys that are not there stay so. */
   tableDelete(shards: TableShards, keys: Uint8Array, strideBytes: number, count: number): void;
-  /** Adds to `missing[shard]` how many of n keys have no slot; equal ones count each time. @param missing one for each shard */
+  /** Adds to `missing[shard]` how many of n keys have no entry, deleted ones among them; equal ones count each time. @param missing one for each shard */
   tableMissing(shards: TableShards, keys: Uint8Array, strideBytes: number, count: number, missing: Uint32Array): void;
   /** Moves at least `lines` lines of a moving shard; deleted slots stay behind. @returns true when the old table is empty */
   tableMove(shards: TableShards, shard: number, lines: number): boolean;

@@ -45,6 +45,11 @@ export interface StateStoreOptions {
   readonly shardSlotCountLog2?: number;
   /** Throws the tables away and rebuilds them from the log, even when they are clean. */
   readonly rebuild?: boolean;
+  /**
+   * Threads beside this one that build the account table when it must be rebuilt, 0 .. 16; only where other threads can open the files. Unless given: as many
+   * as there are other cores, up to 8, when the log is larger than 32 MiB.
+   */
+  readonly rebuildThreads?: number;
   /** Told while opening how many bytes of batches have been read. */
   readonly onProgress?: (batchBytes: number) => void;
   /** Source of the tables' secrets; replaced in simulations. */
@@ -65,6 +70,8 @@ export interface OpenReport {
   readonly opCount: number;
   /** True when the tables were rebuilt rather than taken over. */
   readonly rebuilt: boolean;
+  /** Other threads that rebuilt the account table; 0 when this one did. */
+  readonly threads: number;
 }
 
 /** What an open store is made of. */

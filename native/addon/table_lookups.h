@@ -139,10 +139,15 @@ struct ReadBytes {
   }
 };
 
+// Counts keys that have no slot, or a deleted entry's.
+template <size_t SLOT>
 struct CountMissing {
   uint32_t *missing;
 
-  CAIRN_INLINE_MEMBER void look(size_t, uint32_t shard, const uint8_t *, Look look) { missing[shard] += 1 ^ (look.found | look.went_on); }
+  CAIRN_INLINE_MEMBER void look(size_t, uint32_t shard, const uint8_t *line, Look look) {
+    const uint32_t deleted = load32(line + look.slot * SLOT + SLOT - POSITION_BYTES) == TOMBSTONE;
+    missing[shard] += (1 ^ (look.found | look.went_on)) | (look.found & deleted);
+  }
 };
 
 // Turns live slots into tombstones.

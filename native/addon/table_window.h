@@ -44,7 +44,7 @@ struct Sized {
   }
 
   static TableStatus missing(const TableShards &set, const TableKeys &keys, uint32_t *counts) {
-    return each<SLOT, true>(Path(set.secret), set, keys.first, keys.stride, keys.count, CountMissing{counts});
+    return each<SLOT, true>(Path(set.secret), set, keys.first, keys.stride, keys.count, CountMissing<SLOT>{counts});
   }
 
   static TableStatus move(const TableShards &set, uint32_t shard, uint32_t lines) {

@@ -248,11 +248,15 @@ export function tableKernels(hasher: SipHasher): TableKernels {
 
   const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) => {
     const all = shardsOf(shards);
+    const last = (shards.slotSizeBytes >>> 2) - 1;
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
       locate(stage, shards, all, bytes, stride, from, here);
-      for (let i = 0; i < here; i++) if (stage.slots[i]! < 0) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+      for (let i = 0; i < here; i++) {
+        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
+        if (slot < 0 || words[slot + last] === TOMBSTONE) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+      }
     }
   };
 
