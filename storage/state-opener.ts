@@ -6,19 +6,16 @@
  * Only when a clean mark turns out to be of another point, or its files are not there, or such a thread failed, is the log read again.
  */
 
-import { availableParallelism } from 'node:os';
+import { tableThreadCount } from './accounts/table-threads.ts';
 import { Frontier } from './commitment/frontier.ts';
 import { CommitmentReplay } from './commitment/replay.ts';
 import type { CommitmentTrees } from './commitment/trees.ts';
 import { CorruptionError } from './errors.ts';
 import { diskFiles } from './files/disk-files.ts';
-import type { Files } from './files/files.ts';
-import { segmentFiles } from './inspect/log-folder.ts';
 import { readBatchHead } from './oplog/batch.ts';
-import { frameSize } from './oplog/frame.ts';
 import type { RecoveredBatch, RecoveredSegment } from './oplog/log-scan.ts';
 import { OpLog } from './oplog/op-log.ts';
-import { headerSize, SEGMENT_SIZE_BYTES_DEFAULT } from './oplog/segment.ts';
+import { SEGMENT_SIZE_BYTES_DEFAULT } from './oplog/segment.ts';
 import { SegmentFrontiers } from './segment-frontiers.ts';
 import type { StateParts, StateStoreOptions } from './state.ts';
 import { StateTables } from './state-tables.ts';
@@ -26,19 +23,6 @@ import { StateTables } from './state-tables.ts';
 /** Opens or makes a state. Throws as `StateStore.open` does; everything is closed then. */
 export function openState(options: StateStoreOptions): Promise<StateParts> {
   return new StateOpener(options).open();
-}
-
-/** Logs from this size on are worth the time that threads take to start. */
-const LARGE_LOG_SIZE_BYTES: number = 32 * 1024 * 1024;
-/** Other threads are told of that much at a time. */
-const TELL_SIZE_BYTES: number = 1024 * 1024;
-const THREADS_MAX = 8;
-
-const otherCores = (): number => Math.min(THREADS_MAX, availableParallelism() - 1);
-
-async function isLarge(files: Files, directory: string): Promise<boolean> {
-  const segments = await segmentFiles({ files, directory });
-  return segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) >= LARGE_LOG_SIZE_BYTES;
 }
 
 class StateOpener {
@@ -49,10 +33,6 @@ class StateOpener {
   #replay: CommitmentReplay | undefined;
   #batchCount = 0;
   #batchBytes = 0;
-  /** Where the log as read so far ends, and how much of it other threads know of. */
-  #segment = -1;
-  #end = 0;
-  #toldBytes = 0;
   /** Other threads that build the account table; 0 again when one failed. */
   #threads = 0;
 
@@ -93,7 +73,7 @@ class StateOpener {
       visitSegment: (segment) => this.#visitSegment(segment),
       visit: (batch) => this.#batch(batch),
       recovered: async () => {
-        const built = await this.#tables.finishThreads({ segment: this.#segment, end: this.#end });
+        const built = await this.#tables.finishThreads();
         if (built) return;
         this.#tables.close();
         this.#threads = 0;
@@ -108,20 +88,17 @@ class StateOpener {
 
   /** Has the account table, empty now, built by other threads where that pays. */
   async #startThreads(): Promise<void> {
-    const { kernels, rebuildThreads } = this.#options;
-    const files = this.#options.files ?? diskFiles();
+    const { kernels, rebuildThreads, files = diskFiles() } = this.#options;
     const directory = `${this.#options.directory}/log`;
-    if (files.isSystem !== true || rebuildThreads === 0) return;
-    const count = rebuildThreads ?? ((await isLarge(files, directory)) ? otherCores() : 0);
+    const count = await tableThreadCount(files, directory, rebuildThreads);
     if (count > 0) this.#threads = this.#tables.buildOnThreads({ directory, kernels: kernels.name, count });
   }
 
   /** Each segment's header says the frontier that the ops before it have led to. */
-  #visitSegment({ index, first, frontier }: RecoveredSegment): Frontier | undefined {
-    this.#segment = index;
-    this.#end = headerSize(first.opCount);
+  #visitSegment(segment: RecoveredSegment): Frontier | undefined {
+    this.#tables.beginSegment(segment);
     if (this.#replay === undefined) {
-      this.#replay = this.#newReplay(frontier);
+      this.#replay = this.#newReplay(segment.frontier);
       return undefined;
     }
     return this.#replay.frontier;
@@ -152,10 +129,6 @@ class StateOpener {
     this.#tables.replay(batch, firstOp);
     this.#batchCount += 1;
     this.#progress(batch);
-    this.#end += frameSize(batch.length);
-    if (this.#batchBytes - this.#toldBytes < TELL_SIZE_BYTES) return;
-    this.#toldBytes = this.#batchBytes;
-    this.#tables.readable({ segment: this.#segment, end: this.#end, isWhole: false });
   }
 
   #progress(batch: Uint8Array): void {

@@ -20,11 +20,16 @@ import { type BatchChanges, type RecordChange, takeApart } from './batch-changes
 import type { PositionSource } from './commitment/sources.ts';
 import { assertInvariant } from './errors.ts';
 import { type Files, FilesError } from './files/files.ts';
-import type { ReadableLog } from './oplog/read-limit.ts';
+import { frameSize } from './oplog/frame.ts';
+import type { RecoveredSegment } from './oplog/log-scan.ts';
+import { headerSize } from './oplog/segment.ts';
 import { RecordMap } from './record-map.ts';
 
 /** Bonds are few: one shard, which grows. */
 const BOND_SHARDS = { shardCountLog2: 0, shardSlotCountLog2: 6 } as const;
+
+/** Threads are told of that much of the log at a time. */
+const TELL_SIZE_BYTES: number = 1024 * 1024;
 
 export interface StateTablesOptions {
   readonly directory: string;
@@ -59,6 +64,9 @@ export class StateTables implements PositionSource {
   #bonds: BondTable | undefined;
   /** While they build the account table. */
   #threads: TableThreads | undefined;
+  /** Where the log as replayed so far ends, and how much of it they were not told of. */
+  #end = { segment: 0, end: 0 };
+  #untoldBytes = 0;
   #opCount = 0;
 
   /** Nothing is read before `begin`. @param options none: tables in memory only (`scratch`) */
@@ -104,22 +112,32 @@ export class StateTables implements PositionSource {
   }
 
   /**
-   * Lets other threads fill the account table, which was just made: only bonds and records are built by `replay` and `rebuild` then. Tell them with
-   * `readable` how far they may read, and `finishThreads` at the end. @returns how many there are
+   * Lets other threads fill the account table, which was just made, from the log's files as far as `replay` has seen them: it builds only bonds and
+   * records itself then. `finishThreads` waits for them. @returns how many there are
    */
   buildOnThreads(options: TableThreadsOptions): number {
     this.#threads = new TableThreads(this.accounts, options);
     return this.#threads.count;
   }
 
-  /** The log's files are checked so far. */
-  readable(readable: ReadableLog): void {
-    this.#threads?.raise(readable);
+  /** The batches that `replay` gets next are those of this segment. */
+  beginSegment({ index, first }: RecoveredSegment): void {
+    this.#end = { segment: index, end: headerSize(first.opCount) };
   }
 
-  /** The log ends there. @returns false when a thread failed: `create` and `rebuild` then */
-  async finishThreads(end: Omit<ReadableLog, 'isWhole'>): Promise<boolean> {
-    const built = (await this.#threads?.finish(end)) ?? true;
+  /** Tells the threads how far the log has been checked, in steps. */
+  #told(batch: Uint8Array): void {
+    const { segment, end } = this.#end;
+    this.#end = { segment, end: end + frameSize(batch.length) };
+    this.#untoldBytes += batch.length;
+    if (this.#untoldBytes < TELL_SIZE_BYTES) return;
+    this.#untoldBytes = 0;
+    this.#threads?.raise({ ...this.#end, isWhole: false });
+  }
+
+  /** All batches were replayed. @returns false when a thread failed: `create` and `rebuild` then */
+  async finishThreads(): Promise<boolean> {
+    const built = (await this.#threads?.finish(this.#end)) ?? true;
     this.#threads = undefined;
     return built;
   }
@@ -159,6 +177,7 @@ export class StateTables implements PositionSource {
     const changes = takeApart(batch);
     this.#applyRecords(changes, firstOp);
     if (this.isBuilding) this.#applyTables(batch, changes, firstOp);
+    this.#told(batch);
     this.#opCount = firstOp + 1 + changes.opCount;
   }
 

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kernelsOf } from '../../native/index.ts';
+import { diskFiles } from '../../storage/files/disk-files.ts';
 import { seededRandom } from '../../storage/files/simulated-inode.ts';
+import { verifyLog } from '../../storage/inspect/verify-log.ts';
 import { encodeBatch } from '../../storage/oplog/batch.ts';
 import { StateStore, type StateStoreOptions } from '../../storage/state.ts';
 import { VARIANTS } from '../native/variants.ts';
@@ -23,6 +25,8 @@ let folder = '';
 const model = new StateModel();
 const home = (): string => join(folder, 'home');
 const options = (directory: string): StateStoreOptions => ({ ...shape, directory, kernels });
+
+const activeCount = (): number => model.accounts.size + model.bonds.size + model.records.size;
 
 /** Every file of a folder, by name. */
 const filesOf = (directory: string): Record<string, Buffer> =>
@@ -97,6 +101,16 @@ describe('a table rebuilt by threads', () => {
     } finally {
       delete process.env.CAIRN_ED25519;
     }
+  });
+
+  it('is what verifying a log works its state out with', async () => {
+    const results = [];
+    for (const threads of [0, 2])
+      results.push(
+        await verifyLog({ files: diskFiles(), kernels, directory: `${home()}/log`, withState: true, threads }),
+      );
+    expect(results[0]).toHaveProperty('state.activeCount', activeCount());
+    expect(results[1]).toEqual(results[0]);
   });
 
   it('ends its threads when the log is damaged, and says where', async () => {
