@@ -201,11 +201,17 @@ export class StateTables implements PositionSource {
     };
   }
 
-  /** Makes room. Throws `StorageError` 'table-full'; nothing is reserved then. */
-  reserve({ accounts, bonds }: StateChanges): void {
-    this.accounts.reserve(accounts);
+  /**
+   * Makes room. Throws `StorageError` 'table-full'; nothing is reserved then.
+   * @param grown by how much the accounts, bonds and records get more with these changes; negative when they get fewer
+   */
+  reserve({ accounts, bonds, records }: StateChanges, grown: number): void {
+    const deletes = records.filter(({ value }) => value === undefined).length;
+    // What is new makes up for what these changes delete. So no key need be looked for in a table that is nearly full.
+    const newCount = grown + accounts.deleteCount + bonds.deleteCount + deletes;
+    this.accounts.reserve(accounts, Math.min(newCount, accounts.putCount));
     try {
-      this.bonds.reserve(bonds);
+      this.bonds.reserve(bonds, Math.min(newCount, bonds.putCount));
     } catch (error) {
       this.accounts.release(accounts);
       throw error;

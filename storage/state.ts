@@ -203,7 +203,7 @@ export class StateStore implements StateReader, BondReader, StateSource {
     const before = this.#queued;
     const after = known ?? before.next(batch);
     assertInvariant(after.branch.parent === before.branch, 'the commitment builds on the batch before');
-    this.#tables.reserve(changes);
+    this.#tables.reserve(changes, after.activeCount - before.activeCount);
     let appending: Appending;
     try {
       appending = this.#log.append(batch, before.branch.frontier);
