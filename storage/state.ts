@@ -10,7 +10,7 @@
  * - `tip.commitment` is of the last durable batch. Commitments of batches under way build on it, and settle in the order of the log.
  * - A batch that does not decode, does not follow, repeats a key, or has no room in a table is refused before it is logged.
  */
-import { type Height, height as heightOf, type Kernels } from '../native/index.ts';
+import { type Height, hash, height as heightOf, type Kernels } from '../native/index.ts';
 import type { Commitment } from './commitment/commitment.ts';
 import type { RangeProof } from './commitment/range-proof.ts';
 import type { StateProof } from './commitment/state-proof.ts';
@@ -206,7 +206,12 @@ export class StateStore implements StateReader, BondReader, StateSource {
     this.#tables.reserve(changes, after.activeCount - before.activeCount);
     let appending: Appending;
     try {
-      appending = this.#log.append(batch, before.branch.frontier);
+      // Of a commitment that was handed in, the log works the digest out once more: that is how it is known to be of this batch.
+      appending = this.#log.append(
+        batch,
+        before.branch.frontier,
+        known === undefined ? { digest: hash(after.digest) } : {},
+      );
     } catch (error) {
       this.#tables.release(changes);
       throw error;
