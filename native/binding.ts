@@ -12,7 +12,7 @@ export const CPU_FEATURES = ['sha', 'sse42', 'aes', 'vaes', 'avx2', 'avx512', 'i
 /** One of them. */
 export type CpuFeature = (typeof CPU_FEATURES)[number];
 
-const BORDER_VERSION = 2;
+const BORDER_VERSION = 3;
 
 /** What the addon's table kernels return instead of 0: a shard would pass half full. Any other number: no empty slot at all. */
 export const TABLE_FULL = 1;
@@ -68,6 +68,9 @@ export interface NativeFunctions {
   /** Zeroed memory, or null. */
   allocateTable(sizeBytes: number): NativeMemory | null;
   releaseTable(handle: object, buffer: ArrayBuffer): void;
+  /** Detaches the memory; the number under which any thread takes it, once. */
+  giveTable(handle: object, buffer: ArrayBuffer): number;
+  takeTable(number: number): NativeMemory;
 }
 
 /** A `TableShards`, taken apart. */

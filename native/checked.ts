@@ -151,10 +151,13 @@ function checkTables(shards: TableShards): void {
     fail('tables', `an array of a power of two of tables, at most ${SHARDS_MAX}`, typeof tables);
   if (!Array.isArray(olds) || olds.length !== tables.length) fail('olds', 'as long as tables', typeof olds);
   words(state, 4 * tables.length, 'state');
+  apart(state, secret, 'state');
   for (let index = 0; index < tables.length; index++) {
-    checkTable(tables[index]!, TABLE_BYTES_MAX, `tables[${index}]`);
+    // An empty one: the shard is held elsewhere.
+    if (bytes(tables[index]!, `tables[${index}]`) > 0) checkTable(tables[index]!, TABLE_BYTES_MAX, `tables[${index}]`);
     apart(state, tables[index]!, 'state');
     checkOld(shards, index);
+    apart(state, olds[index]!, 'state');
   }
   knownShards.add(shards);
 }
@@ -176,6 +179,7 @@ function checkKeys(keys: Uint8Array, sizeBytes: number, strideBytes: number, cou
 
 /** What a table kernel writes must not be what it reads. */
 function apartFromTables(shards: TableShards, value: ArrayBufferView, what: string): void {
+  apart(value, shards.state, what);
   for (const table of shards.tables) apart(value, table, what);
   for (const old of shards.olds) apart(value, old, what);
 }
@@ -276,8 +280,7 @@ function checkedTables(raw: RawKernels): Tables {
       if ((at | sizeBytes) % 4 !== 0) fail('at and sizeBytes', 'multiples of 4', `${at}, ${sizeBytes}`);
       const n = items(out, sizeBytes, 'out');
       checkKeys(keys, ADDRESS_BYTES, strideBytes, n);
-      apart(out, keys, 'out');
-      apart(out, shards.state, 'out');
+      for (const input of [keys, shards.secret]) apart(out, input, 'out');
       apartFromTables(shards, out, 'out');
       if (n > 0) raw.tableRead(shards, keys, strideBytes, at, sizeBytes, out);
     },
@@ -298,7 +301,7 @@ function checkedTables(raw: RawKernels): Tables {
       checkShards(shards);
       checkKeys(keys, ADDRESS_BYTES, strideBytes, count);
       words(missing, shards.tables.length, 'missing');
-      apart(missing, keys, 'missing');
+      for (const input of [keys, shards.secret]) apart(missing, input, 'missing');
       apartFromTables(shards, missing, 'missing');
       raw.tableMissing(shards, keys, strideBytes, count, missing);
     },

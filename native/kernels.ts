@@ -32,12 +32,21 @@ export interface TableShards {
   readonly slotSizeBytes: 32 | 64;
   /** 16 bytes. */
   readonly secret: Uint8Array;
-  /** 1 .. 256 tables, a power of two; each of a power of two of bytes, 128 .. 2^30, 4-byte aligned. Make a new object instead of changing the list. */
+  /**
+   * 1 .. 256 tables, a power of two; each of a power of two of bytes, 128 .. 2^30, 4-byte aligned, or empty: then the shard is held elsewhere, and every
+   * kernel passes its keys by, as if they were not there. Make a new object instead of changing the list.
+   */
   readonly tables: readonly Uint8Array[];
   /** For each shard the table it moves out of, at most as large; empty when it does not move. */
   readonly olds: readonly Uint8Array[];
   /** Four words a shard: accounts, deleted slots, first old line moved, old lines moved. The kernels keep them up to date. */
   readonly state: Uint32Array;
+}
+
+/** Memory on its way from one thread's arena to another's: post it as it is, with `transfer` as the list of what is transferred. */
+export interface GivenTable {
+  readonly memory: number | Uint8Array;
+  readonly transfer: readonly ArrayBuffer[];
 }
 
 /** Memory for tables, outside of JavaScript's heap where the twin can. */
@@ -46,6 +55,13 @@ export interface TableArena {
   allocate(sizeBytes: number): Uint8Array;
   /** Gives bytes back; they must not be touched any more. Never transfer them to another thread. */
   release(bytes: Uint8Array): void;
+  /**
+   * Hands bytes of this arena over to another thread's of the same twin: they must not be touched here any more. Somebody must `take` them, once, or
+   * they stay for ever. Throws `TypeError` for bytes that are not of this arena. Both twins have it; whoever stands in for one need not.
+   */
+  give?(bytes: Uint8Array): GivenTable;
+  /** The bytes that another thread gave. Throws `TypeError` when there are none (taken already). */
+  take?(memory: GivenTable['memory']): Uint8Array;
   /** Gives everything back. Idempotent. */
   close(): void;
 }
@@ -133,7 +149,7 @@ export interface Kernels {
   tablePut(shards: TableShards, records: Uint8Array, strideBytes: number, count: number, position: number): void;
   /** Marks n keys deleted: found by probing, read as absent, taken over by the next put of the same key. Keys that are not there stay so. */
   tableDelete(shards: TableShards, keys: Uint8Array, strideBytes: number, count: number): void;
-  /** Adds to `missing[shard]` how many of n keys have no slot; equal ones count each time. @param missing one for each shard */
+  /** Adds to `missing[shard]` how many of n keys have no entry, deleted ones among them; equal ones count each time. @param missing one for each shard */
   tableMissing(shards: TableShards, keys: Uint8Array, strideBytes: number, count: number, missing: Uint32Array): void;
   /** Moves at least `lines` lines of a moving shard; deleted slots stay behind. @returns true when the old table is empty */
   tableMove(shards: TableShards, shard: number, lines: number): boolean;

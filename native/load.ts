@@ -25,6 +25,9 @@ export class KernelLoadError extends Error {
   }
 }
 
+/** A twin. */
+export type KernelsName = Kernels['name'];
+
 /** The settings `loadKernels` reads from the environment. */
 export interface KernelSettings {
   readonly kernels: 'portable' | 'native' | 'auto';
@@ -72,6 +75,11 @@ export function chooseKernels(settings: KernelSettings): Kernels {
 function withReason(kernels: Kernels, reason: string): Kernels {
   const twin: KernelPath = { kernel: 'twin', path: kernels.name, reason };
   return { ...kernels, paths: [twin, ...kernels.paths] };
+}
+
+/** The kernels of one twin, with everything else as the environment says: for a thread that helps another. Throws as `chooseKernels`. */
+export function kernelsOf(name: KernelsName): Kernels {
+  return chooseKernels({ ...kernelSettings(process.env), kernels: name });
 }
 
 let loaded: Kernels | undefined;

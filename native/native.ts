@@ -6,7 +6,14 @@
  * it cannot be transferred to another thread, where releasing could not reach it.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import { type CpuFeature, type NativeFunctions, openBinding, TABLE_FULL, type TableArguments } from './binding.ts';
+import {
+  type CpuFeature,
+  type NativeFunctions,
+  type NativeMemory,
+  openBinding,
+  TABLE_FULL,
+  type TableArguments,
+} from './binding.ts';
 import { checkedKernels } from './checked.ts';
 import type { KernelPath, Kernels, TableArena, TableShards } from './kernels.ts';
 import type { Ed25519Name } from './portable/choose.ts';
@@ -70,13 +77,27 @@ function arenaOver(native: NativeFunctions): TableArena {
     if (handle !== undefined) native.releaseTable(handle, buffer);
     handles.delete(buffer);
   };
+  const hold = ({ buffer, handle }: NativeMemory): Uint8Array => {
+    markAsUntransferable(buffer);
+    handles.set(buffer, handle);
+    return new Uint8Array(buffer);
+  };
   return {
     allocate: (sizeBytes) => {
       const memory = native.allocateTable(sizeBytes);
       if (memory === null) throw new TableMemoryError(sizeBytes);
-      markAsUntransferable(memory.buffer);
-      handles.set(memory.buffer, memory.handle);
-      return new Uint8Array(memory.buffer);
+      return hold(memory);
+    },
+    give: ({ buffer }) => {
+      const handle = handles.get(buffer as ArrayBuffer);
+      if (handle === undefined) throw new TypeError('bytes must be of this arena');
+      const memory = native.giveTable(handle, buffer as ArrayBuffer);
+      handles.delete(buffer as ArrayBuffer);
+      return { memory, transfer: [] };
+    },
+    take: (memory) => {
+      if (typeof memory !== 'number') throw new TypeError(`memory must be a number, got ${typeof memory}`);
+      return hold(native.takeTable(memory));
     },
     release: (bytes) => give(bytes.buffer as ArrayBuffer),
     close: () => [...handles.keys()].forEach(give),

@@ -2,9 +2,11 @@
  * Opening a state: the log first, its batches flowing into records and trees, and into the tables when those are not clean; then the bits of the
  * activity tree, from where the tables and the records say that the latest ops stand.
  *
- * Only when a clean mark turns out to be of another point, or its files are not there, is the log read again.
+ * A large account table is built by other threads, which read the log as far as this one has checked it.
+ * Only when a clean mark turns out to be of another point, or its files are not there, or such a thread failed, is the log read again.
  */
 
+import { tableThreadCount } from './accounts/table-threads.ts';
 import { Frontier } from './commitment/frontier.ts';
 import { CommitmentReplay } from './commitment/replay.ts';
 import type { CommitmentTrees } from './commitment/trees.ts';
@@ -31,6 +33,8 @@ class StateOpener {
   #replay: CommitmentReplay | undefined;
   #batchCount = 0;
   #batchBytes = 0;
+  /** Other threads that build the account table; 0 again when one failed. */
+  #threads = 0;
 
   constructor(options: StateStoreOptions) {
     this.#options = options;
@@ -44,11 +48,12 @@ class StateOpener {
       const log = await this.#openLog();
       this.#log = log;
       const rebuilt = await this.#openTables(log);
-      const openReport = { batchCount: this.#batchCount, opCount: log.opCount, rebuilt };
+      const openReport = { batchCount: this.#batchCount, opCount: log.opCount, rebuilt, threads: this.#threads };
       const trees = this.#finishTrees(log);
       const { kernels } = this.#options;
       return { kernels, log, tables: this.#tables, trees, frontiers: this.#frontiers, openReport };
     } catch (error) {
+      await this.#tables.stopThreads();
       this.#tables.close();
       await this.#log?.close();
       throw error;
@@ -64,16 +69,36 @@ class StateOpener {
       chainId,
       ...(segmentSizeBytes === undefined ? {} : { segmentSizeBytes }),
       ...(retainHeights === undefined ? {} : { retainHeights }),
-      locked: () => this.#tables.begin(this.#options.rebuild === true),
-      visitSegment: (segment) => this.#segment(segment),
+      locked: () => this.#beginTables(),
+      visitSegment: (segment) => this.#visitSegment(segment),
       visit: (batch) => this.#batch(batch),
+      recovered: async () => {
+        const built = await this.#tables.finishThreads();
+        if (built) return;
+        this.#tables.close();
+        this.#threads = 0;
+      },
     });
   }
 
+  async #beginTables(): Promise<void> {
+    await this.#tables.begin(this.#options.rebuild === true);
+    if (this.#tables.isBuilding) await this.#startThreads();
+  }
+
+  /** Has the account table, empty now, built by other threads where that pays. */
+  async #startThreads(): Promise<void> {
+    const { kernels, rebuildThreads, files = diskFiles() } = this.#options;
+    const directory = `${this.#options.directory}/log`;
+    const count = await tableThreadCount(files, directory, rebuildThreads);
+    if (count > 0) this.#threads = this.#tables.buildOnThreads({ directory, kernels: kernels.name, count });
+  }
+
   /** Each segment's header says the frontier that the ops before it have led to. */
-  #segment({ frontier }: RecoveredSegment): Frontier | undefined {
+  #visitSegment(segment: RecoveredSegment): Frontier | undefined {
+    this.#tables.beginSegment(segment);
     if (this.#replay === undefined) {
-      this.#replay = this.#newReplay(frontier);
+      this.#replay = this.#newReplay(segment.frontier);
       return undefined;
     }
     return this.#replay.frontier;

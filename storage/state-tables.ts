@@ -13,16 +13,23 @@ import type { Kernels } from '../native/index.ts';
 import { AccountTable } from './accounts/account-table.ts';
 import { BondTable } from './accounts/bond-table.ts';
 import type { CleanMark } from './accounts/clean-mark.ts';
-import type { TableOptions } from './accounts/slot-table.ts';
+import type { SlotTable, TableOptions } from './accounts/slot-table.ts';
 import type { TableChanges, TableRun } from './accounts/table-changes.ts';
+import { TableThreads, type TableThreadsOptions } from './accounts/table-threads.ts';
+import { type BatchChanges, type RecordChange, takeApart } from './batch-changes.ts';
 import type { PositionSource } from './commitment/sources.ts';
 import { assertInvariant } from './errors.ts';
 import { type Files, FilesError } from './files/files.ts';
-import { readOps } from './oplog/batch.ts';
+import { frameSize } from './oplog/frame.ts';
+import type { RecoveredSegment } from './oplog/log-scan.ts';
+import { headerSize } from './oplog/segment.ts';
 import { RecordMap } from './record-map.ts';
 
 /** Bonds are few: one shard, which grows. */
 const BOND_SHARDS = { shardCountLog2: 0, shardSlotCountLog2: 6 } as const;
+
+/** Threads are told of that much of the log at a time. */
+const TELL_SIZE_BYTES: number = 1024 * 1024;
 
 export interface StateTablesOptions {
   readonly directory: string;
@@ -33,19 +40,19 @@ export interface StateTablesOptions {
   readonly randomBytes?: (sizeBytes: number) => Uint8Array;
 }
 
-/** A record op of a batch: `value` is undefined for a delete. */
-interface RecordChange {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-  /** Number of the op within the batch, its head counted. */
-  readonly op: number;
-}
-
 /** A batch's changes, taken apart but not yet applied; the batch is borrowed until then. */
 export interface StateChanges {
   readonly accounts: TableChanges;
   readonly bonds: TableChanges;
   readonly records: readonly RecordChange[];
+}
+
+/** Applies a batch's runs to a table being built. */
+function applyRuns(table: SlotTable, batch: Uint8Array, runs: readonly TableRun[], firstOp: number): void {
+  if (runs.length === 0) return;
+  const changes = table.prepare(batch, runs);
+  table.reserve(changes);
+  table.apply(changes, firstOp);
 }
 
 export class StateTables implements PositionSource {
@@ -55,6 +62,11 @@ export class StateTables implements PositionSource {
   #marks: { readonly accounts: CleanMark; readonly bonds: CleanMark } | undefined;
   #accounts: AccountTable | undefined;
   #bonds: BondTable | undefined;
+  /** While they build the account table. */
+  #threads: TableThreads | undefined;
+  /** Where the log as replayed so far ends, and how much of it they were not told of. */
+  #end = { segment: 0, end: 0 };
+  #untoldBytes = 0;
   #opCount = 0;
 
   /** Nothing is read before `begin`. @param options none: tables in memory only (`scratch`) */
@@ -99,6 +111,37 @@ export class StateTables implements PositionSource {
     else this.#marks = { accounts, bonds };
   }
 
+  /**
+   * Lets other threads fill the account table, which was just made, from the log's files as far as `replay` has seen them: it builds only bonds and
+   * records itself then. `finishThreads` waits for them. @returns how many there are
+   */
+  buildOnThreads(options: TableThreadsOptions): number {
+    this.#threads = new TableThreads(this.accounts, options);
+    return this.#threads.count;
+  }
+
+  /** The batches that `replay` gets next are those of this segment. */
+  beginSegment({ index, first }: RecoveredSegment): void {
+    this.#end = { segment: index, end: headerSize(first.opCount) };
+  }
+
+  /** Tells the threads how far the log has been checked, in steps. */
+  #told(batch: Uint8Array): void {
+    const { segment, end } = this.#end;
+    this.#end = { segment, end: end + frameSize(batch.length) };
+    this.#untoldBytes += batch.length;
+    if (this.#untoldBytes < TELL_SIZE_BYTES) return;
+    this.#untoldBytes = 0;
+    this.#threads?.raise({ ...this.#end, isWhole: false });
+  }
+
+  /** All batches were replayed. @returns false when a thread failed: `create` and `rebuild` then */
+  async finishThreads(): Promise<boolean> {
+    const built = (await this.#threads?.finish(this.#end)) ?? true;
+    this.#threads = undefined;
+    return built;
+  }
+
   /** Makes empty tables, to be built with `rebuild`. */
   async create(): Promise<void> {
     this.#marks = undefined;
@@ -131,63 +174,44 @@ export class StateTables implements PositionSource {
 
   /** A batch of the log while it is opened: into the records, and into tables being built. @param firstOp number of its head */
   replay(batch: Uint8Array, firstOp: number): void {
-    const changes = this.#takeApart(batch);
+    const changes = takeApart(batch);
     this.#applyRecords(changes, firstOp);
-    if (this.isBuilding) this.#applyTables(changes, firstOp);
+    if (this.isBuilding) this.#applyTables(batch, changes, firstOp);
+    this.#told(batch);
     this.#opCount = firstOp + 1 + changes.opCount;
   }
 
   /** A batch of the log that is read once more, for the tables alone. */
   rebuild(batch: Uint8Array, firstOp: number): void {
-    this.#applyTables(this.#takeApart(batch), firstOp);
+    this.#applyTables(batch, takeApart(batch), firstOp);
   }
 
-  #applyTables({ accounts, bonds }: Pick<ParsedChanges, 'accounts' | 'bonds'>, firstOp: number): void {
-    for (const [table, runs] of [
-      [this.accounts, accounts],
-      [this.bonds, bonds],
-    ] as const) {
-      if (runs.runs.length === 0) continue;
-      const changes = table.prepare(runs.batch, runs.runs);
-      table.reserve(changes);
-      table.apply(changes, firstOp);
-    }
+  #applyTables(batch: Uint8Array, { accounts, bonds }: BatchChanges, firstOp: number): void {
+    if (this.#threads === undefined) applyRuns(this.accounts, batch, accounts, firstOp);
+    applyRuns(this.bonds, batch, bonds, firstOp);
   }
 
   /** Takes a batch apart, checking every byte of its structure. Throws `BatchError`. */
   takeApart(batch: Uint8Array): StateChanges {
-    const { accounts, bonds, records } = this.#takeApart(batch);
+    const { accounts, bonds, records } = takeApart(batch);
     return {
-      accounts: this.accounts.prepare(batch, accounts.runs),
-      bonds: this.bonds.prepare(batch, bonds.runs),
+      accounts: this.accounts.prepare(batch, accounts),
+      bonds: this.bonds.prepare(batch, bonds),
       records,
     };
   }
 
-  #takeApart(batch: Uint8Array): ParsedChanges {
-    const accounts: TableRun[] = [];
-    const bonds: TableRun[] = [];
-    const records: RecordChange[] = [];
-    let op = 1;
-    const { opCount } = readOps(batch, {
-      accounts(offset, count) {
-        accounts.push({ offset, count, firstOp: op });
-        op += count;
-      },
-      deleteAccount: (offset) => void accounts.push({ kind: 'delete', offset, count: 1, firstOp: op++ }),
-      putBond: (offset) => void bonds.push({ offset, count: 1, firstOp: op++ }),
-      deleteBond: (offset) => void bonds.push({ kind: 'delete', offset, count: 1, firstOp: op++ }),
-      putRecord: (key, value) => void records.push({ key, value, op: op++ }),
-      deleteRecord: (key) => void records.push({ key, value: undefined, op: op++ }),
-    });
-    return { accounts: { batch, runs: accounts }, bonds: { batch, runs: bonds }, records, opCount };
-  }
-
-  /** Makes room. Throws `StorageError` 'table-full'; nothing is reserved then. */
-  reserve({ accounts, bonds }: StateChanges): void {
-    this.accounts.reserve(accounts);
+  /**
+   * Makes room. Throws `StorageError` 'table-full'; nothing is reserved then.
+   * @param grown by how much the accounts, bonds and records get more with these changes; negative when they get fewer
+   */
+  reserve({ accounts, bonds, records }: StateChanges, grown: number): void {
+    const deletes = records.filter(({ value }) => value === undefined).length;
+    // What is new makes up for what these changes delete. So no key need be looked for in a table that is nearly full.
+    const newCount = grown + accounts.deleteCount + bonds.deleteCount + deletes;
+    this.accounts.reserve(accounts, Math.min(newCount, accounts.putCount));
     try {
-      this.bonds.reserve(bonds);
+      this.bonds.reserve(bonds, Math.min(newCount, bonds.putCount));
     } catch (error) {
       this.accounts.release(accounts);
       throw error;
@@ -259,6 +283,12 @@ export class StateTables implements PositionSource {
     }
   }
 
+  /** Ends threads that still build. `close` comes after it. */
+  async stopThreads(): Promise<void> {
+    await this.#threads?.stop();
+    this.#threads = undefined;
+  }
+
   /** Lets go of the tables without marks. Idempotent. */
   close(): void {
     this.#accounts?.close();
@@ -266,18 +296,4 @@ export class StateTables implements PositionSource {
     this.#accounts = undefined;
     this.#bonds = undefined;
   }
-}
-
-/** Where a batch's ops of a table stand. */
-interface ParsedRuns {
-  readonly batch: Uint8Array;
-  readonly runs: readonly TableRun[];
-}
-
-interface ParsedChanges {
-  /** Ops, the head not counted. */
-  readonly opCount: number;
-  readonly accounts: ParsedRuns;
-  readonly bonds: ParsedRuns;
-  readonly records: readonly RecordChange[];
 }

@@ -10,7 +10,7 @@
  * - `tip.commitment` is of the last durable batch. Commitments of batches under way build on it, and settle in the order of the log.
  * - A batch that does not decode, does not follow, repeats a key, or has no room in a table is refused before it is logged.
  */
-import { type Height, height as heightOf, type Kernels } from '../native/index.ts';
+import { type Height, hash, height as heightOf, type Kernels } from '../native/index.ts';
 import type { Commitment } from './commitment/commitment.ts';
 import type { RangeProof } from './commitment/range-proof.ts';
 import type { StateProof } from './commitment/state-proof.ts';
@@ -45,6 +45,11 @@ export interface StateStoreOptions {
   readonly shardSlotCountLog2?: number;
   /** Throws the tables away and rebuilds them from the log, even when they are clean. */
   readonly rebuild?: boolean;
+  /**
+   * Threads beside this one that build the account table when it must be rebuilt, 0 .. 16; only where other threads can open the files. Unless given: as many
+   * as there are other cores, up to 8, when the log is larger than 32 MiB.
+   */
+  readonly rebuildThreads?: number;
   /** Told while opening how many bytes of batches have been read. */
   readonly onProgress?: (batchBytes: number) => void;
   /** Source of the tables' secrets; replaced in simulations. */
@@ -65,6 +70,8 @@ export interface OpenReport {
   readonly opCount: number;
   /** True when the tables were rebuilt rather than taken over. */
   readonly rebuilt: boolean;
+  /** Other threads that rebuilt the account table; 0 when this one did. */
+  readonly threads: number;
 }
 
 /** What an open store is made of. */
@@ -196,10 +203,15 @@ export class StateStore implements StateReader, BondReader, StateSource {
     const before = this.#queued;
     const after = known ?? before.next(batch);
     assertInvariant(after.branch.parent === before.branch, 'the commitment builds on the batch before');
-    this.#tables.reserve(changes);
+    this.#tables.reserve(changes, after.activeCount - before.activeCount);
     let appending: Appending;
     try {
-      appending = this.#log.append(batch, before.branch.frontier);
+      // Of a commitment that was handed in, the log works the digest out once more: that is how it is known to be of this batch.
+      appending = this.#log.append(
+        batch,
+        before.branch.frontier,
+        known === undefined ? { digest: hash(after.digest) } : {},
+      );
     } catch (error) {
       this.#tables.release(changes);
       throw error;

@@ -46,6 +46,16 @@ class Arguments {
     return array<uint8_t>(value, napi_uint8_array);
   }
 
+  // Requires that element `index` of an array of byte arrays has its buffer still: without, it would look empty.
+  void require_attached(size_t i, uint32_t index) {
+    napi_value value = nullptr, buffer = nullptr;
+    bool detached = true;
+    if (!ok_ || napi_get_element(env_, values_[i], index, &value) != napi_ok ||
+        napi_get_typedarray_info(env_, value, nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+        napi_is_detached_arraybuffer(env_, buffer, &detached) != napi_ok || detached)
+      ok_ = false;
+  }
+
   // Elements of a JavaScript array.
   uint32_t array_length(size_t i) {
     uint32_t length = 0;

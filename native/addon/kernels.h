@@ -69,7 +69,7 @@ struct TableShard {
   uint8_t *old, *old_end;
   uint32_t shift, old_shift, old_mask;
   uint32_t start, moved;
-  uint32_t limit;  // slots in use at most
+  uint32_t limit;  // slots in use at most; 0: the shard is held elsewhere, and nothing is put
   TableState *state;
 };
 
@@ -94,7 +94,7 @@ struct TableKernels {
   // Log positions count up from `position`. Not ok: any part may have been written.
   TableStatus (*put[2])(const TableShards &set, const TableKeys &keys, uint32_t position);
   TableStatus (*bury[2])(const TableShards &set, const TableKeys &keys);
-  // Adds to counts[shard] the keys that have no slot.
+  // Adds to counts[shard] the keys that have no entry: no slot, or a deleted entry's.
   TableStatus (*missing[2])(const TableShards &set, const TableKeys &keys, uint32_t *counts);
   // Moves at least `lines` lines of a shard's old table; `state` says how far it is.
   TableStatus (*move[2])(const TableShards &set, uint32_t shard, uint32_t lines);

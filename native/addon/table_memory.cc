@@ -3,10 +3,12 @@
 //
 // Invariants: `release` detaches the buffer first, so JavaScript sees length 0 and never freed memory. The memory lives until it is
 // released or both its handle and its buffer are collected. It starts at a multiple of 64, so that a line of slots is a cache line.
+// One thread has it at a time: `give` detaches it and leaves it here under a number, `take` (of any thread) attaches it, once.
 #include "table_memory.h"
 
-#include <errno.h>
 #include <sys/mman.h>
+
+#include <mutex>
 
 #include "arguments.h"
 
@@ -27,6 +29,38 @@ struct Memory {
     base = nullptr;
   }
 };
+
+// Memory on its way between threads.
+struct Given {
+  double number;
+  void *base;
+  size_t size;
+  Given *next;
+};
+
+std::mutex given_lock;
+Given *given_first = nullptr;
+double given_last = 0;
+
+double leave(void *base, size_t size) {
+  const std::lock_guard<std::mutex> held(given_lock);
+  given_first = new Given{++given_last, base, size, given_first};
+  return given_last;
+}
+
+// What was left under a number, or nothing: base null.
+Given fetch(double number) {
+  const std::lock_guard<std::mutex> held(given_lock);
+  for (Given **at = &given_first; *at; at = &(*at)->next) {
+    if ((*at)->number != number) continue;
+    Given *const found = *at;
+    const Given copy = *found;
+    *at = found->next;
+    delete found;
+    return copy;
+  }
+  return {};
+}
 
 void release(napi_env, void *, void *hint) {
   Memory *memory = static_cast<Memory *>(hint);
@@ -56,6 +90,14 @@ Memory *memory_of(napi_env env, napi_value handle) {
   if (napi_check_object_type_tag(env, handle, &MEMORY_TAG, &ours) != napi_ok || !ours) return nullptr;
   if (napi_get_value_external(env, handle, &data) != napi_ok) return nullptr;
   return static_cast<Memory *>(data);
+}
+
+// Only the memory's own buffer is detached, so that nothing is unmapped or given away while JavaScript can still reach it here.
+bool detach(napi_env env, Memory *memory, napi_value buffer) {
+  void *data = nullptr;
+  size_t size = 0;
+  if (napi_get_arraybuffer_info(env, buffer, &data, &size) != napi_ok || data != memory->base) return false;
+  return napi_detach_arraybuffer(env, buffer) == napi_ok;
 }
 
 napi_value make_result(napi_env env, Memory *memory) {
@@ -89,16 +131,33 @@ napi_value allocate_table(napi_env env, napi_callback_info info) {
   return make_result(env, new Memory{base, size, 0});
 }
 
+// (handle, buffer)
 napi_value release_table(napi_env env, napi_callback_info info) {
   Arguments args(env, info, 2);
   Memory *memory = args.ok() ? memory_of(env, args.value(0)) : nullptr;
   if (!memory) return args.refuse("releaseTable");
   if (!memory->base) return nullptr;
-  void *data = nullptr;
-  size_t size = 0;
-  // Only this memory's own buffer is detached, and nothing is unmapped while JavaScript could still reach it.
-  if (napi_get_arraybuffer_info(env, args.value(1), &data, &size) != napi_ok || data != memory->base) return args.refuse("releaseTable");
-  if (napi_detach_arraybuffer(env, args.value(1)) != napi_ok) return args.refuse("releaseTable");
+  if (!detach(env, memory, args.value(1))) return args.refuse("releaseTable");
   memory->unmap();
   return nullptr;
+}
+
+// (handle, buffer): the number under which the memory waits for `takeTable`. It waits for ever: whoever gives it sees to it that it is taken.
+napi_value give_table(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 2);
+  Memory *memory = args.ok() ? memory_of(env, args.value(0)) : nullptr;
+  if (!memory || !memory->base || !detach(env, memory, args.value(1))) return args.refuse("giveTable");
+  const double number = leave(memory->base, memory->size);
+  memory->base = nullptr;
+  return make_number(env, number);
+}
+
+// (number): {buffer, handle}. Refuses a number under which nothing waits.
+napi_value take_table(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 1);
+  double number = 0;
+  args.require(args.ok() && napi_get_value_double(env, args.value(0), &number) == napi_ok);
+  const Given given = args.ok() ? fetch(number) : Given{};
+  if (!given.base) return args.refuse("takeTable");
+  return make_result(env, new Memory{given.base, given.size, 0});
 }

@@ -4,3 +4,5 @@
 
 napi_value allocate_table(napi_env env, napi_callback_info info);
 napi_value release_table(napi_env env, napi_callback_info info);
+napi_value give_table(napi_env env, napi_callback_info info);
+napi_value take_table(napi_env env, napi_callback_info info);

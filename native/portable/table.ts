@@ -31,7 +31,18 @@ interface Shard {
 const wordsOf = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
 const shiftOf = (words: Int32Array): number => 32 - Math.log2(words.length / LINE_WORDS);
 
+/** Stands for a shard that is held elsewhere: always empty, never written. */
+const ELSEWHERE: Shard = {
+  table: new Int32Array(2 * LINE_WORDS),
+  shift: 31,
+  old: undefined,
+  oldShift: 31,
+  oldMask: -1,
+  limit: 0,
+};
+
 function shardOf({ slotSizeBytes, tables, olds }: TableShards, index: number): Shard {
+  if (tables[index]!.length === 0) return ELSEWHERE;
   const table = wordsOf(tables[index]!);
   const old = olds[index]!.length === 0 ? undefined : wordsOf(olds[index]!);
   const limit = ((old ?? table).length * 4) / slotSizeBytes / 2;
@@ -156,6 +167,7 @@ function write(
   const last = slotWords - 1;
   for (let i = 0, key = 0; i < count; i++, key += keyWords) {
     const words = sides[i]!;
+    if (words === ELSEWHERE.table) continue;
     // A record before this one may have taken the empty slot.
     const slot = slots[i]! >= 0 ? slots[i]! : probe(words, -1 - slots[i]!, slotWords, keys, key);
     const to = slot < 0 ? -1 - slot : slot;
@@ -236,11 +248,15 @@ export function tableKernels(hasher: SipHasher): TableKernels {
 
   const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) => {
     const all = shardsOf(shards);
+    const last = (shards.slotSizeBytes >>> 2) - 1;
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
       locate(stage, shards, all, bytes, stride, from, here);
-      for (let i = 0; i < here; i++) if (stage.slots[i]! < 0) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+      for (let i = 0; i < here; i++) {
+        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
+        if (slot < 0 || words[slot + last] === TOMBSTONE) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+      }
     }
   };
 
@@ -302,6 +318,11 @@ function tableArena(): TableArena {
       }
     },
     release() {},
+    give: (bytes) => ({ memory: bytes, transfer: [bytes.buffer as ArrayBuffer] }),
+    take(memory) {
+      if (!(memory instanceof Uint8Array)) throw new TypeError(`memory must be bytes, got ${typeof memory}`);
+      return memory;
+    },
     close() {},
   };
 }

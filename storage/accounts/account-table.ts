@@ -8,6 +8,7 @@ import {
   ADDRESS_SIZE_BYTES,
   loadTable,
   makeTable,
+  partialTable,
   readTableMark,
   SlotTable,
   scratchTable,
@@ -47,6 +48,11 @@ export class AccountTable extends SlotTable {
   /** An empty table in memory only. */
   static scratch(kernels: SlotKernels): AccountTable {
     return new AccountTable(scratchTable(kernels, SLOT_SIZE_BYTES));
+  }
+
+  /** Some shards of a table that another thread has, empty; undefined for those that are not built here. */
+  static part(kernels: SlotKernels, secret: Uint8Array, slotCountLog2s: readonly (number | undefined)[]): AccountTable {
+    return new AccountTable(partialTable(kernels, SLOT_SIZE_BYTES, secret, slotCountLog2s));
   }
 
   /** Accounts in the table. */

@@ -9,7 +9,13 @@
  *   enough, and `MOVE_SLOTS_PER_ENTRY` is large enough, that it ends before that; whoever needs room sooner waits for its end.
  * - A table is at most 1 GiB.
  */
-import { type Kernels, type TableArena, TableMemoryError, type TableShards } from '../../native/index.ts';
+import {
+  type GivenTable,
+  type Kernels,
+  type TableArena,
+  TableMemoryError,
+  type TableShards,
+} from '../../native/index.ts';
 import { assertInvariant, StorageError } from '../errors.ts';
 
 export type SlotKernels = Pick<
@@ -24,6 +30,13 @@ export interface ShardShape {
   readonly live: number;
   /** Slots of deleted entries. */
   readonly tombstones: number;
+}
+
+/** A shard on its way to the thread that has the table. */
+export interface BuiltShard {
+  readonly index: number;
+  readonly shape: ShardShape;
+  readonly memory: GivenTable['memory'];
 }
 
 const TABLE_SIZE_LOG2_MIN = 12;
@@ -55,14 +68,24 @@ export class SlotMemory {
   readonly #paid: Uint32Array;
   #shards: TableShards;
 
-  /** Empty shards of the sizes given. Throws `StorageError` 'table-full' when there is no memory for them. */
-  constructor(kernels: SlotKernels, slotSizeBytes: 32 | 64, secret: Uint8Array, slotCountLog2s: readonly number[]) {
+  /**
+   * Empty shards of the sizes given. Throws `StorageError` 'table-full' when there is no memory for them.
+   * @param slotCountLog2s undefined for a shard that is held elsewhere: changes of its keys are passed by
+   */
+  constructor(
+    kernels: SlotKernels,
+    slotSizeBytes: 32 | 64,
+    secret: Uint8Array,
+    slotCountLog2s: readonly (number | undefined)[],
+  ) {
     this.#kernels = kernels;
     this.#arena = kernels.tableArena();
     this.#sizes = slotCountLog2Range(slotSizeBytes);
     this.#paid = new Uint32Array(slotCountLog2s.length);
     try {
-      const tables = slotCountLog2s.map((log2) => this.#arena.allocate(slotSizeBytes * 2 ** log2));
+      const tables = slotCountLog2s.map((log2) =>
+        log2 === undefined ? NOTHING : this.#arena.allocate(slotSizeBytes * 2 ** log2),
+      );
       const state = new Uint32Array(STATE_WORDS * tables.length);
       this.#shards = { slotSizeBytes, secret, tables, olds: tables.map(() => NOTHING), state };
     } catch (error) {
@@ -121,9 +144,10 @@ export class SlotMemory {
     return live + tombstones;
   }
 
-  /** True when `count` new entries fit into a shard as it is. */
+  /** True when `count` new entries fit into a shard as it is, or when they do not go there because it is held elsewhere. */
   hasRoom(index: number, count: number): boolean {
     const { tables, olds, slotSizeBytes } = this.#shards;
+    if (tables[index]!.length === 0) return true;
     const sizeBytes = olds[index]!.length || tables[index]!.length;
     return (this.#used(index) + count) * 2 * slotSizeBytes <= sizeBytes;
   }
@@ -213,6 +237,40 @@ export class SlotMemory {
   #replace(index: number, table: Uint8Array, old: Uint8Array): void {
     const { tables, olds } = this.#shards;
     this.#shards = { ...this.#shards, tables: tables.with(index, table), olds: olds.with(index, old) };
+  }
+
+  /**
+   * Hands every shard held here over to another thread: nothing here may be touched then. Every `memory` must be adopted, or it stays for ever.
+   * @returns shards, and what to transfer with them
+   */
+  giveShards(): { readonly shards: BuiltShard[]; readonly transfer: ArrayBuffer[] } {
+    const { give } = this.#arena;
+    assertInvariant(give !== undefined, 'tables of this twin can leave their thread');
+    this.moveEverything();
+    const shards: BuiltShard[] = [];
+    const transfer: ArrayBuffer[] = [];
+    for (const [index, table] of this.#shards.tables.entries()) {
+      if (table.length === 0) continue;
+      const shape = this.shape(index);
+      const given = give(table);
+      shards.push({ index, shape, memory: given.memory });
+      transfer.push(...given.transfer);
+    }
+    return { shards, transfer };
+  }
+
+  /** Takes a shard that another thread built, in place of the one there is. */
+  adopt({ index, shape, memory }: BuiltShard): void {
+    const { take } = this.#arena;
+    assertInvariant(take !== undefined, 'tables of this twin can come from other threads');
+    const { tables, olds, slotSizeBytes } = this.#shards;
+    const before = tables[index]!;
+    const table = take(memory);
+    assertInvariant(olds[index]!.length === 0, 'the shard given up does not move');
+    this.#replace(index, table, NOTHING);
+    this.#arena.release(before);
+    assertInvariant(table.length === slotSizeBytes * 2 ** shape.slotCountLog2, 'the shard has the size that it says');
+    this.take(index, shape);
   }
 
   /** Gives the memory back: never touch it then. Idempotent. */

@@ -14,7 +14,7 @@ import { assertInvariant } from '../errors.ts';
 import { type Files, FilesError, makeDurableDirectory } from '../files/files.ts';
 import { type CleanMark, readMark, removeMark, SHARDS_MAX, writeMark } from './clean-mark.ts';
 import { resolvePositions, storedPosition, TOMBSTONE } from './log-position.ts';
-import { type SlotKernels, SlotMemory, slotCountLog2Range } from './slot-memory.ts';
+import { type BuiltShard, type SlotKernels, SlotMemory, slotCountLog2Range } from './slot-memory.ts';
 import { TableChanges, type TableRun } from './table-changes.ts';
 import { imageName, readImage, removeImages, writeImage } from './table-image.ts';
 import { makeSecret, readSecret, SECRET_SIZE_BYTES, secretPath } from './table-secret.ts';
@@ -105,6 +105,17 @@ export function scratchTable(kernels: SlotKernels, slotSizeBytes: 32 | 64): Tabl
   return { kernels, home: undefined, memory: new SlotMemory(kernels, slotSizeBytes, secret, sizes), crcs: undefined };
 }
 
+/** Empty shards in memory only, for a thread that builds some of a table's; the others are undefined. */
+export function partialTable(
+  kernels: SlotKernels,
+  slotSizeBytes: 32 | 64,
+  secret: Uint8Array,
+  slotCountLog2s: readonly (number | undefined)[],
+): TableParts {
+  const memory = new SlotMemory(kernels, slotSizeBytes, secret, slotCountLog2s);
+  return { kernels, home: undefined, memory, crcs: undefined };
+}
+
 /** What tables of both slot sizes can do. */
 export class SlotTable {
   /** For the faces over this one. */
@@ -142,6 +153,27 @@ export class SlotTable {
     return this.memory.isMoving;
   }
 
+  /** What chooses slots; 16 bytes, borrowed. */
+  get secret(): Uint8Array {
+    return this.memory.shards.secret;
+  }
+
+  /** Sizes of its shards, slots as powers of two. */
+  get slotCountLog2s(): number[] {
+    return this.memory.shards.tables.map((_, index) => this.memory.shape(index).slotCountLog2);
+  }
+
+  /** Hands its shards over to another thread: only `close` may follow. See `SlotMemory.giveShards`. */
+  giveShards(): ReturnType<SlotMemory['giveShards']> {
+    return this.memory.giveShards();
+  }
+
+  /** Takes a shard over that another thread built, under this table's secret, in place of an empty one. */
+  adopt(shard: BuiltShard): void {
+    this.#crcs = undefined;
+    this.memory.adopt(shard);
+  }
+
   /** Takes note of where a batch's ops of this table stand, in the batch's order; `batch` is borrowed until they are applied. */
   prepare(batch: Uint8Array, runs: readonly TableRun[]): TableChanges {
     return new TableChanges(batch, runs, this.memory.shards.slotSizeBytes);
@@ -167,22 +199,15 @@ export class SlotTable {
   }
 
   /**
-   * How many slots each shard may newly need, whatever moves until the changes are applied: one for each key without a slot, and one for each whose slot a move may
-   * leave behind, because it is a deleted entry's, now or after changes that wait before these. So room that a move makes is never promised twice.
+   * How many slots each shard may newly need, whatever moves until the changes are applied: one for each key without entry, because a move may leave a deleted
+   * entry's slot behind, and one for each entry that changes waiting before these delete. So room that a move makes is never promised twice.
    */
   #countNeeded(changes: TableChanges, counts: Uint32Array, newCount: number): void {
     counts.fill(0);
-    let withoutEntry = 0;
-    for (const { isDelete, keys, strideBytes, count } of changes.runs) {
-      if (isDelete) continue;
-      this.kernels.tableMissing(this.memory.shards, keys, strideBytes, count, counts);
-      for (const position of this.#storedPositions(keys, strideBytes, count)) if (position === 0) withoutEntry += 1;
-    }
-    const deleted = withoutEntry - counts.reduce((sum, missing) => sum + missing, 0);
-    for (const [index, missing] of counts.entries()) {
-      const buried = Math.min(deleted, this.memory.shape(index).tombstones);
-      counts[index] = Math.min(newCount, missing + buried + this.#reservedDeletes);
-    }
+    for (const { isDelete, keys, strideBytes, count } of changes.runs)
+      if (!isDelete) this.kernels.tableMissing(this.memory.shards, keys, strideBytes, count, counts);
+    for (const [index, missing] of counts.entries())
+      counts[index] = Math.min(newCount, missing + this.#reservedDeletes);
   }
 
   /** Takes a reservation back: the changes will not be applied. */

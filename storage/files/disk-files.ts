@@ -101,6 +101,8 @@ class DiskFile implements StoredFile {
 }
 
 class DiskFiles implements Files {
+  readonly isSystem = true;
+
   async open(path: string, mode: OpenMode): Promise<StoredFile> {
     return attempt(path, 'open', async () => new DiskFile(path, await open(path, FLAGS[mode], 0o644)));
   }

@@ -65,6 +65,8 @@ export interface FileLock {
 }
 
 export interface Files {
+  /** True when paths are the operating system's, so that another thread can open the same files by itself. */
+  readonly isSystem?: boolean;
   open(path: string, mode: OpenMode): Promise<StoredFile>;
   /** True when there is a file or folder of that name. */
   exists(path: string): Promise<boolean>;

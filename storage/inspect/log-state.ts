@@ -4,6 +4,7 @@
  * Invariant: nothing of the node's tables is looked at. Memory: the tables' (64 to 128 bytes an account) and the trees'.
  */
 import { type Hash, hash, type Kernels } from '../../native/index.ts';
+import type { TableThreadsOptions } from '../accounts/table-threads.ts';
 import type { Commitment } from '../commitment/commitment.ts';
 import { CommitmentError } from '../commitment/commitment-error.ts';
 import { Frontier } from '../commitment/frontier.ts';
@@ -35,10 +36,16 @@ export class LogSum {
     this.#tables = withState ? StateTables.scratch(kernels) : undefined;
   }
 
+  /** Lets other threads build the account table, from the files of the log that is added. `end` waits for them. */
+  useThreads(options: TableThreadsOptions): void {
+    this.#tables?.buildOnThreads(options);
+  }
+
   /** A segment, before its batches. @returns the frontier that its header must have; undefined for the first one, which says it */
-  segment({ frontier }: RecoveredSegment): Frontier | undefined {
+  segment(segment: RecoveredSegment): Frontier | undefined {
+    this.#tables?.beginSegment(segment);
     if (this.#replay !== undefined) return this.#replay.frontier;
-    this.#begin(frontier);
+    this.#begin(segment.frontier);
     return undefined;
   }
 
@@ -54,6 +61,11 @@ export class LogSum {
     const replay = this.#replay ?? this.#begin(Frontier.empty);
     replay.appendOps(batch, digest, offsets);
     this.#tables?.replay(batch, firstOp);
+  }
+
+  /** All batches were added. @returns false when a thread failed, so that there is no state */
+  async end(): Promise<boolean> {
+    return (await this.#tables?.finishThreads()) ?? true;
   }
 
   /** Root of the ops tree over all batches. */
@@ -77,8 +89,9 @@ export class LogSum {
     return { root: hash(root.slice()), floor, activeCount };
   }
 
-  /** Gives the memory back. Idempotent. */
-  close(): void {
+  /** Ends what still runs, and gives the memory back. Idempotent. */
+  async close(): Promise<void> {
+    await this.#tables?.stopThreads();
     this.#tables?.close();
   }
 }

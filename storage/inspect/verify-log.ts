@@ -6,6 +6,7 @@
  * It reads with the very code that recovery reads with, so a log that is valid here opens, with nothing cut.
  */
 import type { Hash, Kernels } from '../../native/index.ts';
+import { tableThreadCount } from '../accounts/table-threads.ts';
 import { CorruptionError } from '../errors.ts';
 import { readWhole } from '../files/files.ts';
 import { closeSegments, type ScannedLog, scanLog } from '../oplog/log-scan.ts';
@@ -30,6 +31,8 @@ export interface VerifyLogOptions extends LogFolder {
   readonly kernels: Kernels;
   /** Works out the state too, in memory: 64 to 128 bytes an account. */
   readonly withState?: boolean;
+  /** Threads beside this one that work out the accounts; as `StateStoreOptions.rebuildThreads`. */
+  readonly threads?: number;
   /** Told how far the work is, in bytes of segment files. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -77,7 +80,7 @@ export interface LogFigures {
 export function verifyLog(options: VerifyLogOptions): Promise<LogFigures | { readonly fault: LogFault }> {
   return withLogLock(options, async () => {
     try {
-      return await verify(options);
+      return (await verify(options, options.threads)) ?? (await verify(options, 0))!;
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
       const { path, offset, expected, found } = error;
@@ -86,14 +89,20 @@ export function verifyLog(options: VerifyLogOptions): Promise<LogFigures | { rea
   });
 }
 
-async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonly fault: LogFault }> {
-  const { files, kernels, directory } = options;
+/** @returns undefined when a thread failed, which one thread does not need */
+async function verify(
+  options: VerifyLogOptions,
+  threads: number | undefined,
+): Promise<LogFigures | { readonly fault: LogFault } | undefined> {
+  const { files, kernels, directory, withState = false } = options;
   const slots = await readSuperblocks(options);
   const { identity, block } = newestSuperblock(directory, slots);
   await checkSuperblocks(options, slots);
   const present = await segmentFiles({ files, directory });
   const total = present.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const sum = new LogSum(kernels, identity.chainId, options.withState === true);
+  const sum = new LogSum(kernels, identity.chainId, withState);
+  const count = withState ? await tableThreadCount(files, directory, threads) : 0;
+  if (count > 0) sum.useThreads({ directory, kernels: kernels.name, count });
   let done = 0;
   try {
     const log = await scanLog({
@@ -110,9 +119,10 @@ async function verify(options: VerifyLogOptions): Promise<LogFigures | { readonl
       },
     });
     await closeSegments(log.segments);
+    if (!(await sum.end())) return undefined;
     return figures(directory, identity.chainId, block.start === block.end, log, sum);
   } finally {
-    sum.close();
+    await sum.close();
   }
 }
 

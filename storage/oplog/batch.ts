@@ -61,12 +61,18 @@ export interface Batch extends BatchPlace {
   readonly ops: readonly StateOp[];
 }
 
+/** The tag and a batch, side by side for one hash. Used again, because memory of this size is slow to come by. */
+let tagged: Uint8Array = BATCH_TAG.slice();
+const TAGGED_KEPT_SIZE_BYTES_MAX: number = 8 * 1024 * 1024;
+
 /** SHA-256('cairn/batch/1' || batch). */
 export function batchDigest(kernels: Pick<Kernels, 'sha256'>, batch: Uint8Array): Hash {
-  const tagged = new Uint8Array(BATCH_TAG.length + batch.length);
-  tagged.set(BATCH_TAG, 0);
-  tagged.set(batch, BATCH_TAG.length);
-  return hash(kernels.sha256(tagged));
+  const sizeBytes = BATCH_TAG.length + batch.length;
+  const bytes = sizeBytes <= tagged.length ? tagged.subarray(0, sizeBytes) : new Uint8Array(sizeBytes);
+  if (sizeBytes > tagged.length) bytes.set(BATCH_TAG, 0);
+  if (sizeBytes > tagged.length && sizeBytes <= TAGGED_KEPT_SIZE_BYTES_MAX) tagged = bytes;
+  bytes.set(batch, BATCH_TAG.length);
+  return hash(kernels.sha256(bytes));
 }
 
 function checkCount(

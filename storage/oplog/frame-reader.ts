@@ -91,15 +91,24 @@ export class FrameReader {
     return { kind: 'fault', offset, expected, found };
   }
 
-  /** Makes the buffer hold `sizeBytes` from `offset`; both were checked to lie within the limit. */
+  /** Makes the buffer hold `sizeBytes` from `offset`; both were checked to lie within the limit. What it has of them already is not read again. */
   async #have(offset: number, sizeBytes: number): Promise<void> {
-    if (offset >= this.#bufferOffset && offset + sizeBytes <= this.#bufferOffset + this.#filled) return;
+    const end = this.#bufferOffset + this.#filled;
+    if (offset >= this.#bufferOffset && offset + sizeBytes <= end) return;
+    const kept =
+      offset >= this.#bufferOffset && offset < end
+        ? this.#buffer.subarray(offset - this.#bufferOffset, this.#filled)
+        : NOTHING;
     const wanted = Math.min(Math.max(sizeBytes, CHUNK_SIZE_BYTES), this.#limit - offset);
-    if (this.#buffer.length < wanted) this.#buffer = new Uint8Array(wanted);
+    const buffer = this.#buffer.length < wanted ? new Uint8Array(wanted) : this.#buffer;
+    buffer.set(kept);
+    this.#buffer = buffer;
     this.#bufferOffset = offset;
-    this.#filled = await this.#file.read(offset, this.#buffer.subarray(0, wanted));
+    const read = await this.#file.read(offset + kept.length, buffer.subarray(kept.length, wanted));
     // A file that shrinks while it is read shows as a wrong checksum.
-    this.#buffer.fill(0, this.#filled, wanted);
+    buffer.fill(0, kept.length + read, wanted);
     this.#filled = wanted;
   }
 }
+
+const NOTHING: Uint8Array = new Uint8Array(0);

@@ -45,6 +45,8 @@ export interface OpLogOptions extends Partial<LogVisitor> {
   readonly start?: LogPosition;
   /** Runs once this process holds the log, before the first batch is read. */
   readonly locked?: () => Promise<void>;
+  /** Runs when the last batch was read, before anything goes that deletion has not come to. */
+  readonly recovered?: () => Promise<void>;
 }
 
 /** A batch on its way to the disk. */
@@ -126,10 +128,7 @@ export class OpLog {
     const identity = identityOf(options);
     const { start = startOfLog(identity.chainId) } = options;
     if (!opensSegment(start, identity.segmentSizeBytes))
-      throw new StorageError(
-        'wrong-place',
-        `a log cannot begin at frame offset ${start.frameOffset}, inside a segment`,
-      );
+      throw new StorageError('wrong-place', `a log cannot begin at offset ${start.frameOffset}, inside a segment`);
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
     let superblock: SuperblockFile | undefined;
@@ -137,9 +136,10 @@ export class OpLog {
     try {
       await options.locked?.();
       superblock = await SuperblockFile.open(files, kernels, directory, identity, start);
-      const visitor = { visit: options.visit ?? (() => {}), visitSegment: options.visitSegment ?? (() => undefined) };
-      const recovered = await recoverLog({ files, kernels, directory, identity, superblock, ...visitor });
+      const { visit = () => {}, visitSegment = () => undefined } = options;
+      const recovered = await recoverLog({ files, kernels, directory, identity, superblock, visit, visitSegment });
       log = new OpLog({ directory, files, kernels, identity, superblock, lock }, recovered);
+      await options.recovered?.();
       await log.#deletion.run();
       if (log.#failure !== undefined) throw log.#failure.cause;
       return log;

@@ -41,6 +41,18 @@ function refuses(kernels: Pick<Kernels, TableKernel>, name: TableKernel, values:
   expect(() => call(...values), `${name} of ${values.map((value) => typeof value).join(', ')}`).toThrow(TypeError);
 }
 
+/** State that begins with an array of bytes: in front of whatever follows. */
+const stateOver =
+  (array: Uint8Array) =>
+  (good: TableShards): TableShards => {
+    const room = new ArrayBuffer(4096);
+    const moved = new Uint8Array(room, 0, array.length);
+    const swap = (other: Uint8Array): Uint8Array => (other === array ? moved : other);
+    const { tables, olds, secret } = good;
+    const state = new Uint32Array(room, 0, good.state.length);
+    return { ...good, secret: swap(secret), tables: tables.map(swap), olds: olds.map(swap), state };
+  };
+
 /** Tables that are none. */
 const BROKEN_SHARDS: readonly (readonly [string, (good: TableShards) => object])[] = [
   ['slot size', (good) => ({ ...good, slotSizeBytes: 48 })],
@@ -57,6 +69,8 @@ const BROKEN_SHARDS: readonly (readonly [string, (good: TableShards) => object])
   ['an old one within the new', (good) => ({ ...good, olds: [good.tables[0]!.subarray(0, 256), new Uint8Array(0)] })],
   ['short state', (good) => ({ ...good, state: new Uint32Array(7) })],
   ['signed state', (good) => ({ ...good, state: new Int32Array(8) })],
+  ['state within the secret', (good) => stateOver(good.secret)(good)],
+  ['state within an old table', (good) => stateOver(good.olds[0]!)(good)],
   ['state within a table', (good) => ({ ...good, state: new Uint32Array(good.tables[1]!.buffer, 0, 8) })],
   ['a start past the end', (good) => ({ ...good, state: Uint32Array.of(0, 0, 4, 0, 0, 0, 0, 0) })],
   ['more moved than there is', (good) => ({ ...good, state: Uint32Array.of(0, 0, 0, 4, 0, 0, 0, 0) })],
@@ -117,6 +131,58 @@ describe.each(VARIANTS)('hostile arguments to tables of $name', ({ kernels }) =>
     refuses(kernels, 'tablePut', [table, table.tables[0]!.subarray(0, 60), 32, 2, 1]);
     refuses(kernels, 'tableDelete', [table, table.olds[0]!.subarray(0, 40), 20, 2]);
     refuses(kernels, 'tableMissing', [table, bytes(40), 20, 2, new Uint32Array(table.tables[0]!.buffer, 0, 2)]);
+    const stateBytes = new Uint8Array(table.state.buffer);
+    const small = { ...table, state: new Uint32Array(64).subarray(0, 8) };
+    refuses(kernels, 'tablePut', [small, new Uint8Array(small.state.buffer, 0, 60), 32, 2, 1]);
+    refuses(kernels, 'tableDelete', [table, stateBytes.subarray(0, 20), 20, 1]);
+    refuses(kernels, 'tableRead', [
+      { ...table, secret: pool.subarray(0, 16) },
+      bytes(40),
+      20,
+      20,
+      8,
+      pool.subarray(8, 24),
+    ]);
+  });
+
+  it('passes the keys of an empty shard by', () => {
+    const whole = { ...shards(), olds: [new Uint8Array(0), new Uint8Array(0)] };
+    const part = { ...whole, tables: [new Uint8Array(0), new Uint8Array(512)], state: new Uint32Array(8) };
+    const records = bytes(32 * 8);
+    kernels.tablePut(whole, records, 32, 8, 7);
+    kernels.tablePut(part, records, 32, 8, 7);
+    kernels.tableDelete(whole, records, 32, 2);
+    kernels.tableDelete(part, records, 32, 2);
+    expect(part.tables[1]).toEqual(whole.tables[1]);
+    expect([...part.state]).toEqual([0, 0, 0, 0, ...whole.state.subarray(4)]);
+    expect(whole.state[0]).toBeGreaterThan(0);
+    const found = [whole, part].map((table) => {
+      const out = new Uint8Array(32 * 8);
+      kernels.tableRead(table, records, 32, 0, 32, out);
+      return out;
+    });
+    for (let key = 0; key < 8; key++) {
+      const [inWhole, inPart] = found.map((out) => out.subarray(32 * key, 32 * (key + 1)));
+      if (inPart!.some((byte) => byte !== 0)) expect(inPart).toEqual(inWhole);
+    }
+    expect(found[1]!.filter((byte) => byte !== 0).length).toBeLessThan(found[0]!.filter((byte) => byte !== 0).length);
+  });
+
+  it('gives memory to another arena, once', () => {
+    const [one, other] = [kernels.tableArena(), kernels.tableArena()];
+    const bytes = one.allocate(4096).fill(7);
+    const { memory, transfer } = one.give!(bytes);
+    const arrived = other.take!(structuredClone(memory, { transfer: [...transfer] }));
+    expect(bytes.length).toBe(0);
+    expect(arrived).toEqual(new Uint8Array(4096).fill(7));
+    one.close();
+    expect(arrived[0]).toBe(7);
+    other.close();
+    for (const odd of [...ODD, -1, 1e9, Number.NaN, memory]) {
+      if (kernels.name === 'portable' && odd instanceof Uint8Array) continue;
+      expect(() => other.take!(odd as number), String(odd)).toThrow(TypeError);
+    }
+    if (kernels.name === 'native') expect(() => one.give!(new Uint8Array(4096))).toThrow(TypeError);
   });
 
   it('gives memory of powers of two, zeroed, and takes it back once', () => {
@@ -164,11 +230,45 @@ describe.runIf(VARIANTS.length > 1)('the table kernels of the addon behind the c
     for (const position of make().keys())
       for (const odd of ODD) expect(() => call(name, make().with(position, odd)), `${position}`).toThrow(TypeError);
     for (const [what, broken] of BROKEN_SHARDS) {
-      // Overlaps and alignment cannot make it leave its memory.
-      if (/within|unaligned/.test(what)) continue;
+      // Alignment cannot make it leave its memory.
+      if (what.includes('unaligned')) continue;
       const table = broken(shards()) as TableShards;
       expect(() => call(name, [...parts(table), ...make().slice(5)]), what).toThrow(TypeError);
     }
+  });
+
+  it('refuses by itself to write what it reads', () => {
+    const room = new Uint8Array(4096);
+    const table = {
+      ...shards(),
+      tables: [room.subarray(0, 512), room.subarray(512, 1024)],
+      secret: room.subarray(1024, 1040),
+    };
+    const within = (name: string, ...rest: unknown[]): void =>
+      expect(() => call(name, [...parts(table), ...rest]), `${name} ${rest.length}`).toThrow(TypeError);
+    const stateBytes = new Uint8Array(table.state.buffer);
+    // Everything that is read, by its first and its last byte.
+    for (const read of [...table.tables, table.secret, table.olds[0]!, stateBytes])
+      for (const at of [0, read.length - 16])
+        within('tableRead', bytes(40), 20, 2, 20, 8, new Uint8Array(read.buffer, read.byteOffset + at, 16));
+    const keys = room.subarray(2048, 2088);
+    for (const at of [2048 - 15, 2048 + 39]) within('tableRead', keys, 20, 2, 20, 8, room.subarray(at, at + 16));
+    for (const read of [...table.tables, table.olds[0]!, stateBytes]) {
+      const records = new Uint8Array(read.buffer, read.byteOffset, Math.min(60, read.length));
+      within('tablePut', records, 28, 1, 7);
+      within('tableDelete', records, 20, 1);
+    }
+    for (const read of [room, table.olds[0]!, stateBytes])
+      within('tableMissing', keys, 20, 2, new Uint32Array(read.buffer, read.byteOffset, 2));
+    within('tableMissing', keys, 20, 2, new Uint32Array(room.buffer, 2048 + 36, 2));
+    const lies: readonly Partial<TableShards>[] = [
+      { olds: [room.subarray(256, 512), new Uint8Array(0)] },
+      { state: new Uint32Array(room.buffer, 1024 - 16, 8) },
+      { state: new Uint32Array(room.buffer, 1024 + 12, 8) },
+    ];
+    for (const [name, make] of raw)
+      for (const lie of lies)
+        expect(() => call(name, [...parts({ ...table, ...lie }), ...make().slice(5)]), name).toThrow(TypeError);
   });
 
   it('stays within its memory whatever the numbers and bytes', () => {
@@ -216,5 +316,8 @@ describe.runIf(VARIANTS.length > 1)('the table kernels of the addon behind the c
     expect(() => call('releaseTable', [memory.handle, new ArrayBuffer(4096)])).toThrow(TypeError);
     addon.releaseTable(memory.handle, memory.buffer);
     addon.releaseTable(memory.handle, memory.buffer);
+    expect(() => call('giveTable', [memory.handle, memory.buffer])).toThrow(TypeError);
+    for (const handle of ODD) expect(() => call('giveTable', [handle, new ArrayBuffer(8)])).toThrow(TypeError);
+    for (const number of [...ODD, 0, -1, Number.NaN]) expect(() => call('takeTable', [number])).toThrow(TypeError);
   });
 });

@@ -69,7 +69,7 @@ describe('StateStore', () => {
     expect(() => store.balance(addressOf(1))).toThrow(/closed/);
 
     store = await StateStore.open(options);
-    expect(store.openReport).toEqual({ batchCount: 2, opCount: 10, rebuilt: false });
+    expect(store.openReport).toEqual({ batchCount: 2, opCount: 10, rebuilt: false, threads: 0 });
     expect(existsSync(`${options.directory}/accounts/clean`)).toBe(false);
     expect(store.tip).toMatchObject({ height: 1, commitment: { root } });
     expect(store.balance(addressOf(1))).toBe(2n ** 64n - 1n);

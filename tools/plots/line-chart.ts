@@ -20,34 +20,37 @@ export interface Chart {
 }
 
 const WIDTH = 840;
-const HEIGHT = 420;
-const MARGIN = { left: 80, right: 20, top: 50, bottom: 90 };
-const TICKS = 5;
+const PLOT = { left: 80, right: 820, top: 56, bottom: 330 };
+/** Below the plot: ticks, the axis' name, then the legend's rows. */
+const LEGEND_AT: number = PLOT.bottom + 62;
+const LEGEND_ROW = 18;
+/** An axis has at most so many steps. */
+const STEPS_MAX = 6;
 
 /** Draws it. Needs at least one point. */
 export function lineChart({ title, xName, yName, lines }: Chart): string {
   const points = lines.flatMap((line) => line.points);
-  const xMax = roundUp(points.reduce((most, [x]) => Math.max(most, x), 0));
-  const yMax = roundUp(points.reduce((most, [, y]) => Math.max(most, y), 0));
-  const [plotWidth, plotHeight] = [WIDTH - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
-  const x = (value: number): string => (MARGIN.left + (value / xMax) * plotWidth).toFixed(1);
-  const y = (value: number): string => (MARGIN.top + (1 - value / yMax) * plotHeight).toFixed(1);
-  const ticks = Array.from({ length: TICKS + 1 }, (_, index) => index / TICKS);
+  const xTicks = ticksTo(points.reduce((most, [x]) => Math.max(most, x), 0));
+  const yTicks = ticksTo(points.reduce((most, [, y]) => Math.max(most, y), 0));
+  const [xMax, yMax] = [xTicks.at(-1)!, yTicks.at(-1)!];
+  const x = (value: number): number => rounded(PLOT.left + (value / xMax) * (PLOT.right - PLOT.left));
+  const y = (value: number): number => rounded(PLOT.bottom - (value / yMax) * (PLOT.bottom - PLOT.top));
+  const height = LEGEND_AT + Math.ceil(lines.length / 2) * LEGEND_ROW;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
     `<title>${escaped(title)}</title>`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
+    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     text(WIDTH / 2, 24, title, 'middle', 15),
-    ...ticks.flatMap((share) => [
-      `<path d="M${MARGIN.left} ${y(share * yMax)}H${WIDTH - MARGIN.right}" stroke="#dddddd"/>`,
-      text(MARGIN.left - 8, Number(y(share * yMax)) + 4, amountText(share * yMax), 'end'),
-      text(Number(x(share * xMax)), HEIGHT - MARGIN.bottom + 18, amountText(share * xMax), 'middle'),
+    ...yTicks.flatMap((tick) => [
+      `<path d="M${PLOT.left} ${y(tick)}H${PLOT.right}" stroke="#dddddd"/>`,
+      text(PLOT.left - 8, y(tick) + 4, amountText(tick), 'end'),
     ]),
-    text(WIDTH / 2, HEIGHT - MARGIN.bottom + 38, xName, 'middle'),
-    text(MARGIN.left, MARGIN.top - 10, yName, 'middle'),
+    ...xTicks.map((tick) => text(x(tick), PLOT.bottom + 18, amountText(tick), 'middle')),
+    text((PLOT.left + PLOT.right) / 2, PLOT.bottom + 38, xName, 'middle'),
+    text(PLOT.left, PLOT.top - 12, yName, 'start'),
     ...lines.map(({ color, dashed, points: own }) => {
-      const path = own.map(([px, py], index) => `${index === 0 ? 'M' : 'L'}${x(px)} ${y(py)}`).join('');
-      return `<path d="${path}" fill="none" stroke="${color}" stroke-width="1.5"${dashed === true ? ' stroke-dasharray="5 4"' : ''}/>`;
+      const path = outline(own.map(([px, py]) => [x(px), y(py)])).map(([px, py]) => `${px} ${py}`);
+      return `<path d="M${path.join('L')}" fill="none" stroke="${color}" stroke-width="1.5"${dashed === true ? ' stroke-dasharray="5 4"' : ''}/>`;
     }),
     ...legend(lines),
     '</svg>',
@@ -55,11 +58,33 @@ export function lineChart({ title, xName, yName, lines }: Chart): string {
   ].join('\n');
 }
 
+/** To a tenth of a pixel. */
+const rounded = (value: number): number => Math.round(value * 10) / 10;
+
+type Point = readonly [x: number, y: number];
+
+/** The points that can be seen: of each column of pixels the first, the highest, the lowest and the last; of a level stretch its ends. */
+function outline(points: readonly Point[]): Point[] {
+  const columns = new Map<number, Point[]>();
+  for (const point of points) {
+    const column = columns.get(Math.floor(point[0]));
+    if (column === undefined) columns.set(Math.floor(point[0]), [point]);
+    else column.push(point);
+  }
+  const seen = [...columns.values()].flatMap((column) => {
+    const heights = column.map(([, y]) => y);
+    const [top, bottom] = [Math.min(...heights), Math.max(...heights)];
+    const kept = new Set([0, heights.indexOf(top), heights.indexOf(bottom), column.length - 1]);
+    return [...kept].sort((a, b) => a - b).map((index) => column[index]!);
+  });
+  return seen.filter(([, y], index) => seen[index - 1]?.[1] !== y || seen[index + 1]?.[1] !== y);
+}
+
 /** Names below the plot, two columns. */
 function legend(lines: readonly ChartLine[]): string[] {
   return lines.flatMap(({ name, color, dashed }, index) => {
-    const left = MARGIN.left + (index % 2) * 380;
-    const top = HEIGHT - MARGIN.bottom + 56 + Math.floor(index / 2) * 16;
+    const left = PLOT.left + (index % 2) * 380;
+    const top = LEGEND_AT + Math.floor(index / 2) * LEGEND_ROW;
     const dash = dashed === true ? ' stroke-dasharray="5 4"' : '';
     return [
       `<path d="M${left} ${top - 4}h24" stroke="${color}" stroke-width="2"${dash}/>`,
@@ -76,10 +101,11 @@ function escaped(content: string): string {
   return content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }
 
-/** The next 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten. */
-function roundUp(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return ([1, 2, 3, 4, 5, 6, 8].find((step) => step * power >= value) ?? 10) * power;
+/** Ticks of an axis from 0 to at least `most`, by the least step of 1, 2, 2.5 or 5 times a power of ten that needs few enough. */
+function ticksTo(most: number): number[] {
+  const power = 10 ** Math.floor(Math.log10(Math.max(most, 1) / STEPS_MAX));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((width) => most <= width * STEPS_MAX)!;
+  return Array.from({ length: Math.max(1, Math.ceil(most / step)) + 1 }, (_, index) => index * step);
 }
 
 function amountText(value: number): string {

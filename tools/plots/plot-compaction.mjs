@@ -29,7 +29,7 @@ const samples = await runCompaction({
 });
 mkdirSync(directory, { recursive: true });
 writeFileSync(join(directory, 'compaction.csv'), compactionCsv(samples, 10));
-const title = `${run.accounts} accounts, ${run.transfersPerBlock} Zipf transfers a block`;
+const title = `${run.accounts.toLocaleString('en')} accounts, ${run.transfersPerBlock} Zipf transfers a block`;
 writeFileSync(join(directory, 'compaction-disk.svg'), diskChart(samples, `Op log on disk: ${title}`));
 writeFileSync(join(directory, 'compaction-cost.svg'), costChart(samples, `Ops written by each block: ${title}`));
 console.log(

@@ -17,7 +17,7 @@ const startedMs = performance.now();
 const samples = await runHistory({ ...run, kernels: loadKernels(), directory: tmpdir() });
 mkdirSync(directory, { recursive: true });
 writeFileSync(join(directory, 'history-disk.csv'), samplesCsv(samples));
-const title = `History on disk over ${blocks} blocks, pruned below depth ${run.depthBlocks}`;
+const title = `History on disk over ${blocks.toLocaleString('en')} blocks, pruned below depth ${run.depthBlocks}`;
 writeFileSync(join(directory, 'history-disk.svg'), samplesChart(samples, title));
 const last = samples.at(-1);
 const most = samples.reduce((sum, { keptBytes }) => Math.max(sum, keptBytes), 0);

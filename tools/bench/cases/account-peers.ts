@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { open as openLmdb } from 'lmdb';
 import { byteKey } from '../../../native/index.ts';
 import type { Work } from '../model.ts';
-import { addressesOf, BATCHES, opsOf, pieces } from './account-ops.ts';
+import { addressesOf, BATCHES, byAddress, opsOf, pieces } from './account-ops.ts';
 
 export interface Peer {
   readonly lookup: Work;
@@ -34,11 +34,11 @@ export function mapPeer(total: number, batches: readonly Uint8Array[]): Peer {
   };
 }
 
-/** lmdb without syncing: its memory map against ours. */
+/** lmdb without syncing: its memory map against ours. Filled in the order of keys, which takes a third of the time. */
 export function lmdbPeer(directory: string, total: number, batches: readonly Uint8Array[]): Peer {
   const database = openLmdb({ path: join(directory, 'lmdb'), keyEncoding: 'binary', encoding: 'binary', noSync: true });
   const value = Buffer.alloc(8, 1);
-  for (const numbers of pieces(total)) {
+  for (const numbers of pieces(total, byAddress(total))) {
     const addresses = Buffer.from(addressesOf(opsOf(numbers)).buffer);
     database.transactionSync(() => {
       for (let at = 0; at < addresses.length; at += 20) database.putSync(addresses.subarray(at, at + 20), value);

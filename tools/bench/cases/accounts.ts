@@ -23,9 +23,10 @@ const SHARED_SLOTS_LOG2 = 24;
 const SHARED_MEMORY_BYTES = 12 * 2 ** 30;
 const OP_HEAD_BYTES = 4;
 
-function put(table: AccountTable, ops: Uint8Array, firstOp: number): void {
+/** @param newCount how many of the accounts are new, where that is known, as the state store knows it */
+function put(table: AccountTable, ops: Uint8Array, firstOp: number, newCount?: number): void {
   const changes = table.prepare(ops, [{ offset: 0, count: ops.length / OP_BYTES, firstOp: 0 }]);
-  table.reserve(changes);
+  table.reserve(changes, newCount);
   table.apply(changes, firstOp);
 }
 
@@ -65,7 +66,7 @@ function workOf(table: AccountTable, operation: Operation, batches: readonly Uin
     if (operation === 'lookup') table.lookup(addresses[place]!, balances);
     else {
       table.lookup(batches[place]!.subarray(OP_HEAD_BYTES), balances, OP_BYTES);
-      put(table, batches[place]!, 0);
+      put(table, batches[place]!, 0, 0);
     }
   };
   return { units: balances.length / 8, call };

@@ -6,7 +6,7 @@ import { diskFiles, encodeBatch, StateStore, verifyLog } from '../../../storage/
 import type { BenchCase, Context, Prepared, Size, Work } from '../model.ts';
 import { sampleBytes } from '../sample-data.ts';
 
-const BATCHES: Readonly<Record<Size, number>> = { tiny: 3, quick: 30, full: 400 };
+const BATCHES: Readonly<Record<Size, number>> = { tiny: 3, quick: 20, full: 400 };
 const OPS: Readonly<Record<Size, number>> = { tiny: 50, quick: 10_000, full: 10_000 };
 const ACCOUNTS = 1_000_000;
 const chainId = new Uint8Array(32);
@@ -30,8 +30,9 @@ async function makeStore(kernels: Kernels, directory: string, size: Size): Promi
 
 type Act = (kernels: Kernels, directory: string) => Promise<Uint8Array>;
 
-async function open(kernels: Kernels, directory: string, rebuild: boolean): Promise<Uint8Array> {
-  const store = await StateStore.open({ directory, kernels, chainId, rebuild });
+async function open(kernels: Kernels, directory: string, rebuild: boolean, threads?: number): Promise<Uint8Array> {
+  const fixed = threads === undefined ? {} : { rebuildThreads: threads };
+  const store = await StateStore.open({ directory, kernels, chainId, rebuild, ...fixed });
   const { root } = store.tip.commitment;
   await store.close();
   return root;
@@ -94,6 +95,14 @@ export const stateRebuild: BenchCase = {
   name: 'state.rebuild',
   unit: 'ops',
   prepare: (context) => prepare(context, (kernels, directory) => open(kernels, directory, true), 'ops'),
+};
+/** The same without other threads, which a log of this size has in the full run. */
+export const stateRebuildAlone: BenchCase = {
+  ...common,
+  name: 'state.rebuild.alone',
+  unit: 'ops',
+  onRequest: true,
+  prepare: (context) => prepare(context, (kernels, directory) => open(kernels, directory, true, 0), 'ops'),
 };
 export const logVerify: BenchCase = {
   ...common,

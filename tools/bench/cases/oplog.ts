@@ -24,24 +24,27 @@ interface Update {
   readonly balance: bigint;
 }
 
-/** Addresses and balances of one batch's ops, out of a pool of accounts. */
-function ops(count: number, seed: number, accounts: number = count * ACCOUNTS_PER_OP): Update[] {
+/** Updates of `count` different accounts, drawn from so many times `ACCOUNTS_PER_OP`. */
+function ops(count: number, seed: number): Update[] {
+  const accounts = count * ACCOUNTS_PER_OP;
   const pool = sampleBytes(20 * accounts, 70);
-  const random = new Uint32Array(sampleBytes(4 * count, seed).buffer);
-  return Array.from({ length: count }, (_, i) => {
-    const at = 20 * (random[i]! % accounts);
-    return { address: address(pool.subarray(at, at + 20)), balance: BigInt(random[i]!) };
-  });
+  const random = new Uint32Array(sampleBytes(4 * 2 * count, seed).buffer);
+  // By number, for a draw of twice as many: those drawn twice count once, with the later balance.
+  const drawn = new Map<number, number>();
+  for (const value of random) drawn.set(value % accounts, value);
+  return Array.from(drawn)
+    .slice(0, count)
+    .map(([number, value]) => ({
+      address: address(pool.subarray(20 * number, 20 * number + 20)),
+      balance: BigInt(value),
+    }));
 }
 
 /** A batch of updates; no account stands twice. */
 function batchOf(place: BatchPlace, count: number, seed: number): Uint8Array {
-  const updates = new Map(
-    ops(2 * count, seed, count * ACCOUNTS_PER_OP).map((op) => [Buffer.from(op.address).toString('latin1'), op]),
-  );
   return encodeBatch(
     place,
-    [...updates.values()].slice(0, count).map((op) => ({ kind: 'putAccount', ...op })),
+    ops(count, seed).map((op) => ({ kind: 'putAccount', ...op })),
   );
 }
 

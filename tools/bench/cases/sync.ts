@@ -17,7 +17,7 @@ import { encodeBatch, PIECE_FRAME_SIZE_BYTES_MAX, PIECE_OPS, StateStore, SyncSta
 import type { BenchCase, Context, Prepared, Size } from '../model.ts';
 import { type ServingPeer, startServing } from '../sync-peers.ts';
 
-const ACCOUNTS: Readonly<Record<Size, number>> = { tiny: 500, quick: 200_000, full: 1_000_000 };
+const ACCOUNTS: Readonly<Record<Size, number>> = { tiny: 500, quick: 100_000, full: 1_000_000 };
 const BATCH_ACCOUNTS = 50_000;
 const SEGMENT_SIZE_BYTES: number = 64 * 1024 * 1024;
 const PEERS = 2;

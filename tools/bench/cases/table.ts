@@ -6,8 +6,8 @@ import { tableLimitWork } from '../limit-work.ts';
 import type { BenchCase, Context, Prepared, Size } from '../model.ts';
 import { joined, sampleBytes } from '../sample-data.ts';
 
-/** Slots as a power of two: 256 MiB, far more than the caches, in all but the tiny size. */
-const SLOTS_LOG2: Readonly<Record<Size, number>> = { tiny: 10, quick: 23, full: 23 };
+/** Slots as a power of two: 256 MiB, in the quick run 128, both far more than the caches. */
+const SLOTS_LOG2: Readonly<Record<Size, number>> = { tiny: 10, quick: 22, full: 23 };
 const SLOT_BYTES = 32;
 const RECORD_BYTES = 28;
 const [ADDRESS_BYTES, BALANCE_BYTES] = [20, 8];
@@ -16,10 +16,24 @@ const BATCHES = 16;
 const FULL = 0.4;
 const secret = sampleBytes(16, 50);
 
-interface Table {
-  readonly shards: TableShards;
-  /** Records (address and balance, 32 bytes apart) of accounts in the table, in random order. */
+/** Accounts, the same for both twins. */
+interface Accounts {
+  /** Records (address and balance, 32 bytes apart) of all. */
+  readonly records: Uint8Array;
+  /** Records of some, in random order. */
   readonly batches: readonly Uint8Array[];
+}
+
+interface Table extends Accounts {
+  readonly shards: TableShards;
+}
+
+/** As many as a table of 2^log2 slots should hold. */
+function accountsFor(log2: number): Accounts {
+  const count = Math.floor(FULL * 2 ** log2);
+  const records = sampleBytes(SLOT_BYTES * count, 51);
+  const size = Math.min(BATCH_MAX, count);
+  return { records, batches: Array.from({ length: BATCHES }, (_, i) => draw(records, size, 60 + i)) };
 }
 
 /** Records drawn at random from others. */
@@ -34,10 +48,9 @@ function draw(records: Uint8Array, count: number, seed: number): Uint8Array {
   return drawn;
 }
 
-/** Fills 2^log2 empty slots. */
-function fill(kernels: Kernels, log2: number, table: Uint8Array): Table {
-  const count = Math.floor(FULL * 2 ** log2);
-  const records = sampleBytes(SLOT_BYTES * count, 51);
+/** Puts accounts into empty slots. */
+function fill(kernels: Kernels, accounts: Accounts, table: Uint8Array): Table {
+  const { records } = accounts;
   const shards: TableShards = {
     slotSizeBytes: SLOT_BYTES,
     secret,
@@ -45,9 +58,8 @@ function fill(kernels: Kernels, log2: number, table: Uint8Array): Table {
     olds: [new Uint8Array(0)],
     state: new Uint32Array(4),
   };
-  kernels.tablePut(shards, records, SLOT_BYTES, count, 1);
-  const size = Math.min(BATCH_MAX, count);
-  return { shards, batches: Array.from({ length: BATCHES }, (_, i) => draw(records, size, 60 + i)) };
+  kernels.tablePut(shards, records, SLOT_BYTES, records.length / SLOT_BYTES, 1);
+  return { ...accounts, shards };
 }
 
 function addressesOf(records: Uint8Array): Uint8Array {
@@ -60,7 +72,7 @@ function addressesOf(records: Uint8Array): Uint8Array {
 /** Both twins on a small table: its bytes, and the balances of known and unknown addresses. */
 function smallResult(kernels: Kernels): Uint8Array {
   const table = new Uint8Array(SLOT_BYTES << 10);
-  const { shards, batches } = fill(kernels, 10, table);
+  const { shards, batches } = fill(kernels, accountsFor(10), table);
   const addresses = addressesOf(joined(batches[0]!, sampleBytes(SLOT_BYTES * 100, 52)));
   const balances = new Uint8Array((addresses.length / ADDRESS_BYTES) * BALANCE_BYTES);
   kernels.tableRead(shards, addresses, ADDRESS_BYTES, ADDRESS_BYTES, BALANCE_BYTES, balances);
@@ -72,11 +84,12 @@ type Operate = (kernels: Kernels, batch: number) => void;
 function prepare(context: Context, limit: string, operation: (table: Table) => Operate): Prepared {
   const log2 = SLOTS_LOG2[context.size];
   const arenas: TableArena[] = [];
+  const accounts = accountsFor(log2);
   return {
     ours: (kernels) => {
       const arena = kernels.tableArena();
       arenas.push(arena);
-      const table = fill(kernels, log2, arena.allocate(SLOT_BYTES * 2 ** log2));
+      const table = fill(kernels, accounts, arena.allocate(SLOT_BYTES * 2 ** log2));
       const operate = operation(table);
       let batch = 0;
       return { units: table.batches[0]!.length / SLOT_BYTES, call: () => operate(kernels, batch++ % BATCHES) };
