@@ -4,7 +4,9 @@
  *
  * Owns: who is registered and who is connected to whom. A transport's own state is in memory-transport.ts.
  */
+import { byteKey } from '../../native/index.ts';
 import type { TransportLog } from './core.ts';
+import { gossipId } from './gossip-id.ts';
 import type { TransportLimits } from './limits.ts';
 import { MemoryTransport } from './memory-transport.ts';
 import { realTimers, type Timers } from './timers.ts';
@@ -37,6 +39,8 @@ export class MemoryNetwork {
   readonly link: Link;
   readonly isMeshed: (a: PeerName, b: PeerName) => boolean;
   readonly #transports = new Map<PeerName, MemoryTransport>();
+  /** One array of bytes goes from node to node unchanged: it is hashed once. */
+  readonly #gossipNames = new WeakMap<Uint8Array, { readonly topic: string; readonly name: string }>();
 
   constructor(options: MemoryNetworkOptions = {}) {
     this.timers = options.timers ?? realTimers;
@@ -47,6 +51,15 @@ export class MemoryNetwork {
   /** A new peer. A name can be used again once its former transport has stopped: that is a restart. */
   transport(name: PeerName, options: MemoryTransportOptions = {}): MemoryTransport {
     return new MemoryTransport(this, name, options);
+  }
+
+  /** @internal The name of a gossip message. @param message borrowed, and never changed while it travels */
+  gossipName(topic: string, message: Uint8Array): string {
+    const known = this.#gossipNames.get(message);
+    if (known?.topic === topic) return known.name;
+    const name = byteKey(gossipId(topic, message));
+    this.#gossipNames.set(message, { topic, name });
+    return name;
   }
 
   /** Cuts the connection between two peers; both see the other leave, streams between them break. */

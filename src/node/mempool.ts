@@ -25,10 +25,17 @@ export class Mempool {
   readonly #taken = new Map<string, Transaction>();
   readonly #forwarded = new Map<string, Forwarded>();
   readonly #included = new Map<string, Transaction>();
+  /** Told when a transaction begins to wait, anew or again. */
+  onWaiting: () => void = () => {};
 
   /** @param transactionsMax most transactions held in all groups together */
   constructor(transactionsMax: number) {
     this.#transactionsMax = transactionsMax;
+  }
+
+  /** Transactions that `take` would give. */
+  get waitingCount(): number {
+    return this.#waiting.size;
   }
 
   /** Transactions not yet seen in a block. */
@@ -45,6 +52,7 @@ export class Mempool {
     if (this.has(transaction.id)) return 'duplicate';
     if (this.size >= this.#transactionsMax) return 'full';
     this.#waiting.set(byteKey(transaction.id), transaction);
+    this.onWaiting();
     return 'added';
   }
 
@@ -85,6 +93,7 @@ export class Mempool {
     this.#waiting.clear();
     for (const transaction of transactions) this.#waiting.set(byteKey(transaction.id), transaction);
     for (const [key, transaction] of later) this.#waiting.set(key, transaction);
+    this.onWaiting();
   }
 
   /** Marks transactions as standing in a block; those not held here are not taken up. */

@@ -167,8 +167,18 @@ export class Producer {
 
   #schedule(delayMs: number): void {
     this.#cancelFill();
-    const fill = (): void => void this.#fill().catch((error) => this.#failed(error));
+    const fill = (): void => {
+      if (this.#hasWork()) void this.#fill().catch((error) => this.#failed(error));
+      else if (this.#open !== null) this.#schedule(BATCH_INTERVAL_MS);
+    };
     this.#cancelFill = after(this.#deps.clock ?? systemClock, delayMs, fill);
+  }
+
+  /** Whether something waits for the open slot: most looks find nothing, and cost nothing then. */
+  #hasWork(): boolean {
+    const open = this.#open;
+    if (open === null || this.#filling) return false;
+    return this.#deps.mempool.waitingCount > 0 || this.#votes.some(({ targetSlot }) => targetSlot < open.slot);
   }
 
   /** Mixes in what waits, one batch at a time, then comes back after the interval. */

@@ -159,7 +159,9 @@ export class SimulatedDisk implements Files {
   }
 
   #write(fault: FaultKind | undefined, path: string, inode: SimulatedInode, offset: number, bytes: Uint8Array): void {
-    const full = this.usedBytes() + Math.max(0, offset + bytes.length - inode.sizeBytes) > this.capacityBytes;
+    const full =
+      Number.isFinite(this.capacityBytes) &&
+      this.usedBytes() + Math.max(0, offset + bytes.length - inode.sizeBytes) > this.capacityBytes;
     const kind = fault ?? (full ? 'no-space' : undefined);
     // A write that fails may have done part of its work.
     const done = kind === undefined ? bytes.length : Math.floor(this.#random() * (bytes.length + 1));
@@ -261,10 +263,11 @@ export class SimulatedDisk implements Files {
     this.#inode(path).corrupt(offset, mask);
   }
 
-  /** Every file's bytes as programs see them, by path in ascending order. */
-  image(): Map<string, Uint8Array> {
+  /** Every file's bytes as programs see them, by path in ascending order. @param prefix only paths that begin so */
+  image(prefix = ''): Map<string, Uint8Array> {
     const image = new Map<string, Uint8Array>();
-    for (const path of [...this.#names.keys()].sort()) {
+    const paths = [...this.#names.keys()].filter((path) => path.startsWith(prefix));
+    for (const path of paths.sort()) {
       const entry = this.#names.get(path);
       if (!(entry instanceof SimulatedInode)) continue;
       const bytes = new Uint8Array(entry.sizeBytes);

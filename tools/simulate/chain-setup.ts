@@ -31,8 +31,8 @@ export function setUpChain(shared: SharedKernels, options: ChainOptions): ChainS
   const keys = bonds
     .map((_, index) => keyOf(index + 1))
     .sort((a, b) => Buffer.compare(b.publicKey, a.publicKey))
-    .map((key) => shared.trusted(key));
-  const people = Array.from({ length: PEOPLE_COUNT }, (_, index) => shared.trusted(keyOf(10_000 + index)));
+    .map((key) => shared.key(key));
+  const people = Array.from({ length: PEOPLE_COUNT }, (_, index) => shared.key(keyOf(10_000 + index)));
   const genesis = genesisFrom({
     ...DEVNET_PARAMETERS,
     name: 'simulation',

@@ -69,7 +69,7 @@ export class Oracles {
   constructor(deps: OracleDeps) {
     this.#deps = deps;
     const { chain, shared } = deps;
-    const genesis = genesisHeader(shared.real, chain.genesis, genesisRoot(chain.genesis, shared.real));
+    const genesis = genesisHeader(shared.checking, chain.genesis, genesisRoot(chain.genesis, shared.checking));
     this.votes = new VoteRecord(chain.bonds, genesis);
     this.#rankOf = new Map(chain.validators.map(({ publicKey }, rank) => [byteKey(publicKey), rank]));
     this.#final = [genesis];
@@ -140,6 +140,12 @@ export class Oracles {
     return this.#fail(code, message);
   }
 
+  /** Whether a node may have reported something since the last look. */
+  hasNews(name: string, node: ChainNode): boolean {
+    const reported = this.#reported.get(name);
+    return node.tree.root.header.height !== reported?.height || node.store.finality() !== reported.proof;
+  }
+
   /** Looks at everything an honest node has made final since the last look. */
   async look(name: string, node: ChainNode): Promise<void> {
     const reported = this.#reportedBy(name, node);
@@ -179,12 +185,12 @@ export class Oracles {
   /** The first sight of a final block. */
   #takeFinal(name: string, bytes: Uint8Array, height: number): void {
     const { shared, chain, trace } = this.#deps;
-    const block = decodeBlock(shared.real, bytes);
+    const block = decodeBlock(shared.checking, bytes);
     const { header } = block;
     const below = this.#final[height - 1]!;
     if (byteKey(below.hash) !== byteKey(header.parentHash))
       this.#conflict(name, height - 1, below.hash, header.parentHash);
-    const fault = checkFinalBlock(shared.real, chain, below, block);
+    const fault = checkFinalBlock(shared.checking, chain, below, block);
     if (fault !== null) this.#fail('invalid-block', `${name}, height ${height}: ${fault}`);
     this.votes.addBlock(header);
     for (const { id } of blockTransactions(block.entries)) this.#takeTransaction(byteKey(id), height);
@@ -225,9 +231,9 @@ export class Oracles {
     const proof = node.store.finality();
     if (proof === undefined || proof === reported.proof || this.#isForked) return;
     reported.proof = proof;
-    const { real } = this.#deps.shared;
-    const last = decodeHeader(real, Uint8Array.from(proof.header));
-    const { header, votes } = decodeCertificate(real, Uint8Array.from(proof.certificate));
+    const { checking } = this.#deps.shared;
+    const last = decodeHeader(checking, Uint8Array.from(proof.header));
+    const { header, votes } = decodeCertificate(checking, Uint8Array.from(proof.certificate));
     const isChild = byteKey(header.parentHash) === byteKey(last.hash) && header.slot === last.slot + 1;
     if (!isChild)
       this.#fail(
@@ -254,8 +260,7 @@ export class Oracles {
     if (this.#isForked) return;
     const longest = new Map<string, { bytes: Uint8Array; name: string }>();
     for (const { name, disk } of nodes)
-      for (const [path, bytes] of disk.disk.image()) {
-        if (!path.startsWith('/data/state/log/segment-')) continue;
+      for (const [path, bytes] of disk.disk.image('/data/state/log/segment-')) {
         const other = longest.get(path);
         const common = Math.min(bytes.length, other?.bytes.length ?? 0);
         if (other !== undefined && Buffer.compare(bytes.subarray(0, common), other.bytes.subarray(0, common)) !== 0)

@@ -246,7 +246,7 @@ export class Simulation {
     this.#isLooking = true;
     try {
       for (const { name, isHonest, node } of this.nodes) {
-        if (!isHonest || node === undefined) continue;
+        if (!isHonest || node === undefined || !this.oracles.hasNews(name, node)) continue;
         this.times.final(node.tree.root.header, this.nowMs, name);
         await this.oracles.look(name, node);
       }

@@ -57,6 +57,7 @@ export class Submissions {
   #cancel: () => void = () => {};
   #lastLeader: PeerName | 'self' | null = null;
   #stopped = false;
+  #isScheduled = false;
   #context: BlockContext | undefined;
   #received = 0;
   #refused = 0;
@@ -71,6 +72,9 @@ export class Submissions {
   }
 
   start(): void {
+    this.#deps.mempool.onWaiting = () => {
+      if (!this.#isScheduled) this.#schedule();
+    };
     this.#schedule();
   }
 
@@ -143,8 +147,10 @@ export class Submissions {
     return answer;
   }
 
+  /** Looks again and again while something waits or has been handed to a leader; else the mempool says when something does. */
   #schedule(): void {
-    if (this.#stopped) return;
+    this.#isScheduled = this.#deps.mempool.pendingCount > 0 && !this.#stopped;
+    if (!this.#isScheduled) return;
     const forward = (): void => void this.#forward().finally(() => this.#schedule());
     this.#cancel = after(this.#deps.clock, FORWARD_INTERVAL_MS, forward);
   }
