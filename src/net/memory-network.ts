@@ -18,11 +18,16 @@ export type TrafficKind = 'dial' | 'gossip' | 'stream';
 /** Says how long something takes from one peer to another, or that it is lost: a dial fails, a message vanishes, a stream breaks. */
 export type Link = (from: PeerName, to: PeerName, kind: TrafficKind, sizeBytes: number) => number | 'lost';
 
+/** Says how much later a gossip message arrives a second time, milliseconds, or null for never. */
+export type Replay = (from: PeerName, to: PeerName) => number | null;
+
 export interface MemoryNetworkOptions {
   /** Default: the process's clock. */
   readonly timers?: Timers;
   /** Default: nothing is lost, everything takes 0 ms (yet never happens within the call that caused it). */
   readonly link?: Link;
+  /** Default: nothing arrives twice. */
+  readonly replay?: Replay;
   /** Whether one peer passes gossip on to another, both ways alike: the mesh. Default: every neighbour to every neighbour. */
   readonly isMeshed?: (a: PeerName, b: PeerName) => boolean;
 }
@@ -37,6 +42,7 @@ const ADDRESS_PREFIX = '/memory/';
 export class MemoryNetwork {
   readonly timers: Timers;
   readonly link: Link;
+  readonly replay: Replay;
   readonly isMeshed: (a: PeerName, b: PeerName) => boolean;
   readonly #transports = new Map<PeerName, MemoryTransport>();
   /** One array of bytes goes from node to node unchanged: it is hashed once. */
@@ -45,6 +51,7 @@ export class MemoryNetwork {
   constructor(options: MemoryNetworkOptions = {}) {
     this.timers = options.timers ?? realTimers;
     this.link = options.link ?? (() => 0);
+    this.replay = options.replay ?? (() => null);
     this.isMeshed = options.isMeshed ?? (() => true);
   }
 

@@ -165,7 +165,10 @@ export class MemoryTransport implements Transport {
   #send(peer: PeerName, topic: string, message: Uint8Array): void {
     const delayMs = this.#link(peer, 'gossip', message.length);
     if (delayMs === 'lost') return;
-    this.#network.timers.after(delayMs, () => this.#network.find(peer)?.receive(this.self, topic, message));
+    const arrive = (): void => this.#network.find(peer)?.receive(this.self, topic, message);
+    this.#network.timers.after(delayMs, arrive);
+    const againMs = this.#network.replay(this.self, peer);
+    if (againMs !== null) this.#network.timers.after(delayMs + againMs, arrive);
   }
 
   /** @internal A neighbour's gossip arrived. */

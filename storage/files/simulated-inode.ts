@@ -108,13 +108,16 @@ export class SimulatedInode {
     for (const versions of this.#pending.values()) for (const version of versions) version.lost = true;
   }
 
-  /** The power goes: each unsynced sector lands in one of its versions or not at all. @param keep chance of landing, 0 .. 1 */
-  powerCut(random: Random, keep: number): void {
+  /**
+   * The power goes: each unsynced sector lands in one of its versions or not at all.
+   * @param keep chance of landing, 0 .. 1 @param garbageRate chance of garbage in a sector that did not land and was never durable
+   */
+  powerCut(random: Random, keep: number, garbageRate: number): void {
     const sizes = [this.#durableSize, ...this.#pendingSizes];
     const size = random() < keep ? sizes[sizes.length - 1]! : sizes[Math.floor(random() * sizes.length)]!;
     for (const [index, versions] of this.#pending) {
       if (random() < keep) this.#durable.set(index, versions[Math.floor(random() * versions.length)]!.bytes);
-      else if (index * SECTOR_SIZE_BYTES >= this.#durableSize && random() < 0.3)
+      else if (index * SECTOR_SIZE_BYTES >= this.#durableSize && random() < garbageRate)
         this.#durable.set(index, garbage(random));
     }
     this.#pending.clear();

@@ -63,6 +63,8 @@ export class Oracles {
   readonly #proposals = new Map<string, string>();
   readonly #finalIds = new Set<string>();
   #transactionsFinal = 0;
+  /** Nodes whose disks broke their promises: what they keep and report may be gone; what they sign is judged as before. */
+  readonly ruined: Set<string> = new Set();
   /** Finality has conflicted where it may: from here on only the culprits matter. */
   #isForked = false;
 
@@ -120,13 +122,15 @@ export class Oracles {
 
   /** An honest node holds evidence against, or has banned, the validator of this rank. */
   blamed(by: string, rank: number, why: string): void {
-    if (this.#deps.isHonest(rank)) this.#fail('false-blame', `${by} blames honest validator ${rank}: ${why}`);
+    if (this.#deps.isHonest(rank) && !this.ruined.has(`v${rank}`))
+      this.#fail('false-blame', `${by} blames honest validator ${rank}: ${why}`);
   }
 
   /** An honest node has started: what it had reported must be there. */
   restarted(name: string, node: ChainNode): void {
     const reported = this.#reported.get(name);
     const { height } = node.tree.root.header;
+    if (this.ruined.has(name) && reported !== undefined) reported.height = height;
     if (reported !== undefined && height < reported.height)
       this.#fail('lost', `${name} had reported height ${reported.height} final and came back with ${height}`);
     if (reported !== undefined) reported.proof = undefined;
@@ -170,13 +174,15 @@ export class Oracles {
 
   async #lookAt(name: string, node: ChainNode, height: number): Promise<void> {
     const hash = node.store.hashOfHeight(height);
+    if (hash === undefined && this.ruined.has(name)) return;
     if (hash === undefined) this.#fail('lost', `${name} does not keep the block of height ${height}`);
     const known = this.#final[height];
     if (known !== undefined) {
       if (byteKey(known.hash) !== byteKey(hash)) this.#conflict(name, height, known.hash, hash);
       return;
     }
-    if (this.#isForked) return;
+    // What a ruined disk gives back is not what the node said.
+    if (this.#isForked || this.ruined.has(name)) return;
     const bytes = await node.store.finalBlock(height);
     if (bytes === undefined) this.#fail('lost', `${name} does not keep the block of height ${height}`);
     this.#takeFinal(name, bytes, height);

@@ -72,9 +72,9 @@ export class Submissions {
   }
 
   start(): void {
-    this.#deps.mempool.onWaiting = () => {
+    this.#deps.mempool.onWaiting(() => {
       if (!this.#isScheduled) this.#schedule();
-    };
+    });
     this.#schedule();
   }
 
