@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { packageRoot } from '../../native/worker-url.ts';
 import { newGroup } from './command.ts';
 import { addressCommand } from './commands/address.ts';
+import { auditVotesCommand } from './commands/audit-votes.ts';
 import { balanceCommand } from './commands/balance.ts';
 import { benchCommand } from './commands/bench.ts';
 import { devnetCommand } from './commands/devnet.ts';
@@ -19,9 +20,12 @@ import { rebuildCommand } from './commands/rebuild.ts';
 import { reviveCommand } from './commands/revive.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { soundnessCommand } from './commands/soundness.ts';
+import { bondCommand, unbondCommand, withdrawCommand } from './commands/stake.ts';
+import { statusCommand } from './commands/status.ts';
 import { syncCommand } from './commands/sync.ts';
 import { timestampCommand } from './commands/timestamp.ts';
 import { transferCommand } from './commands/transfer.ts';
+import { validatorsCommand } from './commands/validators.ts';
 import { verifyAccountCommand } from './commands/verify-account.ts';
 import { verifyHistoryCommand } from './commands/verify-history.ts';
 import { verifyLogCommand } from './commands/verify-log.ts';
@@ -43,11 +47,13 @@ export function createProgram(): Command {
   for (const command of [keygenCommand(), addressCommand(), balanceCommand(), transferCommand(), reviveCommand()])
     program.addCommand(command);
   program.addCommand(timestampCommand());
+  for (const command of [statusCommand(), validatorsCommand(), bondCommand(), unbondCommand(), withdrawCommand()])
+    program.addCommand(command);
   program.addCommand(syncCommand());
   program.addCommand(simulateCommand());
   program.addCommand(benchCommand());
   program.addCommand(soundnessCommand());
-  for (const command of [proveCommand(), verifyCommand(), inspectCommand(), rebuildCommand()])
+  for (const command of [proveCommand(), verifyCommand(), auditCommand(), inspectCommand(), rebuildCommand()])
     program.addCommand(command);
   return program;
 }
@@ -66,6 +72,16 @@ function proveCommand(): Command {
     ['cairn prove account cairn1...', "an account's balance, in the newest final state"],
   ]);
   return command.addCommand(proveAccountCommand());
+}
+
+function auditCommand(): Command {
+  const command = newGroup('audit', 'see what a chain itself says about those who run it', [
+    [
+      'cairn audit votes --genesis net/genesis.json --from 90 --to 100',
+      'who voted when, how late, and whether it counted',
+    ],
+  ]);
+  return command.addCommand(auditVotesCommand());
 }
 
 function verifyCommand(): Command {

@@ -15,6 +15,9 @@ export const HEADER_TAG: Uint8Array = ascii.encode('cairn/header/1');
 /** Tag in front of a vote's signed bytes. */
 export const VOTE_TAG: Uint8Array = ascii.encode('cairn/vote/1');
 
+/** Tag of a decoy's state root. */
+export const DECOY_TAG: Uint8Array = ascii.encode('cairn/decoy/1');
+
 /** `tag || bytes`, as a new array. */
 export function tagged(tag: Uint8Array, bytes: Uint8Array): Uint8Array {
   const message = new Uint8Array(tag.length + bytes.length);
@@ -26,6 +29,11 @@ export function tagged(tag: Uint8Array, bytes: Uint8Array): Uint8Array {
 /** SHA-256(tag || bytes). */
 export function taggedHash(hasher: Hasher, tag: Uint8Array, bytes: Uint8Array): Hash {
   return hash(hasher.sha256(tagged(tag, bytes)));
+}
+
+/** The state root of a decoy: SHA-256('cairn/decoy/1' || chain id || secret). No execution gives it. @param secret 32 bytes */
+export function decoyRoot(hasher: Hasher, chainId: Uint8Array, secret: Uint8Array): Hash {
+  return taggedHash(hasher, DECOY_TAG, tagged(chainId, secret));
 }
 
 /** Size of an Ed25519 signature, the tail of every signed packet. */

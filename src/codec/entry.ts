@@ -16,8 +16,8 @@ import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import type { Hasher } from './domain.ts';
+import { readHash } from './fields.ts';
 import { type Entry, EntryKind } from './model.ts';
-import { readHash } from './payload.ts';
 import { readTransaction, TRANSACTION_SIZE_BYTES_MIN } from './transaction.ts';
 import { readVote, VOTE_SIZE_BYTES } from './vote.ts';
 

@@ -35,8 +35,8 @@ import {
   tagged,
   taggedHash,
 } from './domain.ts';
+import { readHash } from './fields.ts';
 import type { BlockHeader, BlockHeaderDraft } from './model.ts';
-import { readHash } from './payload.ts';
 import type { SigningKey } from './signing.ts';
 
 /** Size of an encoded header. */

@@ -25,7 +25,7 @@ export { ByteReader } from './byte-reader.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { CERTIFICATE_VOTES_MAX, decodeCertificate, encodeCertificate } from './certificate.ts';
 export { CodecError, type CodecErrorCode } from './codec-error.ts';
-export { BLOCK_TAG, type Hasher, SIGNATURE_SIZE_BYTES, tagged, taggedHash, VOTE_TAG } from './domain.ts';
+export { BLOCK_TAG, decoyRoot, type Hasher, SIGNATURE_SIZE_BYTES, tagged, taggedHash, VOTE_TAG } from './domain.ts';
 export { ENTRY_HEAD_SIZE_BYTES, entryItems, entrySizeBytes } from './entry.ts';
 export {
   ENTRY_LEAF_SIZE_BYTES,

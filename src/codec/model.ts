@@ -17,6 +17,14 @@ export const TransactionKind = {
   prove: 4,
   verdicts: 5,
   revive: 6,
+  bond: 8,
+  unbond: 9,
+  withdraw: 10,
+  evidence: 11,
+  nominate: 12,
+  approve: 13,
+  handOver: 14,
+  revealDecoy: 15,
 } as const;
 export type TransactionKindName = keyof typeof TransactionKind;
 
@@ -81,6 +89,68 @@ export interface RevivePayload {
   /** Siblings from the eviction's leaf to its mountain's peak, lowest first: n * 32 bytes. */
   readonly path: Uint8Array;
 }
+/** Locks `amount` as the sender's bond, so that it waits to become a validator. 8 bytes. */
+export interface BondPayload {
+  readonly kind: 'bond';
+  /** 0 only to come back after having left for absence, on the bond that still stands. */
+  readonly amount: Amount;
+}
+/** Asks to leave the validators. No bytes. */
+export interface UnbondPayload {
+  readonly kind: 'unbond';
+}
+/** Takes the bond back, once it has left the sets long enough ago. No bytes. */
+export interface WithdrawPayload {
+  readonly kind: 'withdraw';
+}
+/** Why a validator is to be slashed, shown by what it signed. 8 bytes and the two votes, two headers, or secret and vote. */
+export type Offence =
+  /** Two votes of one voter for different targets in one slot. */
+  | { readonly kind: 'doubleVote'; readonly first: Vote; readonly second: Vote }
+  /** `first` surrounds `second`: its source is older, its target newer. */
+  | { readonly kind: 'surroundVote'; readonly first: Vote; readonly second: Vote }
+  /** Two headers of one leader for one slot. */
+  | { readonly kind: 'doubleProposal'; readonly first: BlockHeader; readonly second: BlockHeader }
+  /** A vote for a state that nobody can have computed: its root is the digest of `secret` (`decoyRoot`). */
+  | { readonly kind: 'decoyVote'; readonly secret: Uint8Array; readonly vote: Vote };
+/** Puts an offence before the chain. */
+export interface EvidencePayload {
+  readonly kind: 'evidence';
+  readonly offence: Offence;
+}
+/** A leader names who shall follow it. 40 bytes. */
+export interface NominatePayload {
+  readonly kind: 'nominate';
+  readonly secondary: PublicKey;
+  /** Last slot in which approvals count. */
+  readonly deadlineSlot: Slot;
+}
+/** A validator agrees with the pending nomination. 32 bytes. */
+export interface ApprovePayload {
+  readonly kind: 'approve';
+  readonly secondary: PublicKey;
+}
+/** The leader hands its lead over: the next slot is another's. No bytes. */
+export interface HandOverPayload {
+  readonly kind: 'handOver';
+}
+/** The leader shows that an invalid block of its own was a decoy. 368 bytes. */
+export interface RevealDecoyPayload {
+  readonly kind: 'revealDecoy';
+  readonly header: BlockHeader;
+  /** What the header's state root is the digest of (`decoyRoot`). 32 bytes. */
+  readonly secret: Uint8Array;
+}
+/** The payloads of proof of stake. */
+export type StakePayload =
+  | BondPayload
+  | UnbondPayload
+  | WithdrawPayload
+  | EvidencePayload
+  | NominatePayload
+  | ApprovePayload
+  | HandOverPayload
+  | RevealDecoyPayload;
 export type Payload =
   | TransferPayload
   | TimestampPayload
@@ -88,7 +158,8 @@ export type Payload =
   | CommitPayload
   | ProvePayload
   | VerdictsPayload
-  | RevivePayload;
+  | RevivePayload
+  | StakePayload;
 
 /** Most verdicts in one transaction. */
 export const VERDICTS_MAX = 64;
@@ -96,6 +167,8 @@ export const VERDICTS_MAX = 64;
 export const EVICTION_PATH_LENGTH_MAX = 43;
 /** Bytes of an ECVRF-EDWARDS25519-SHA512-TAI proof (RFC 9381), as `commit` and `prove` carry it. */
 export const VRF_PROOF_SIZE_BYTES = 80;
+/** Bytes of a decoy's secret. */
+export const DECOY_SECRET_SIZE_BYTES = 32;
 /** Bytes of a truncated hash (`lastValidHash`, the PoH packet's hashes). */
 export const SHORT_HASH_SIZE_BYTES = 20;
 

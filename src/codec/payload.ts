@@ -1,22 +1,27 @@
 /**
- * The payloads of the seven transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
+ * The payloads of the transaction kinds: the bytes between a transaction's head (36 bytes) and its counter.
  *
  * Layouts: fields in the order of model.ts, integers little-endian (docs/format/packets.md). One encoding a value.
+ * Those of proof of stake are in stake-payload.ts.
  */
-import { type Address, type Amount, address, amount, type Hash, hash, height } from '../../native/index.ts';
+import { height } from '../../native/index.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
+import type { Hasher } from './domain.ts';
+import { readAddress, readAmount, readHash } from './fields.ts';
 import {
   EVICTION_PATH_LENGTH_MAX,
   type Payload,
   type RevivePayload,
+  TransactionKind,
   type TransactionKindName,
   VERDICTS_MAX,
   type Verdict,
   type VerdictsPayload,
   VRF_PROOF_SIZE_BYTES,
 } from './model.ts';
+import { readStakePayload, stakePayloadSizeBytes, writeStakePayload } from './stake-payload.ts';
 
 const VERDICTS_HEAD_SIZE_BYTES = 4;
 const VERDICT_SIZE_BYTES = 32;
@@ -27,21 +32,19 @@ const PATH_STEP_SIZE_BYTES = 32;
 const STORAGE_PAYLOAD_SIZE_BYTES: number = 4 + 4 + VRF_PROOF_SIZE_BYTES + 32;
 
 /** Kind names by their byte. */
-const KIND_NAMES: readonly TransactionKindName[] = [
-  'transfer',
-  'timestamp',
-  'register',
-  'commit',
-  'prove',
-  'verdicts',
-  'revive',
-];
+const KIND_NAMES: ReadonlyMap<number, TransactionKindName> = new Map(
+  Object.entries(TransactionKind).map(([name, byte]) => [byte, name as TransactionKindName]),
+);
 
 /** The kind a byte names. @throws CodecError `kind` */
 export function kindName(byte: number): TransactionKindName {
-  const name = KIND_NAMES[byte];
+  const name = KIND_NAMES.get(byte);
   if (name === undefined)
-    throw new CodecError('kind', 'transaction.kind', `must be within 0 .. ${KIND_NAMES.length - 1}, found ${byte}`);
+    throw new CodecError(
+      'kind',
+      'transaction.kind',
+      `must be one of ${[...KIND_NAMES.keys()].join(' ')}, found ${byte}`,
+    );
   return name;
 }
 
@@ -61,6 +64,8 @@ export function payloadSizeBytes(payload: Payload): number {
       return VERDICTS_HEAD_SIZE_BYTES + VERDICT_SIZE_BYTES * checkedVerdictCount(payload.verdicts.length);
     case 'revive':
       return REVIVE_HEAD_SIZE_BYTES + PATH_STEP_SIZE_BYTES * pathLength(payload.path);
+    default:
+      return stakePayloadSizeBytes(payload);
   }
 }
 
@@ -95,11 +100,13 @@ export function writePayload(writer: ByteWriter, payload: Payload): void {
     case 'revive':
       writeRevive(writer, payload);
       return;
+    default:
+      writeStakePayload(writer, payload);
   }
 }
 
 /** Reads the payload of a kind; byte strings are views of the reader's bytes. @throws CodecError */
-export function readPayload(reader: ByteReader, kind: TransactionKindName): Payload {
+export function readPayload(hasher: Hasher, reader: ByteReader, kind: TransactionKindName): Payload {
   switch (kind) {
     case 'transfer':
       return { kind, to: readAddress(reader, 'transfer.to'), amount: readAmount(reader, 'transfer.amount') };
@@ -127,21 +134,9 @@ export function readPayload(reader: ByteReader, kind: TransactionKindName): Payl
       return readVerdicts(reader);
     case 'revive':
       return readRevive(reader);
+    default:
+      return readStakePayload(hasher, reader, kind);
   }
-}
-
-/** The next 32 bytes as a hash. */
-export function readHash(reader: ByteReader, field: string): Hash {
-  return hash(reader.take(32, field));
-}
-
-/** The next 8 bytes as an amount. */
-export function readAmount(reader: ByteReader, field: string): Amount {
-  return amount(reader.u64(field));
-}
-
-function readAddress(reader: ByteReader, field: string): Address {
-  return address(reader.take(20, field));
 }
 
 function checkedVerdictCount(count: number): number {

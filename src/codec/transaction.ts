@@ -21,14 +21,15 @@ import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import { beforeSignature, type Hasher, SIGNATURE_SIZE_BYTES } from './domain.ts';
+import { readAmount } from './fields.ts';
 import { SHORT_HASH_SIZE_BYTES, type Transaction, type TransactionDraft, TransactionKind } from './model.ts';
-import { kindName, payloadSizeBytes, readAmount, readPayload, writePayload } from './payload.ts';
+import { kindName, payloadSizeBytes, readPayload, writePayload } from './payload.ts';
 import type { SigningKey } from './signing.ts';
 
 /** Bytes of a transaction around its payload. */
 export const TRANSACTION_OVERHEAD_SIZE_BYTES: number = 36 + 8 + 8 + 32 + SIGNATURE_SIZE_BYTES;
-/** Smallest transaction: `register`. */
-export const TRANSACTION_SIZE_BYTES_MIN: number = TRANSACTION_OVERHEAD_SIZE_BYTES + 8;
+/** Smallest transactions: those without a payload (`unbond`, `withdraw`, `handOver`). */
+export const TRANSACTION_SIZE_BYTES_MIN: number = TRANSACTION_OVERHEAD_SIZE_BYTES;
 /** Largest transaction: `verdicts` with 64 of them. */
 export const TRANSACTION_SIZE_BYTES_MAX: number = TRANSACTION_OVERHEAD_SIZE_BYTES + 4 + 32 * 64;
 
@@ -86,7 +87,7 @@ export function readTransaction(hasher: Hasher, reader: ByteReader): Transaction
   const kind = kindName(reader.u8('transaction.kind'));
   reader.zeros(2, 'transaction.flags');
   reader.zeros(4, 'transaction.reserved');
-  const payload = readPayload(reader, kind);
+  const payload = readPayload(hasher, reader, kind);
   const counter = reader.u64('transaction.counter');
   const fee = readAmount(reader, 'transaction.fee');
   const from = publicKey(reader.take(32, 'transaction.from'));

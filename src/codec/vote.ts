@@ -23,8 +23,8 @@ import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import { beforeSignature, SIGNATURE_SIZE_BYTES, tagged, VOTE_TAG } from './domain.ts';
+import { readHash } from './fields.ts';
 import type { Vote, VoteDraft } from './model.ts';
-import { readHash } from './payload.ts';
 import type { SigningKey } from './signing.ts';
 
 /** Size of an encoded vote. */

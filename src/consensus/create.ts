@@ -6,48 +6,31 @@
  */
 import { byteKey } from '../../native/index.ts';
 import { limitsOf } from './limits.ts';
-import type { ConsensusConfig, ConsensusStart } from './model.ts';
+import { type ConsensusConfig, ConsensusError, type ConsensusStart } from './model.ts';
 import { adoptOwnVote, freshVoting } from './own-vote.ts';
-import { rankValidators } from './ranking.ts';
-import type { ConsensusState, Rules, TreeNode, Voter } from './state.ts';
+import { holdElectorate } from './registry.ts';
+import type { ConsensusState, Rules, TreeNode } from './state.ts';
 import { newNode } from './tree.ts';
 import { receiveVote } from './votes.ts';
 
 function rulesOf(config: ConsensusConfig): Rules {
-  const ranking = rankValidators(config.validators);
-  const rankByKey = new Map(ranking.map(({ publicKey }, rank) => [byteKey(publicKey), rank]));
-  return {
-    parameters: config.parameters,
-    limits: limitsOf(config.parameters, ranking.length),
-    ranking,
-    rankByKey,
-    totalBond: ranking.reduce((sum, { bond }) => sum + bond, 0n),
-    ownRank: config.own === null ? null : (rankByKey.get(byteKey(config.own)) ?? null),
-  };
-}
-
-function newVoter(rank: number): Voter {
-  return {
-    rank,
-    latest: null,
-    placed: null,
-    placedSlot: 0,
-    records: new Map(),
-    unknown: [],
-    equivocated: false,
-    reported: new Set(),
-  };
+  const { parameters, own } = config;
+  return { parameters, limits: limitsOf(parameters), own, ownKey: own === null ? null : byteKey(own) };
 }
 
 /**
  * Creates the machine's state at local time `nowMs`. It belongs to `step` from now on.
- * Throws `ConsensusError` when validators or parameters cannot be meant.
+ * Throws `ConsensusError` when parameters or an electorate without members cannot be meant.
  */
 export function createConsensus(config: ConsensusConfig, start: ConsensusStart, nowMs: number): ConsensusState {
   const rules = rulesOf(config);
-  const leader = start.root.height === 0 ? 0 : (rules.rankByKey.get(byteKey(start.root.leader)) ?? 0);
-  const root = newNode(start.root, { leader, parent: null, from: null, seenMs: nowMs });
+  if (start.electorate.members.length === 0)
+    throw new ConsensusError('noValidators', 'electorate.members must hold at least one, found none');
+  const root = newNode(start.root, { parent: null, from: null, seenMs: nowMs });
+  root.electorate = start.electorate;
   const state = emptyState(rules, root, nowMs);
+  holdElectorate(state, start.electorate);
+  if (start.votesLost && rules.own !== null) state.voting.silence = { reason: 'votesLost', untilSlot: null };
   for (const vote of start.ownVotes) {
     adoptOwnVote(state, vote);
     receiveVote(state, vote, null);
@@ -62,6 +45,7 @@ function emptyState(rules: Rules, root: TreeNode, nowMs: number): ConsensusState
     nowMs,
     startedMs: nowMs,
     peersReady: false,
+    peersReadyMs: nowMs,
     root,
     trail: new Map(),
     nodes: new Map([[root.key, root]]),
@@ -69,7 +53,13 @@ function emptyState(rules: Rules, root: TreeNode, nowMs: number): ConsensusState
     reportedProposals: new Map(),
     invalid: new Map(),
     pending: new Map(),
-    voters: rules.ranking.map((_, rank) => newVoter(rank)),
+    voters: new Map(),
+    electorates: new Map(),
+    offences: new Map(),
+    suspects: new Map(),
+    decoys: new Map(),
+    offChain: new Map(),
+    conflicted: false,
     unknownVotes: new Map(),
     waitingForSource: new Map(),
     wanted: new Map(),
@@ -91,7 +81,7 @@ function emptyState(rules: Rules, root: TreeNode, nowMs: number): ConsensusState
     forkChoiceRetryMs: nowMs,
     schedule: { anchorSlot: root.header.slot, anchorMs: nowMs, anchored: false },
     voting: freshVoting(),
-    leading: { highestProducedSlot: 0, tip: null, hadRoom: true, roomSinceMs: nowMs },
+    leading: { highestProducedSlot: 0, tip: null, nextSlot: 0, hadRoom: true, roomSinceMs: nowMs },
     progressMs: nowMs,
     resentMs: nowMs,
     resentCount: 0,

@@ -7,6 +7,7 @@
  */
 import { sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
+import { noteOffence } from './distrust.ts';
 import type { ConsensusState, Voter } from './state.ts';
 import { emit } from './state.ts';
 import { liftVote } from './weight.ts';
@@ -15,11 +16,18 @@ import { liftVote } from './weight.ts';
 export function noteVote(state: ConsensusState, voter: Voter, vote: Vote): void {
   const sameSlot = voter.records.get(vote.targetSlot);
   if (sameSlot !== undefined && sameBytes(sameSlot.bytes, vote.bytes)) return;
-  if (sameSlot !== undefined && !sameBytes(sameSlot.targetHash, vote.targetHash))
+  if (sameSlot !== undefined && !sameBytes(sameSlot.targetHash, vote.targetHash)) {
+    if (!voter.doubles.has(vote.targetSlot)) voter.doubles.set(vote.targetSlot, vote);
     reportVotes(state, voter, 'doubleVote', sameSlot, vote);
+  }
   for (const other of voter.records.values())
     if (surrounds(vote, other) || surrounds(other, vote)) reportVotes(state, voter, 'surroundVote', other, vote);
   if (sameSlot === undefined) remember(state, voter, vote);
+}
+
+/** The votes remembered of a voter for one target slot: one, or two of a cheat. */
+export function votesIn({ records, doubles }: Voter, slot: number): Vote[] {
+  return [records.get(slot), doubles.get(slot)].filter((vote) => vote !== undefined);
 }
 
 /** Whether vote `outer` surrounds vote `inner`: its source is older and its target newer. */
@@ -31,30 +39,33 @@ function remember(state: ConsensusState, voter: Voter, vote: Vote): void {
   if (vote.targetSlot < state.root.header.slot - state.rules.limits.evidenceSlots) return;
   voter.records.set(vote.targetSlot, vote);
   if (voter.records.size <= state.rules.limits.recordsPerVoterMax) return;
-  voter.records.delete(Math.min(...voter.records.keys()));
+  const oldest = Math.min(...voter.records.keys());
+  voter.records.delete(oldest);
+  voter.doubles.delete(oldest);
 }
 
 function reportVotes(state: ConsensusState, voter: Voter, kind: 'doubleVote' | 'surroundVote', a: Vote, b: Vote): void {
   if (!voter.equivocated) {
     voter.equivocated = true;
-    liftVote(voter, state.rules);
+    liftVote(voter);
     state.forkChoiceDirty = true;
-    if (voter.rank === state.rules.ownRank) state.voting.silenced = true;
+    if (voter.key === state.rules.ownKey) state.voting.silence = { reason: 'twin', untilSlot: null };
   }
   if (voter.reported.has(kind)) return;
   voter.reported.add(kind);
   emit(state, { kind: 'evidence', evidence: { kind, a, b } });
-  emit(state, { kind: 'sendVote', vote: a });
-  emit(state, { kind: 'sendVote', vote: b });
+  emit(state, { kind: 'sendVote', vote: a, again: false });
+  emit(state, { kind: 'sendVote', vote: b, again: false });
 }
 
 /** Compares a proposal with those in the tree for its slot. */
-export function noteProposal(state: ConsensusState, header: BlockHeader, leader: number): void {
+export function noteProposal(state: ConsensusState, header: BlockHeader, leader: string): void {
   const mark = `${leader}:${header.slot}`;
   if (state.reportedProposals.has(mark)) return;
   for (const other of state.proposals.get(header.slot) ?? []) {
     if (!sameBytes(other.leader, header.leader) || sameBytes(other.hash, header.hash)) continue;
     state.reportedProposals.set(mark, header.slot);
+    noteOffence(state, leader, `double:${header.slot}`, header.slot);
     emit(state, { kind: 'evidence', evidence: { kind: 'doubleProposal', a: other, b: header } });
     return;
   }

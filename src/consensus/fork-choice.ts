@@ -2,12 +2,14 @@
  * Which block to build on and vote for: from the highest justified block upwards, at each fork the child with the most stake
  * (newest votes, equivocators aside), then the smallest availability gap (fewest skipped slots), then the lower hash.
  *
- * Only verified blocks are followed, and only those the local clock agrees with (schedule.ts). Same votes, same blocks: same
- * choice on every node.
+ * Only verified blocks are followed, only those the local clock agrees with (schedule.ts), and none of a leader caught at an offence
+ * (distrust.ts). Same votes, same blocks, same root: same choice on every node.
  */
+import { isDistrusted } from './distrust.ts';
 import { anchorSchedule, followableAtMs } from './schedule.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { emit, wakeBy } from './state.ts';
+import { holdsHonest } from './weight.ts';
 
 /** Whether child `a` of a fork goes before child `b`. */
 export function goesBefore(a: TreeNode, b: TreeNode): boolean {
@@ -43,6 +45,7 @@ function bestChild(state: ConsensusState, node: TreeNode): TreeNode | null {
   let best: TreeNode | null = null;
   for (const child of node.children) {
     if (child.verification !== 'valid') continue;
+    if (isDistrusted(state, child) && !holdsHonest(state, child.weight)) continue;
     const atMs = followableAtMs(state, child);
     if (atMs > state.nowMs) state.forkChoiceRetryMs = Math.min(state.forkChoiceRetryMs, atMs);
     else if (best === null || goesBefore(child, best)) best = child;

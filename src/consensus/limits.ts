@@ -1,8 +1,8 @@
 /**
  * Named bounds of everything the machine keeps, derived from the genesis parameters.
  *
- * Invariant: whatever peers send, memory stays under
- * treeBlocksMax + pendingBlocksMax headers, and per validator (votesPerTargetMax * treeBlocksMax + recordsPerVoterMax) votes.
+ * Invariant: whatever peers send, memory stays under treeBlocksMax + pendingBlocksMax headers, and per voter known
+ * (votesPerTargetMax * treeBlocksMax + recordsPerVoterMax) votes. Voters known: the members of the electorates of the tree and the trail.
  */
 import type { ConsensusParameters } from './model.ts';
 import { ConsensusError } from './model.ts';
@@ -12,8 +12,6 @@ export interface Limits {
   readonly treeBlocksMax: number;
   /** A block this far above the root is not taken yet; range requests bring it when its turn comes. */
   readonly heightsAboveRootMax: number;
-  /** Most slots between a block and its parent: every validator's turn twice, and room for slots already used up. */
-  readonly gapSlotsMax: number;
   /** Blocks whose parent is unknown: in all, and from one peer. */
   readonly pendingBlocksMax: number;
   readonly pendingPerPeerMax: number;
@@ -27,8 +25,13 @@ export interface Limits {
   readonly recordsPerVoterMax: number;
   /** Votes are remembered for evidence this many slots below the root. */
   readonly evidenceSlots: number;
-  /** A vote for a slot further than this above everything known is ignored. */
-  readonly farVoteSlots: number;
+  /** Offences remembered of one leader. */
+  readonly offencesPerLeaderMax: number;
+  /** Invalid blocks that may be decoys, and peers remembered for each. */
+  readonly suspectsMax: number;
+  readonly suspectPeersMax: number;
+  /** Blocks known to be off the final chain. */
+  readonly offChainMax: number;
   /** Blocks of one leader for one slot taken without support by votes. */
   readonly proposalsPerSlotMax: number;
   /** Finalized ancestors of the root remembered for their certificates. */
@@ -49,18 +52,29 @@ function requireRange(name: string, value: number, least: number): void {
   throw new ConsensusError('parameterRange', `${name} must be a whole number >= ${least}, found ${value}`);
 }
 
+/** Most slots between a block and its parent: every member's turn twice, room for slots already used up, and an epoch skipped in a stall. */
+export function gapSlotsMaxOf(parameters: ConsensusParameters, memberCount: number): number {
+  const { timeoutSlots, unfinalizedBlocksMax, slotsPerEpoch } = parameters;
+  return 2 * memberCount * timeoutSlots + unfinalizedBlocksMax + slotsPerEpoch;
+}
+
+/** A vote for a slot further than this above everything known is ignored. */
+export function farVoteSlotsOf(parameters: ConsensusParameters, memberCount: number): number {
+  return 3 * parameters.unfinalizedBlocksMax + gapSlotsMaxOf(parameters, memberCount);
+}
+
 /** Checks the parameters and derives the bounds. Throws `ConsensusError` (`parameterRange`). */
-export function limitsOf(parameters: ConsensusParameters, validatorCount: number): Limits {
+export function limitsOf(parameters: ConsensusParameters): Limits {
   const { timeoutSlots, unfinalizedBlocksMax } = parameters;
   requireRange('slotDurationMs', parameters.slotDurationMs, 1);
   requireRange('timeoutSlots', timeoutSlots, 1);
   requireRange('hashesPerSlot', parameters.hashesPerSlot, 1);
   requireRange('unfinalizedBlocksMax', unfinalizedBlocksMax, 2);
-  const branches = Math.min(Math.max(validatorCount, 2), 4);
+  requireRange('slotsPerEpoch', parameters.slotsPerEpoch, 8);
+  requireRange('termSlots', parameters.termSlots, parameters.termSlots === 0 ? 0 : 2 * timeoutSlots);
   return {
-    treeBlocksMax: branches * 2 * unfinalizedBlocksMax,
+    treeBlocksMax: 8 * unfinalizedBlocksMax,
     heightsAboveRootMax: 4 * unfinalizedBlocksMax,
-    gapSlotsMax: 2 * validatorCount * timeoutSlots + unfinalizedBlocksMax,
     pendingBlocksMax: 4 * unfinalizedBlocksMax,
     pendingPerPeerMax: 2 * unfinalizedBlocksMax,
     invalidBlocksMax: 512,
@@ -68,7 +82,10 @@ export function limitsOf(parameters: ConsensusParameters, validatorCount: number
     votesPerTargetMax: 2,
     recordsPerVoterMax: 2 * unfinalizedBlocksMax + 128,
     evidenceSlots: 64,
-    farVoteSlots: 4 * unfinalizedBlocksMax + 2 * validatorCount * timeoutSlots,
+    offencesPerLeaderMax: 16,
+    suspectsMax: 64,
+    suspectPeersMax: 8,
+    offChainMax: 512,
     proposalsPerSlotMax: 2,
     trailBlocksMax: 128,
     wantedBlocksMax: 64,

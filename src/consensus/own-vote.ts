@@ -29,7 +29,7 @@ export function freshVoting(): OwnVoting {
     lastSourceSlot: 0,
     inFlight: null,
     lastVoteMs: Number.NEGATIVE_INFINITY,
-    silenced: false,
+    silence: null,
   };
 }
 
@@ -60,8 +60,7 @@ export function adoptOwnVote(state: ConsensusState, vote: Vote): void {
 
 /** Refuses a vote that is not this node's, or not the one asked for. */
 export function checkPersisted(state: ConsensusState, vote: Vote): void {
-  const rank = state.rules.rankByKey.get(byteKey(vote.voter));
-  if (rank === undefined || rank !== state.rules.ownRank)
+  if (byteKey(vote.voter) !== state.rules.ownKey)
     throw new ConsensusError('wrongVoter', "vote.voter must be this node's key; found another");
   const asked = state.voting.inFlight;
   if (asked === null || byteKey(asked) !== byteKey(vote.targetHash))

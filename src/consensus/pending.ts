@@ -1,6 +1,6 @@
 /**
  * Blocks whose parent is not here yet: a bounded pool, with a share for each peer.
- * Over a bound the highest block goes first: it is the last that could be used.
+ * Over a bound blocks of leaders nobody here knows go first, and of them the highest: it is the last that could be used.
  */
 import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../codec/model.ts';
@@ -16,13 +16,23 @@ export function parkOrphan(
   from: PeerName | null,
   wasWanted: boolean,
 ): void {
-  const block: PendingBlock = { header, key: byteKey(header.hash), parentKey: byteKey(header.parentHash), from };
+  const isStranger = !state.voters.has(byteKey(header.leader));
+  askBelow(state, park(state, header, from, isStranger), wasWanted);
+}
+
+/** Keeps a block whose leader is nobody this node knows, until its parent is verified and says who may lead. */
+export function parkStranger(state: ConsensusState, header: BlockHeader, from: PeerName | null): void {
+  park(state, header, from, true);
+}
+
+function park(state: ConsensusState, header: BlockHeader, from: PeerName | null, isStranger: boolean): PendingBlock {
+  const block = { header, key: byteKey(header.hash), parentKey: byteKey(header.parentHash), from, isStranger };
   state.pending.set(block.key, block);
   const { pendingBlocksMax, pendingPerPeerMax } = state.rules.limits;
   const ofPeer = [...state.pending.values()].filter((other) => other.from === from);
   if (ofPeer.length > pendingPerPeerMax) dropHighest(state, ofPeer);
   if (state.pending.size > pendingBlocksMax) dropHighest(state, [...state.pending.values()]);
-  askBelow(state, block, wasWanted);
+  return block;
 }
 
 /** Far above the tree: a stretch. Beside it: the parent; and when that is the second step down, the whole branch too. */
@@ -37,7 +47,9 @@ function askBelow(state: ConsensusState, block: PendingBlock, wasWanted: boolean
 }
 
 function dropHighest(state: ConsensusState, blocks: readonly PendingBlock[]): void {
-  const highest = blocks.reduce((a, b) => (b.header.height >= a.header.height ? b : a));
+  const strangers = blocks.filter(({ isStranger }) => isStranger);
+  const first = strangers.length > 0 ? strangers : blocks;
+  const highest = first.reduce((a, b) => (b.header.height >= a.header.height ? b : a));
   state.pending.delete(highest.key);
   emit(state, { kind: 'prune', hashes: [highest.header.hash] });
 }

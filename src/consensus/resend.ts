@@ -35,8 +35,8 @@ export function resend(state: ConsensusState): void {
   const isDeep = state.best.header.height - state.root.header.height > DEEP_BLOCKS;
   const fromRoot = isDeep || state.resentCount % 2 === 0;
   pollPeers(state, (fromRoot ? state.root : state.best).header.height + 1);
-  if (state.rules.ownRank === null) return;
+  if (state.rules.own === null || !state.voters.has(state.rules.ownKey!)) return;
   for (const node of [state.root, ...pathAbove(state.root, state.justifiedTip)])
-    for (const vote of countedVotes(node)) emit(state, { kind: 'sendVote', vote });
-  for (const vote of state.voting.votes.slice(-OWN_VOTES_MAX)) emit(state, { kind: 'sendVote', vote });
+    for (const vote of countedVotes(node)) emit(state, { kind: 'sendVote', vote, again: true });
+  for (const vote of state.voting.votes.slice(-OWN_VOTES_MAX)) emit(state, { kind: 'sendVote', vote, again: true });
 }

@@ -10,16 +10,16 @@
  * These bounds decide whom to follow and vote for, never validity: what carries the votes of more than 1/3 is followed at once
  * (one honest voter's clock agreed), so a wrong local clock costs its owner votes, not the network its progress.
  */
-import { holdsHonest } from './quorum.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
+import { holdsHonest } from './weight.ts';
 
 /** Slots pass at most this much faster than nominal. */
 const PACE_TOLERANCE = 3 / 4;
 
 /** The local time from which `node` may be followed (in the past: now). */
 export function followableAtMs(state: ConsensusState, node: TreeNode): number {
-  const isOwn = node.leader === state.rules.ownRank;
-  if (isOwn || holdsHonest(node.weight, state.rules.totalBond)) return Number.NEGATIVE_INFINITY;
+  const isOwn = node.leader === state.rules.ownKey;
+  if (isOwn || holdsHonest(state, node.weight)) return Number.NEGATIVE_INFINITY;
   return Math.max(gapPassedAtMs(state, node), scheduledAtMs(state, node.header.slot));
 }
 

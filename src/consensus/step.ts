@@ -8,13 +8,15 @@
  * Every step: take the event in; finalize what became final; choose the best block; vote, lead, request, resend if due; say
  * when to wake. All duties look at the state, not at the event, so none depends on which message came last.
  */
-import { acceptBlock, receiveBlock, receiveOwnBlock, rejectBlock } from './arrival.ts';
+import { acceptBlock, receiveBlock, receiveDecoy, receiveOwnBlock, rejectBlock } from './arrival.ts';
+import { blameIfDue } from './decoys.ts';
 import { settleFinality } from './finalize.ts';
 import { chooseBest } from './fork-choice.ts';
 import { leadIfDue } from './leading.ts';
 import type { ConsensusEffect, ConsensusEvent } from './model.ts';
 import { checkPersisted } from './own-vote.ts';
 import { resend, resendIfStalled } from './resend.ts';
+import { reviewSilence } from './silence.ts';
 import type { ConsensusState } from './state.ts';
 import { emit } from './state.ts';
 import { nodeOf } from './tree.ts';
@@ -34,6 +36,8 @@ export function step(state: ConsensusState, event: ConsensusEvent, nowMs: number
   takeIn(state, event);
   settleFinality(state);
   chooseBest(state);
+  reviewSilence(state);
+  blameIfDue(state);
   voteIfDue(state);
   leadIfDue(state);
   resendIfStalled(state);
@@ -48,13 +52,16 @@ function takeIn(state: ConsensusState, event: ConsensusEvent): void {
       receiveBlock(state, event.header, event.from);
       return;
     case 'produced':
-      receiveOwnBlock(state, event.header);
+      receiveOwnBlock(state, event.header, event);
+      return;
+    case 'decoyed':
+      receiveDecoy(state, event.header);
       return;
     case 'verified': {
       const node = nodeOf(state, event.hash);
       if (node === undefined) return;
-      if (event.valid) acceptBlock(state, node);
-      else rejectBlock(state, node, event.reason);
+      if (event.valid) acceptBlock(state, node, event);
+      else rejectBlock(state, node, event.reason, event.decoyLike);
       return;
     }
     case 'vote':
@@ -64,12 +71,13 @@ function takeIn(state: ConsensusState, event: ConsensusEvent): void {
       checkPersisted(state, event.vote);
       state.voting.inFlight = null;
       receiveVote(state, event.vote, null);
-      emit(state, { kind: 'sendVote', vote: event.vote });
+      emit(state, { kind: 'sendVote', vote: event.vote, again: false });
       return;
     case 'peerTip':
       wantRange(state, event.height, event.peer);
       return;
     case 'peersReady':
+      if (!state.peersReady) state.peersReadyMs = state.nowMs;
       state.peersReady = true;
       resend(state);
       return;

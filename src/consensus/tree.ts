@@ -8,42 +8,48 @@
 import type { Hash } from '../../native/index.ts';
 import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../codec/model.ts';
+import { NO_TALLY } from './electorate.ts';
 import type { PeerName } from './model.ts';
+import { releaseElectorate } from './registry.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { liftVote } from './weight.ts';
 
 /** A node without votes, not yet linked to anything. */
 export function newNode(
   header: BlockHeader,
-  { leader, parent, from, seenMs }: { leader: number; parent: TreeNode | null; from: PeerName | null; seenMs: number },
+  { parent, from, seenMs }: { parent: TreeNode | null; from: PeerName | null; seenMs: number },
 ): TreeNode {
+  const leader = byteKey(header.leader);
   return {
     header,
     key: byteKey(header.hash),
     leader,
+    ledSinceSlot: ledSince(header.slot, leader, parent),
     parent,
     children: [],
     seenMs,
     from,
     verification: parent === null ? 'valid' : 'waiting',
+    judge: null,
+    electorate: null,
     votes: new Map(),
-    stake: 0n,
-    linkStake: 0n,
+    stake: NO_TALLY,
+    linkStake: NO_TALLY,
     justified: parent === null,
     announced: parent === null,
     weight: 0n,
   };
 }
 
+/** Nothing is known below the first root: its leader counts as having just begun. */
+function ledSince(slot: number, leader: string, parent: TreeNode | null): number {
+  if (parent === null) return slot - 1;
+  return parent.leader === leader ? parent.ledSinceSlot : parent.header.slot;
+}
+
 /** Links a new block under its parent. */
-export function addNode(
-  state: ConsensusState,
-  header: BlockHeader,
-  parent: TreeNode,
-  leader: number,
-  from: PeerName | null,
-): TreeNode {
-  const node = newNode(header, { leader, parent, from, seenMs: state.nowMs });
+export function addNode(state: ConsensusState, header: BlockHeader, parent: TreeNode, from: PeerName | null): TreeNode {
+  const node = newNode(header, { parent, from, seenMs: state.nowMs });
   parent.children.push(node);
   state.nodes.set(node.key, node);
   const proposals = state.proposals.get(header.slot);
@@ -81,11 +87,12 @@ export function subtree(top: TreeNode): TreeNode[] {
 /** Takes these nodes out of every index. Their links to each other are left to the garbage collector. */
 export function forgetNodes(state: ConsensusState, removed: readonly TreeNode[]): void {
   const gone = new Set(removed);
-  for (const voter of state.voters) if (voter.placed !== null && gone.has(voter.placed)) liftVote(voter, state.rules);
+  for (const voter of state.voters.values()) if (voter.placed !== null && gone.has(voter.placed)) liftVote(voter);
   for (const node of removed) {
     state.nodes.delete(node.key);
     state.waitingForSource.delete(node.key);
     forgetProposal(state, node.header);
+    if (node.electorate !== null) releaseElectorate(state, node.electorate);
   }
   state.forkChoiceDirty = true;
 }

@@ -2,9 +2,9 @@
  * Votes that came before their block. Each validator has its own small allowance, so that nobody can crowd out another's votes.
  * Invariant: `unknownVotes` (by target) and every voter's `unknown` list hold the same votes.
  */
-import { byteKey } from '../../native/index.ts';
+import { byteKey, type PublicKey } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
-import type { ConsensusState, TreeNode, Voter } from './state.ts';
+import type { ConsensusState, Voter } from './state.ts';
 
 /** Keeps a vote for a block not known yet; over the allowance the one with the lowest target slot goes. */
 export function holdUnknownVote(state: ConsensusState, voter: Voter, vote: Vote): void {
@@ -15,7 +15,7 @@ export function holdUnknownVote(state: ConsensusState, voter: Voter, vote: Vote)
   if (repeated.some((other) => byteKey(other.sourceHash) === byteKey(vote.sourceHash))) return;
   voter.unknown.push(vote);
   state.unknownVotes.set(key, [...waiting, vote]);
-  const isOwn = voter.rank === state.rules.ownRank;
+  const isOwn = voter.key === state.rules.ownKey;
   if (isOwn || voter.unknown.length <= state.rules.limits.unknownVotesPerVoterMax) return;
   const oldest = voter.unknown.reduce((a, b) => (b.targetSlot < a.targetSlot ? b : a));
   dropUnknownVotes(state, voter, (other) => other === oldest);
@@ -34,22 +34,18 @@ export function dropUnknownVotes(state: ConsensusState, voter: Voter, matches: (
   }
 }
 
-/** Hands over the votes that waited for `node`. */
-export function takeUnknownVotes(state: ConsensusState, node: TreeNode): readonly Vote[] {
-  const waiting = state.unknownVotes.get(node.key) ?? [];
-  state.unknownVotes.delete(node.key);
+/** Hands over the votes that waited for the block `key`. */
+export function takeUnknownVotesFor(state: ConsensusState, key: string): readonly Vote[] {
+  const waiting = state.unknownVotes.get(key) ?? [];
+  state.unknownVotes.delete(key);
   for (const vote of waiting) {
-    const voter = state.voters[state.rules.rankByKey.get(byteKey(vote.voter))!]!;
+    const voter = state.voters.get(byteKey(vote.voter))!;
     voter.unknown = voter.unknown.filter((other) => other !== vote);
   }
   return waiting;
 }
 
-/** Bond of the voters whose votes wait for the block `key`. */
-export function unknownStake(state: ConsensusState, key: string): bigint {
-  const ranks = new Set<number>();
-  for (const vote of state.unknownVotes.get(key) ?? []) ranks.add(state.rules.rankByKey.get(byteKey(vote.voter))!);
-  let stake = 0n;
-  for (const rank of ranks) stake += state.rules.ranking[rank]!.bond;
-  return stake;
+/** Those whose votes wait for the block `key`. */
+export function unknownVoters(state: ConsensusState, key: string): PublicKey[] {
+  return (state.unknownVotes.get(key) ?? []).map(({ voter }) => voter);
 }

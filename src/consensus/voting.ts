@@ -13,10 +13,12 @@
  * Meeting blocks are those that cover a slot divisible by `stride`; the roundest is the one covering the slot with the most
  * trailing zero bits. The stride (a power of two) and the patience grow with the distance to finality, so that voters with
  * different views come to wait for the same block long enough, whatever the delays are. Only the best branch is voted for, so a
- * block whose verification ends after a better one came gets no vote.
+ * block whose verification ends after a better one came gets no vote; and only blocks whose judge knows this node's key. An excluded
+ * member votes too: that is how the chain sees it back.
  */
-import type { Slot } from '../../native/index.ts';
+import type { PublicKey, Slot } from '../../native/index.ts';
 import { byteKey, ZERO_HASH } from '../../native/index.ts';
+import { rankOf } from './electorate.ts';
 import type { VoteIntent } from './model.ts';
 import { bindIntent, keepsLocalRule } from './own-vote.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
@@ -30,13 +32,13 @@ const PATIENCE_STRIDES = 2;
 
 /** Casts a vote if one is due and none is being signed. */
 export function voteIfDue(state: ConsensusState): void {
-  const { ownRank } = state.rules;
+  const { own } = state.rules;
   const { voting } = state;
-  if (ownRank === null || voting.silenced || voting.inFlight !== null) return;
+  if (own === null || voting.silence !== null || voting.inFlight !== null) return;
   if (!mayEnterTheVote(state)) return;
-  const target = chooseTarget(state);
+  const target = chooseTarget(state, own);
   if (target === null) return;
-  const intent = intentFor(state, ownRank, target);
+  const intent = intentFor(state, own, target);
   bindIntent(voting, intent, state.nowMs);
   emit(state, { kind: 'castVote', vote: intent });
 }
@@ -47,11 +49,12 @@ function mayEnterTheVote(state: ConsensusState): boolean {
   return best !== justifiedTip && keepsLocalRule(voting, best.header.slot, justifiedTip.header.slot);
 }
 
-function chooseTarget(state: ConsensusState): TreeNode | null {
+function chooseTarget(state: ConsensusState, own: PublicKey): TreeNode | null {
   const { voting, justifiedTip } = state;
-  const path = pathAbove(justifiedTip, state.best);
+  const path = pathAbove(justifiedTip, state.best).filter(({ judge }) => rankOf(judge!, own) !== undefined);
   const lastSlot = voting.lastTargetSlot;
-  const first = path[0]!;
+  const first = path[0];
+  if (first === undefined) return null;
   if (first.header.slot === justifiedTip.header.slot + 1 && first.header.slot > lastSlot) return first;
   const stride = strideOf(state);
   const last = path.find((node) => node.header.slot === lastSlot && isLastTarget(state, node));
@@ -63,6 +66,7 @@ function chooseTarget(state: ConsensusState): TreeNode | null {
     }
   }
   const open = path.filter((node) => node.header.slot > lastSlot);
+  if (open.length === 0) return null;
   const roundest = open.reduce((a, b) => (roundness(b) > roundness(a) ? b : a));
   return roundness(roundest) >= stride ? roundest : open[open.length - 1]!;
 }
@@ -87,7 +91,7 @@ export function roundness(node: TreeNode): number {
   return power;
 }
 
-function intentFor(state: ConsensusState, ownRank: number, target: TreeNode): VoteIntent {
+function intentFor(state: ConsensusState, own: PublicKey, target: TreeNode): VoteIntent {
   const source = state.justifiedTip.header;
   const { header } = target;
   const left = abandoned(state, target);
@@ -100,7 +104,7 @@ function intentFor(state: ConsensusState, ownRank: number, target: TreeNode): Vo
     stateRoot: header.stateRoot,
     leavesSlot: left.slot,
     leavesHash: left.hash,
-    voter: state.rules.ranking[ownRank]!.publicKey,
+    voter: own,
   };
 }
 

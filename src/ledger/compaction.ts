@@ -87,7 +87,7 @@ class Run {
     this.moves++;
     if (op.kind === 'account') this.#moveAccount(op);
     else if (op.kind === 'record') this.#moveRecord(op.key);
-    else invariant(false, 'argument', () => 'a bond in the log, which no transaction of this ledger makes');
+    else this.#moveBond(op.key);
   }
 
   #moveAccount({ key, height: writtenAt }: ActiveOp): void {
@@ -122,6 +122,13 @@ class Run {
     const value = this.#overlay.record(key);
     invariant(value !== undefined, 'argument', () => 'the log has a live record that the state has not');
     this.#overlay.putRecord(key, value);
+  }
+
+  /** Bonds pay no rent and are never evicted: what they hold is at stake. */
+  #moveBond(key: Uint8Array): void {
+    const bond = this.#overlay.bond(key);
+    invariant(bond !== undefined, 'argument', () => 'the log has a live bond that the state has not');
+    this.#overlay.putBond(key, bond);
   }
 
   /** Writes down what the moves came to: each of the two keys once, however many moves there were. */

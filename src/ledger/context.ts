@@ -1,24 +1,29 @@
 /**
  * What a transaction is executed against, besides the state: the block it stands in, and facts established outside.
  */
-import type { Address, Slot } from '../../native/index.ts';
-import type { MerkleKernels } from '../../storage/commitment/merkle.ts';
+import type { Address, PublicKey, Slot } from '../../native/index.ts';
+import type { Reveal } from './bonds/decoy.ts';
+import type { LedgerKernels } from './ledger-state.ts';
 import type { AppliedTransactions, RecentWindow } from './recent.ts';
 import type { LedgerRules } from './rules.ts';
 
 /** The block being executed. */
 export interface BlockContext {
   readonly rules: LedgerRules;
-  /** Hashes evictions. */
-  readonly kernels: MerkleKernels;
+  /** Hashes evictions, checks signatures in evidence. */
+  readonly kernels: LedgerKernels;
   /** The block's slot, above its parent's. */
   readonly slot: Slot;
+  /** Who leads the block. */
+  readonly leader: PublicKey;
   /** The block header's `segmentCount`: segments complete in the history before this block. */
   readonly segmentCount: number;
   /** The window after the parent block. */
   readonly recent: RecentWindow;
   /** What this block has applied so far; execution adds to it. */
   readonly applied: AppliedTransactions;
+  /** Decoys that this block has shown so far; execution adds to it. */
+  readonly reveals: Reveal[];
 }
 
 /** What others have worked out about one transaction, from its bytes alone. */

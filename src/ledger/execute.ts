@@ -3,21 +3,23 @@
  *
  * Checks stand in this order, and the first that fails names the refusal, so every node gives the same code:
  *  1. bad-signature
- *  2. fee-too-low
+ *  2. fee-too-low; validators send what the chain needs for free (bonds/stake.ts)
  *  3. stale-last-valid-hash, unknown-last-valid-hash
  *  4. replayed: in this block, then in those before
- *  5. insufficient-funds: balance + what a revival claims < what leaves the account + fee
+ *  5. insufficient-funds: balance + what a revival or withdrawal claims < what leaves the account + fee
  *  6. the kind's own, in its file's order
  * Writes stand in this order, which fixes the order of the block's ops: sender, reward pool, then the kind's own. Units are moved only: sender to pool,
- * sender to recipient or deposit, pool to identity, evicted to sender.
+ * sender to recipient, deposit or bond, pool to identity, evicted or bond to sender, slashed bond to pool.
  */
 
-import type { StateReader } from '../../storage/state-reader.ts';
+import type { Address } from '../../native/index.ts';
 import type { Payload, Transaction } from '../codec/index.ts';
+import { withdrawable } from './bonds/bond-transactions.ts';
+import { applyStake, checkStake, isFree, isStake } from './bonds/stake.ts';
 import type { BlockContext, TransactionFacts } from './context.ts';
 import { applyRevive, checkRevive } from './evictions/revive.ts';
 import { checkFee, collectFee } from './fees.ts';
-import { invariant } from './invariant.ts';
+import type { LedgerState } from './ledger-state.ts';
 import type { Overlay } from './overlay.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { applyCommit, checkCommit } from './replication/commit.ts';
@@ -39,7 +41,9 @@ export function executeTransaction(
   const refusal = checkTransaction(context, overlay, transaction, facts);
   if (refusal !== null) return refusal;
   const { payload, fee } = transaction;
-  overlay.credit(facts.sender, incoming(payload) - outgoing(payload) - fee);
+  const change = incoming(overlay, payload, facts.sender) - outgoing(payload) - fee;
+  // Validators send for free, and need no account for it.
+  if (change !== 0n || !isStake(payload)) overlay.credit(facts.sender, change);
   collectFee(overlay, context.rules.rewardPool, fee);
   applyPayload(context, overlay, transaction, facts);
   context.applied.add(transaction.id, transaction.lastValidCount / context.rules.hashesPerSlot);
@@ -49,17 +53,23 @@ export function executeTransaction(
 /** All checks and no writes: what a node asks before it takes a transaction into its queue. */
 export function checkTransaction(
   context: BlockContext,
-  state: StateReader,
+  state: LedgerState,
   transaction: Transaction,
   facts: TransactionFacts,
 ): Refusal | null {
   if (!facts.signatureValid) return refuse('bad-signature', 'the signature is not valid for these bytes and this key');
   return (
-    checkFee(transaction.fee, context.rules.minimumFee) ??
+    checkMinimumFee(context, state, transaction) ??
     checkRecency(context, transaction) ??
     checkFunds(state, transaction, facts) ??
     checkPayload(context, state, transaction, facts)
   );
+}
+
+/** A fee of 0 is enough for what validators send for the chain's sake. */
+function checkMinimumFee(context: BlockContext, state: LedgerState, transaction: Transaction): Refusal | null {
+  const refusal = checkFee(transaction.fee, context.rules.minimumFee);
+  return refusal !== null && isFree(context, state, transaction.payload, transaction.from) ? null : refusal;
 }
 
 function checkRecency(context: BlockContext, transaction: Transaction): Refusal | null {
@@ -80,26 +90,27 @@ function checkRecency(context: BlockContext, transaction: Transaction): Refusal 
   return null;
 }
 
-function checkFunds(state: StateReader, transaction: Transaction, facts: TransactionFacts): Refusal | null {
+function checkFunds(state: LedgerState, transaction: Transaction, facts: TransactionFacts): Refusal | null {
   const needed = outgoing(transaction.payload) + transaction.fee;
-  const held = state.balance(facts.sender) + incoming(transaction.payload);
+  const held = state.balance(facts.sender) + incoming(state, transaction.payload, facts.sender);
   return held < needed ? refuse('insufficient-funds', `balance is ${held}, ${needed} are needed (fee included)`) : null;
 }
 
 /** What leaves the sender's balance besides the fee. */
 function outgoing(payload: Payload): bigint {
-  if (payload.kind === 'transfer') return payload.amount;
+  if (payload.kind === 'transfer' || payload.kind === 'bond') return payload.amount;
   return payload.kind === 'register' ? payload.deposit : 0n;
 }
 
-/** What comes back to the sender's balance: claimed by a revival, and shown by its own check. */
-function incoming(payload: Payload): bigint {
+/** What comes back to the sender's balance: claimed by a revival or withdrawal, and shown by its own check. */
+function incoming(state: LedgerState, payload: Payload, sender: Address): bigint {
+  if (payload.kind === 'withdraw') return withdrawable(state, sender);
   return payload.kind === 'revive' ? payload.balance : 0n;
 }
 
 function checkPayload(
   context: BlockContext,
-  state: StateReader,
+  state: LedgerState,
   transaction: Transaction,
   facts: TransactionFacts,
 ): Refusal | null {
@@ -120,7 +131,7 @@ function checkPayload(
     case 'revive':
       return checkRevive(context, state, payload, facts.sender);
     default:
-      return unknownKind(payload);
+      return checkStake(context, state, payload, transaction.from, facts.sender);
   }
 }
 
@@ -137,9 +148,6 @@ function applyPayload(
   else if (payload.kind === 'prove') applyProve(context, overlay, payload, facts.sender);
   else if (payload.kind === 'verdicts') applyVerdicts(context, overlay, payload, transaction.from);
   else if (payload.kind === 'revive') applyRevive(overlay, payload);
-  // A timestamp writes nothing; an unknown kind has not passed the checks.
-}
-
-function unknownKind(payload: never): never {
-  invariant(false, 'argument', () => `a decoded transaction of unknown kind ${JSON.stringify(payload)}`);
+  else if (isStake(payload)) applyStake(context, overlay, transaction, payload, facts.sender);
+  // A timestamp writes nothing.
 }

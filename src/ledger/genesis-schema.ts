@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { type Address, AMOUNT_MAX, type Amount, amount, byteKey, type PublicKey } from '../../native/index.ts';
 import { CodecError, parseAddress, parsePublicKey } from '../codec/index.ts';
+import { type ConsensusFields, checkStakeRelations } from './bonds/stake-rules.ts';
 import { RENT_RATE_MAX } from './rent.ts';
 
 /** Most validators a genesis may name: two bits for each stand in every replica record. */
@@ -18,7 +19,7 @@ export const HASHES_PER_SLOT_MAX = 0x7fff_ffff;
 
 export interface GenesisValidator {
   readonly publicKey: PublicKey;
-  /** Weight in votes and elections; not part of the supply. */
+  /** Weight in votes and elections, and a part of the supply: the bond table has it from batch 0. */
   readonly bond: Amount;
 }
 export interface GenesisAccount {
@@ -37,7 +38,7 @@ export interface Genesis {
     readonly minimumFee: Amount;
     readonly blockTransactionsMax: number;
   };
-  readonly consensus: { readonly timeoutSlots: number; readonly unfinalizedBlocksMax: number };
+  readonly consensus: ConsensusFields;
   readonly history: { readonly segmentSizeBytes: number; readonly leafSizeBytes: number };
   readonly replication: {
     readonly sampleBlockSizeBytes: number;
@@ -129,6 +130,15 @@ const fields = z.strictObject({
   consensus: z.strictObject({
     timeoutSlots: integer(1, 10_000, 'slots'),
     unfinalizedBlocksMax: integer(4, 4096, 'blocks'),
+    slotsPerEpoch: integer(8, 1_000_000, 'slots'),
+    staleEpochsFast: integer(1, 65_535, 'epochs'),
+    staleEpochsSlow: integer(2, 65_535, 'epochs'),
+    staleEpochsVerySlow: integer(0, 65_535, 'epochs, 0 for never'),
+    voteLateSlotsMax: integer(1, 10_000, 'slots'),
+    unbondingEpochs: integer(2, 1_000_000, 'epochs'),
+    minimumBond: positiveAmountField,
+    termSlots: integer(0, 1_000_000, 'slots, 0 for no term'),
+    decoyIntervalSlots: integer(0, 1_000_000, 'slots, 0 for none'),
   }),
   history: z.strictObject({
     segmentSizeBytes: integer(1024, 2 ** 30, 'bytes'),
@@ -156,7 +166,7 @@ const fields = z.strictObject({
 });
 
 type Fields = z.output<typeof fields>;
-type Complain = (path: (string | number)[], message: string) => void;
+type Complain = (path: readonly (string | number)[], message: string) => void;
 
 /** Relations between fields; each complaint stands at the field to change. */
 function checkRelations(genesis: Fields, complain: Complain): void {
@@ -186,8 +196,22 @@ function checkRelations(genesis: Fields, complain: Complain): void {
       ['replication', 'sampleBlockSizeBytes'],
       `must be a multiple of 16 (the cipher's block), found ${replication.sampleBlockSizeBytes}`,
     );
+  checkStakeRelations(consensus, complain);
+  for (const [index, { bond }] of genesis.validators.entries())
+    if (bond < consensus.minimumBond)
+      complain(
+        ['validators', index, 'bond'],
+        `must be at least consensus.minimumBond (${consensus.minimumBond}), found ${bond}`,
+      );
   checkSum(genesis.accounts, (account) => account.balance, ['accounts'], 'the sum of balances', complain);
   checkSum(genesis.validators, (validator) => validator.bond, ['validators'], 'the sum of bonds', complain);
+  checkSum(
+    [...genesis.accounts.map(({ balance }) => balance), ...genesis.validators.map(({ bond }) => bond)],
+    (units) => units,
+    ['accounts'],
+    'the supply (balances and bonds)',
+    complain,
+  );
   checkUnique(genesis.accounts, (account) => account.address, 'accounts', 'address', complain);
   checkUnique(genesis.validators, (validator) => validator.publicKey, 'validators', 'publicKey', complain);
 }
@@ -222,5 +246,5 @@ function checkUnique<T>(
 
 /** Validates a parsed genesis document; its output has the file's order of validators and accounts. */
 export const genesisSchema: z.ZodType<Genesis> = fields.superRefine((genesis, context) =>
-  checkRelations(genesis, (path, message) => context.addIssue({ code: 'custom', path, message })),
+  checkRelations(genesis, (path, message) => context.addIssue({ code: 'custom', path: [...path], message })),
 );

@@ -19,6 +19,7 @@ import {
   SIGNATURE_SIZE_BYTES,
   taggedHash,
 } from '../codec/index.ts';
+import { genesisStakeOps } from './bonds/genesis-bonds.ts';
 import { rewardPoolAddress } from './fees.ts';
 import { type Genesis, type GenesisValidator, genesisSchema } from './genesis-schema.ts';
 import { byteOrder } from './state-key.ts';
@@ -57,7 +58,19 @@ export const DEVNET_PARAMETERS = {
   name: 'cairn-devnet',
   poh: { hashesPerTick: 5000, ticksPerSlot: 10, slotDurationMs: 500 },
   transactions: { recencyWindowSlots: 300, minimumFee: '1', blockTransactionsMax: 50_000 },
-  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  consensus: {
+    timeoutSlots: 4,
+    unfinalizedBlocksMax: 256,
+    slotsPerEpoch: 32,
+    staleEpochsFast: 2,
+    staleEpochsSlow: 4,
+    staleEpochsVerySlow: 0,
+    voteLateSlotsMax: 8,
+    unbondingEpochs: 4,
+    minimumBond: '1',
+    termSlots: 0,
+    decoyIntervalSlots: 0,
+  },
   history: { segmentSizeBytes: 1_048_576, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 65_536,
@@ -91,10 +104,11 @@ export function genesisFrom(document: unknown): Genesis {
 
 /** The canonical document: what the file should say, for writing one. */
 export function genesisDocument(genesis: Genesis): Record<string, unknown> {
-  const { transactions, replication, rent } = genesis;
+  const { transactions, consensus, replication, rent } = genesis;
   return {
     ...genesis,
     transactions: { ...transactions, minimumFee: String(transactions.minimumFee) },
+    consensus: { ...consensus, minimumBond: String(consensus.minimumBond) },
     replication: {
       ...replication,
       minimumDeposit: String(replication.minimumDeposit),
@@ -122,19 +136,21 @@ export function chainIdOf(hasher: Hasher, genesis: Genesis): Hash {
   return taggedHash(hasher, CHAIN_ID_TAG, canonicalGenesis(genesis));
 }
 
-/** All units there will ever be: the sum of genesis balances. */
+/** All units there will ever be: the sum of genesis balances and bonds. */
 export function genesisSupply(genesis: Genesis): bigint {
   let supply = 0n;
   for (const { balance } of genesis.accounts) supply += balance;
+  for (const { bond } of genesis.validators) supply += bond;
   return supply;
 }
 
-/** Ops of batch 0: one `putAccount` for each genesis account and the reward pool, in ascending order of address. */
+/** Ops of batch 0: one `putAccount` for each genesis account and the reward pool, in ascending order of address; then all stake. */
 export function genesisOps(hasher: Hasher, genesis: Genesis): StateOp[] {
   const pool = rewardPoolAddress(hasher);
   const funded = genesis.accounts.some(({ address }) => byteOrder(address, pool) === 0);
   const accounts = funded ? genesis.accounts : [...genesis.accounts, { address: pool, balance: 0n }].sort(byAddress);
-  return accounts.map(({ address, balance }) => ({ kind: 'putAccount', address, balance }));
+  const funds = accounts.map(({ address, balance }): StateOp => ({ kind: 'putAccount', address, balance }));
+  return [...funds, ...genesisStakeOps(genesis)];
 }
 
 /** Where batch 0 stands: at the log's start, hanging on the chain id. */

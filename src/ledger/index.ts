@@ -2,7 +2,18 @@
  * The ledger: genesis, execution of transactions on a state, the recency window, and the rules of replication. Pure: no I/O, no clock, no
  * randomness. Layouts and rules: docs/format/records.md.
  */
+
 export { BlockExecution, type BlockPlace, type ExecutionSavepoint, executeBlock } from './block-execution.ts';
+export type { Bond } from './bonds/bond.ts';
+export { readBond, readBonds } from './bonds/bond.ts';
+export type { Reveal } from './bonds/decoy.ts';
+export { electorateAfter } from './bonds/electorate-after.ts';
+export { type EpochRecord, type Judge, judgeNow, readEpoch } from './bonds/epoch-record.ts';
+export { type BondStage, hasBond, readValidators, type ValidatorOverview } from './bonds/overview.ts';
+export { type BlockPoint, type ProgressRecord, readProgress } from './bonds/progress-record.ts';
+export { hasSeat, SEATS_MAX } from './bonds/seat-set.ts';
+export { type ConsensusFields, epochOf } from './bonds/stake-rules.ts';
+export { readTally, type TallyRecord } from './bonds/tally-record.ts';
 export { type CompactionOutcome, excessOf } from './compaction.ts';
 export type { BlockContext, BlockFacts, TransactionFacts } from './context.ts';
 export {
@@ -55,6 +66,7 @@ export {
 } from './genesis-schema.ts';
 export type { IdSecret } from './id-set.ts';
 export { type LedgerInvariantCode, LedgerInvariantError } from './invariant.ts';
+export type { LedgerKernels, LedgerState } from './ledger-state.ts';
 export { Overlay, type Savepoint } from './overlay.ts';
 export {
   AppliedTransactions,
@@ -102,4 +114,4 @@ export {
   slotsOfPeriod,
 } from './replication/schedule.ts';
 export { type LedgerRules, ledgerRules, ValidatorSet } from './rules.ts';
-export { assertSupplyKept, evictedUnits, supplyChange, totalDeposits, totalSupply } from './supply.ts';
+export { assertSupplyKept, evictedUnits, supplyChange, totalBonds, totalDeposits, totalSupply } from './supply.ts';

@@ -13,7 +13,7 @@ export type LedgerInvariantCode =
   | 'not-on-final-branch'
   /** Savepoints were not closed in the reverse order of opening. */
   | 'savepoint-order'
-  /** A block was changed after its compaction, or compacted twice. */
+  /** A block was changed after its compaction, compacted twice, or compacted before its votes. */
   | 'compacted'
   /** Units were created or destroyed. */
   | 'supply';

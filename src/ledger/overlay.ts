@@ -15,12 +15,14 @@
 import { AMOUNT_MAX, byteKey } from '../../native/index.ts';
 import {
   type ActiveOp,
+  type BondState,
   RECORD_KEY_SIZE_BYTES_MAX,
   RECORD_VALUE_SIZE_BYTES_MAX,
   type StateOp,
-  type StateReader,
 } from '../../storage/state-reader.ts';
 import { invariant } from './invariant.ts';
+import type { LedgerState } from './ledger-state.ts';
+import { mergedEntries, type OwnEntry, sortedEntries } from './overlay-merge.ts';
 import { addressKey, addressKeysToBytes } from './state-key.ts';
 
 interface AccountEntry {
@@ -30,16 +32,17 @@ interface AccountEntry {
   /** The final op is a delete; the balance is 0 then. */
   isDeleted: boolean;
 }
-interface RecordEntry {
+interface RecordEntry extends OwnEntry<Uint8Array> {
   readonly kind: 'record';
-  readonly key: string;
-  readonly keyBytes: Uint8Array;
-  /** null: deleted. */
   value: Uint8Array | null;
 }
-type Undo =
-  | { readonly entry: AccountEntry; readonly before: bigint; readonly wasDeleted: boolean }
-  | { readonly entry: RecordEntry; readonly before: Uint8Array | null };
+interface BondEntry extends OwnEntry<BondState> {
+  readonly kind: 'bond';
+  value: BondState | null;
+}
+type Entry = AccountEntry | RecordEntry | BondEntry;
+/** Takes back one write of a key that was touched before. */
+type Undo = () => void;
 
 /** A point to return to; opaque. */
 export interface Savepoint {
@@ -48,18 +51,19 @@ export interface Savepoint {
   readonly undoCount: number;
 }
 
-export class Overlay implements StateReader {
-  #parent: StateReader;
+export class Overlay implements LedgerState {
+  #parent: LedgerState;
   readonly #accounts: Map<string, AccountEntry> = new Map();
   readonly #records: Map<string, RecordEntry> = new Map();
-  readonly #touched: (AccountEntry | RecordEntry)[] = [];
+  readonly #bonds: Map<string, BondEntry> = new Map();
+  readonly #touched: Entry[] = [];
   readonly #undo: Undo[] = [];
   #savepointDepth = 0;
   #settled = false;
   #superseded = false;
 
   /** @param parent read, never written; must not change below this overlay except by finality of its ancestors */
-  constructor(parent: StateReader) {
+  constructor(parent: LedgerState) {
     this.#parent = parent;
   }
 
@@ -114,29 +118,44 @@ export class Overlay implements StateReader {
   }
 
   /** Every record whose key starts with `prefix`, in ascending byte order. Writes made while iterating may or may not show. */
-  *records(prefix: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
+  records(prefix: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
     this.#assertCurrent();
-    const own = this.#ownRecords(byteKey(prefix));
-    let next = 0;
-    for (const inherited of this.#parent.records(prefix)) {
-      const inheritedKey = byteKey(inherited[0]);
-      let shadowed = false;
-      for (; next < own.length && own[next]!.key <= inheritedKey; next++) {
-        const entry = own[next]!;
-        if (entry.key === inheritedKey) shadowed = true;
-        if (entry.value !== null) yield [entry.keyBytes, entry.value];
-      }
-      if (!shadowed) yield inherited;
-    }
-    for (; next < own.length; next++) {
-      const entry = own[next]!;
-      if (entry.value !== null) yield [entry.keyBytes, entry.value];
-    }
+    const start = byteKey(prefix);
+    const own = sortedEntries(this.#records.values(), ({ key }) => key.startsWith(start));
+    return mergedEntries(own, this.#parent.records(prefix));
+  }
+
+  /** Bond of a 20-byte address (borrowed), or undefined. */
+  bond(address: Uint8Array): BondState | undefined {
+    const entry = this.#bonds.get(addressKey(address));
+    if (entry !== undefined) return entry.value ?? undefined;
+    this.#assertCurrent();
+    return this.#parent.bond(address);
+  }
+
+  /** Every bond, in ascending order of addresses. Writes made while iterating may or may not show. */
+  bonds(): Iterable<readonly [address: Uint8Array, bond: BondState]> {
+    this.#assertCurrent();
+    return mergedEntries(
+      sortedEntries(this.#bonds.values(), () => true),
+      this.#parent.bonds(),
+    );
+  }
+
+  /** Sets a bond. `address`: 20 bytes, copied; `bond` is kept. */
+  putBond(address: Uint8Array, bond: BondState): void {
+    this.#writeBond(address, bond);
+  }
+
+  /** Deletes a bond; deleting one that is not there is harmless, but still an op. `address`: 20 bytes, copied. */
+  deleteBond(address: Uint8Array): void {
+    this.#writeBond(address, null);
   }
 
   /** Whether this overlay has touched the key of an op. */
   isTouched({ kind, key }: Pick<ActiveOp, 'kind' | 'key'>): boolean {
-    return kind === 'account' ? this.#accounts.has(addressKey(key)) : this.#records.has(byteKey(key));
+    if (kind === 'record') return this.#records.has(byteKey(key));
+    return (kind === 'account' ? this.#accounts : this.#bonds).has(addressKey(key));
   }
 
   /** How many keys this overlay has touched. */
@@ -156,8 +175,13 @@ export class Overlay implements StateReader {
           ? { kind: 'deleteAccount', address }
           : { kind: 'putAccount', address, balance: entry.balance };
       }
-      if (entry.value === null) return { kind: 'deleteRecord', key: entry.keyBytes };
-      return { kind: 'putRecord', key: entry.keyBytes, value: entry.value };
+      const { keyBytes } = entry;
+      if (entry.kind === 'record')
+        return entry.value === null
+          ? { kind: 'deleteRecord', key: keyBytes }
+          : { kind: 'putRecord', key: keyBytes, value: entry.value };
+      if (entry.value === null) return { kind: 'deleteBond', address: keyBytes };
+      return { kind: 'putBond', address: keyBytes, ...entry.value };
     });
   }
 
@@ -173,11 +197,10 @@ export class Overlay implements StateReader {
   /** Takes back every write made since `savepoint`, the order of first touch included, and closes it. */
   rollback(savepoint: Savepoint): void {
     this.#assertInnermost(savepoint);
-    while (this.#undo.length > savepoint.undoCount) restore(this.#undo.pop()!);
+    while (this.#undo.length > savepoint.undoCount) this.#undo.pop()!();
     while (this.#touched.length > savepoint.touchedCount) {
       const entry = this.#touched.pop()!;
-      if (entry.kind === 'account') this.#accounts.delete(entry.key);
-      else this.#records.delete(entry.key);
+      this.#mapOf(entry.kind).delete(entry.key);
     }
     this.#savepointDepth--;
   }
@@ -209,6 +232,7 @@ export class Overlay implements StateReader {
     this.#settled = true;
     this.#accounts.clear();
     this.#records.clear();
+    this.#bonds.clear();
     this.#touched.length = 0;
   }
 
@@ -238,7 +262,7 @@ export class Overlay implements StateReader {
       () => `balance would be ${balance}, outside 0 .. 2^64 - 1`,
     );
     if (entry !== undefined) {
-      if (this.#savepointDepth > 0) this.#undo.push({ entry, before: entry.balance, wasDeleted: entry.isDeleted });
+      if (this.#savepointDepth > 0) this.#undo.push(undoOf(entry));
       entry.balance = balance;
       entry.isDeleted = isDeleted;
       return;
@@ -258,7 +282,7 @@ export class Overlay implements StateReader {
     const key = byteKey(keyBytes);
     const entry = this.#records.get(key);
     if (entry !== undefined) {
-      if (this.#savepointDepth > 0) this.#undo.push({ entry, before: entry.value });
+      if (this.#savepointDepth > 0) this.#undo.push(undoOf(entry));
       entry.value = value;
       return;
     }
@@ -268,9 +292,23 @@ export class Overlay implements StateReader {
     this.#touched.push(added);
   }
 
-  #ownRecords(prefix: string): RecordEntry[] {
-    const own = [...this.#records.values()].filter((entry) => entry.key.startsWith(prefix));
-    return own.sort((a, b) => (a.key < b.key ? -1 : 1));
+  #writeBond(address: Uint8Array, value: BondState | null): void {
+    const key = addressKey(address);
+    const entry = this.#bonds.get(key);
+    if (entry !== undefined) {
+      if (this.#savepointDepth > 0) this.#undo.push(undoOf(entry));
+      entry.value = value;
+      return;
+    }
+    this.#assertWritable();
+    const added: BondEntry = { kind: 'bond', key, keyBytes: address.slice(), value };
+    this.#bonds.set(key, added);
+    this.#touched.push(added);
+  }
+
+  #mapOf(kind: Entry['kind']): Map<string, Entry> {
+    const maps = { account: this.#accounts, record: this.#records, bond: this.#bonds };
+    return maps[kind] as Map<string, Entry>;
   }
 
   #accountKeys(): string[] {
@@ -296,9 +334,17 @@ export class Overlay implements StateReader {
   }
 }
 
-function restore(undo: Undo): void {
-  if ('wasDeleted' in undo) {
-    undo.entry.balance = undo.before;
-    undo.entry.isDeleted = undo.wasDeleted;
-  } else undo.entry.value = undo.before;
+/** What sets an entry back to what it holds now. */
+function undoOf(entry: Entry): Undo {
+  if (entry.kind === 'account') {
+    const { balance, isDeleted } = entry;
+    return () => {
+      entry.balance = balance;
+      entry.isDeleted = isDeleted;
+    };
+  }
+  const { value } = entry;
+  return () => {
+    (entry as { value: typeof value }).value = value;
+  };
 }

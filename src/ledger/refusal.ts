@@ -50,6 +50,50 @@ export type RefusalCode =
   | 'stale-eviction-path'
   /** The eviction was of another account, balance or height, or the path is wrong. */
   | 'wrong-eviction'
+  /** The sender has a bond already. */
+  | 'already-bonded'
+  /** Nobody has a bond under this key. */
+  | 'not-bonded'
+  /** The bond has not left for absence, or not long enough ago. */
+  | 'not-left'
+  /** The bond is below the genesis minimum. */
+  | 'bond-too-low'
+  /** There are 1024 bonds. */
+  | 'seats-exhausted'
+  /** The bond was slashed. */
+  | 'slashed'
+  /** The sender has asked to leave before. */
+  | 'already-leaving'
+  /** The sender has not asked to leave. */
+  | 'not-leaving'
+  /** The bond has not left the sets, or not long enough ago. */
+  | 'bond-not-free'
+  /** The evidence shows nothing that is against the rules. */
+  | 'not-an-offence'
+  /** The offender was slashed before. */
+  | 'already-slashed'
+  /** What the evidence shows is older than the bond. */
+  | 'evidence-too-old'
+  /** A signature inside the transaction's payload is not valid. */
+  | 'bad-evidence-signature'
+  /** The sender does not lead the block, or did not lead the decoy. */
+  | 'not-the-leader'
+  /** The nominated, or who approves, is no validator or is excluded. */
+  | 'not-a-member'
+  /** The deadline has passed or lies too far ahead. */
+  | 'nomination-deadline'
+  /** No such nomination is pending. */
+  | 'no-nomination'
+  /** The sender has approved this nomination before. */
+  | 'already-approved'
+  /** This block hands its lead over already. */
+  | 'already-handed-over'
+  /** This chain has no decoys. */
+  | 'no-decoys'
+  /** The header is no decoy with this secret. */
+  | 'not-a-decoy'
+  /** This block reveals the decoy already. */
+  | 'already-revealed'
   /** The block holds more transactions than the genesis maximum. */
   | 'too-many-transactions';
 

@@ -3,6 +3,8 @@
  */
 import { type Address, type Amount, byteKey, type Hash, type PublicKey } from '../../native/index.ts';
 import type { Hasher } from '../codec/index.ts';
+import { ElectorateCache } from './bonds/electorate-after.ts';
+import type { ConsensusFields } from './bonds/stake-rules.ts';
 import { rewardPoolAddress } from './fees.ts';
 import { chainIdOf, genesisSupply } from './genesis.ts';
 import type { Genesis, GenesisValidator } from './genesis-schema.ts';
@@ -16,9 +18,13 @@ export interface LedgerRules extends RecencyRules {
   readonly blockTransactionsMax: number;
   readonly rewardPool: Address;
   readonly rent: RentRules;
-  /** All units: balances, deposits and what was evicted sum to this after every block. */
+  /** All units: balances, deposits, bonds and what was evicted sum to this after every block. */
   readonly supply: bigint;
   readonly replication: ScheduleRules & { readonly minimumDeposit: Amount; readonly rewardPerProof: Amount };
+  readonly consensus: ConsensusFields;
+  /** Remembers electorates; results do not depend on it. */
+  readonly electorates: ElectorateCache;
+  /** Those of genesis, who give verdicts on storage. Who votes and leads: `electorateAfter`. */
   readonly validators: ValidatorSet;
 }
 
@@ -58,6 +64,8 @@ export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
     rent: genesis.rent,
     supply: genesisSupply(genesis),
     replication: { slotsPerPeriod, periodsPerRotation, minimumDeposit, rewardPerProof },
+    consensus: genesis.consensus,
+    electorates: new ElectorateCache(),
     validators: new ValidatorSet(genesis.validators),
   };
 }

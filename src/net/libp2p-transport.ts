@@ -28,14 +28,15 @@ export interface Libp2pTransportOptions {
 export async function createLibp2pTransport(options: Libp2pTransportOptions): Promise<Libp2pTransport> {
   const limits = transportLimits(options.limits);
   let core: TransportCore | undefined;
+  let transport: Libp2pTransport | undefined;
   const node = await makeNode({
     seed: Uint8Array.from(options.networkKeySeed),
     listen: options.listen,
     limits,
-    isBanned: (peer) => core?.isBanned(peer) ?? false,
+    isBanned: (peer) => transport?.isCut(peer) === true || (core?.isBanned(peer) ?? false),
   });
   const { multiaddr } = await import('@multiformats/multiaddr');
-  const transport = new Libp2pTransport(node, limits, options.log ?? SILENT_LOG, multiaddr);
+  transport = new Libp2pTransport(node, limits, options.log ?? SILENT_LOG, multiaddr);
   core = transport.core;
   return transport;
 }
@@ -46,6 +47,7 @@ export class Libp2pTransport implements Transport {
   readonly core: TransportCore;
   readonly #node: MadeNode;
   readonly #parse: (address: string) => Multiaddr;
+  #cut: ReadonlySet<PeerName> = new Set();
   #state: 'made' | 'running' | 'stopped' = 'made';
 
   /** Use `createLibp2pTransport`. */
@@ -143,6 +145,20 @@ export class Libp2pTransport implements Transport {
 
   ban(peer: PeerName, reason: string): void {
     this.core.ban(peer, reason);
+  }
+
+  /**
+   * Cuts the wires to these peers, and mends those to all others: connections are dropped, dials either way refused. For tests and demonstrations of partitions;
+   * nobody is blamed, and the peers see what they would see of a cable pulled out.
+   */
+  cut(peers: readonly PeerName[]): void {
+    this.#cut = new Set(peers);
+    for (const peer of peers) this.#disconnect(peer);
+  }
+
+  /** @internal */
+  isCut(peer: PeerName): boolean {
+    return this.#cut.has(peer);
   }
 
   /** @internal A raw stream, without framing: how tests send bytes that are not frames. */

@@ -4,11 +4,11 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { byteKey, height, type Kernels, slot } from '../../native/index.ts';
-import { encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
-import { type ConsensusEvent, type ConsensusState, leaderFor, validatorRanking } from '../consensus/index.ts';
+import { byteKey, height, type Kernels, type PublicKey, sameBytes, slot } from '../../native/index.ts';
+import { type BlockHeader, encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
+import { bestElectorate, type ConsensusEvent, type ConsensusState, leaderFor, rankOf } from '../consensus/index.ts';
 import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
-import type { Transport } from '../net/transport.ts';
+import { PeerFault, type Transport } from '../net/transport.ts';
 import { ChainApi } from './api/chain-api.ts';
 import { BlockIntake } from './chain/block-intake.ts';
 import { BlockTree } from './chain/block-tree.ts';
@@ -19,11 +19,18 @@ import { ConsensusEffects } from './chain/consensus-effects.ts';
 import { startConsensus } from './chain/consensus-start.ts';
 import type { ChainParts } from './chain-parts.ts';
 import { after, type Clock, every } from './clock.ts';
+import type { ByzantineKind } from './config.ts';
+import { decoySecret } from './decoys.ts';
+import { handOverLead } from './duties/hand-over.ts';
+import { ValidatorDuties } from './duties/validator-duties.ts';
+import { blindVote } from './faults/blind-vote.ts';
+import { LyingTransport } from './faults/lying-transport.ts';
 import { FinalityLog } from './finality-log.ts';
 import type { HistoryKeeping } from './history/history-keeping.ts';
 import { HistoryPruner } from './history/history-pruner.ts';
 import type { Logger } from './log.ts';
 import { Mempool } from './mempool.ts';
+import { OwnTransactions } from './own-transactions.ts';
 import { machinePlatform, type Platform } from './platform.ts';
 import { Producer } from './producer.ts';
 import { openProofChecker } from './proof-checks/open-proof-checker.ts';
@@ -33,6 +40,7 @@ import { BlockSource } from './relay/block-source.ts';
 import { Peers } from './relay/peers.ts';
 import { watchPeersReady } from './relay/peers-ready.ts';
 import { Submissions } from './relay/submissions.ts';
+import { VoteGossip } from './relay/vote-gossip.ts';
 import { serveArchive } from './serve/archive-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { StateService } from './serve/state-service.ts';
@@ -44,8 +52,11 @@ import { TransactionIndex } from './transaction-index.ts';
 const MEMPOOL_TRANSACTIONS_MAX = 200_000;
 /** Checked signatures remembered, in each of two generations. */
 const SIGNATURES_KEPT = 100_000;
+const NO_KEY = new Uint8Array(32);
 /** How often storage proofs are looked for. */
 const PROOF_LOOK_INTERVAL_MS = 500;
+/** How often a validator looks to its duties besides voting and leading. */
+const DUTIES_INTERVAL_MS = 1_000;
 /** How often old history is looked for. */
 const PRUNE_INTERVAL_MS = 2_000;
 
@@ -64,6 +75,8 @@ export interface ChainNodeOptions {
   readonly log: Logger;
   /** The machine unless given. */
   readonly platform?: Platform;
+  /** Makes a liar of this validator: for demonstrations and tests. */
+  readonly byzantine?: ByzantineKind | undefined;
   /** The node broke an invariant or its disk failed: it has stopped acting and should be ended. */
   readonly onFatal: (error: Error) => void;
   readonly rpcUrl: () => string | null;
@@ -87,12 +100,15 @@ export class ChainNode implements ChainParts {
   readonly rpcUrl: () => string | null;
   readonly effects: ConsensusEffects;
   readonly intake: BlockIntake;
+  readonly #voteGossip: VoteGossip;
   readonly blocks: BlockSource;
   readonly peers: Peers;
   readonly submissions: Submissions;
   readonly poh: PohService | null;
   readonly producer: Producer | null;
   readonly proofs: ProofChecker | null;
+  readonly #own: OwnTransactions | null;
+  readonly #duties: ValidatorDuties | null;
   readonly pruner: HistoryPruner | null;
   readonly api: ChainApi;
   readonly consensus: () => ConsensusState = () => this.#state;
@@ -107,6 +123,8 @@ export class ChainNode implements ChainParts {
   #stopWatching: () => void = () => {};
   #stateService: StateService | undefined;
   #isStopping = false;
+  /** A stop was asked for: no decoy goes out any more. */
+  #isLeaving = false;
 
   /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
@@ -143,7 +161,7 @@ export class ChainNode implements ChainParts {
     this.genesis = options.genesis;
     this.rules = check.rules;
     this.key = options.key;
-    this.transport = options.transport;
+    this.transport = transportOf(options);
     this.rpcUrl = options.rpcUrl;
     this.#keyProof = options.key?.sign(peerKeyMessage(check.rules.chainId, options.transport.self)) ?? null;
     this.store = opened.store;
@@ -157,13 +175,16 @@ export class ChainNode implements ChainParts {
     const onFatal = (error: Error): void => this.#fail(error);
     this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, key, onFatal });
     this.intake = this.#newIntake();
+    this.#voteGossip = this.#newVoteGossip(platform);
     this.blocks = this.#newBlockSource();
     this.peers = this.#newPeers();
     this.submissions = this.#newSubmissions();
     const pace = { parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs };
     this.poh = key === null ? null : platform.startPoh(pace, onFatal);
-    this.producer = this.#newProducer();
-    this.proofs = openProofChecker(this, check.verifier, options.log, platform.wallClockMs());
+    this.#own = this.#newOwnTransactions(platform.wallClockMs());
+    this.#duties = this.#newDuties();
+    this.producer = this.#newProducer(platform);
+    this.proofs = this.#own === null ? null : openProofChecker(this, this.#own, check.verifier, options.log);
     this.pruner = this.#newPruner();
     this.api = new ChainApi(this);
   }
@@ -176,26 +197,29 @@ export class ChainNode implements ChainParts {
     const timers = { now: () => clock.nowMs(), after: (ms: number, run: () => void) => after(clock, ms, run) };
     this.#stateService = new StateService({ transport, source: this.store.stateSource, timers });
     blocks.serve();
-    transport.subscribe(this.#votesTopic, (from, message) => this.intake.gossipedVote(message, from));
+    this.#voteGossip.subscribe();
     await transport.start();
     for (const block of this.#opened.pending) this.intake.block(block, null);
     await this.intake.votes(this.#opened.keptVotes, null);
     await this.peers.start();
     this.#stopWatching = watchPeersReady({
       clock,
-      validatorCount: this.rules.validators.count,
+      validatorCount: bestElectorate(this.#state).members.length,
       validatorsHeard: () => [...this.peers.statuses.values()].filter(({ role }) => role === 'validator').length,
       onReady: () => this.#feed({ kind: 'peersReady' }),
     });
     this.submissions.start();
     if (this.proofs !== null)
       this.#stops.push(every(clock, PROOF_LOOK_INTERVAL_MS, () => void this.proofs?.look(this.tree.root)));
+    if (this.#duties !== null) this.#stops.push(every(clock, DUTIES_INTERVAL_MS, () => this.#duties?.look()));
     if (this.pruner !== null) this.#stops.push(every(clock, PRUNE_INTERVAL_MS, () => void this.pruner?.look()));
     this.#feed({ kind: 'wake' });
   }
 
   /** Stops cleanly; everything acknowledged is on disk when it resolves. What is cut short by it is no failure. */
   async stop(): Promise<void> {
+    this.#isLeaving = true;
+    await this.#handOver();
     this.#isStopping = true;
     for (const stop of this.#stops) stop();
     this.#stopWatching();
@@ -219,10 +243,6 @@ export class ChainNode implements ChainParts {
     this.#driver.stop();
     this.producer?.stop();
     this.#options.onFatal(error);
-  }
-
-  get #votesTopic(): string {
-    return `cairn/${encodeBase58(this.rules.chainId).slice(0, 8)}/votes`;
   }
 
   #feed(event: ConsensusEvent): void {
@@ -249,8 +269,13 @@ export class ChainNode implements ChainParts {
       producer: () => this.producer,
       blocks: () => this.blocks,
       feed: (event) => this.#feed(event),
-      gossipVote: (vote) => transport.publish(this.#votesTopic, vote.bytes),
+      gossipVote: (vote, again) => this.#voteGossip.send(vote, again),
+      takeVotes: (votes) => this.intake.checkedVotes(votes, null),
       ban: (peer, reason) => transport.ban(peer, reason),
+      suspect: (peer, code) => transport.fault(new PeerFault(peer, code, 'a block with a wrong state root')),
+      onEvidence: (evidence) => this.#duties?.evidence(evidence),
+      onExecuted: (block) => this.#duties?.executed(block),
+      onWrongRoot: this.#options.byzantine === 'lazy' ? (header) => this.#voteBlindly(header) : undefined,
       onFatal: (error) => this.#fail(error),
     });
   }
@@ -259,11 +284,25 @@ export class ChainNode implements ChainParts {
     return new BlockIntake({
       kernels: this.kernels,
       onError: (error) => this.#fail(error),
-      rules: this.rules,
+      chainId: this.rules.chainId,
       signatures: this.#check.signatures,
       tree: this.tree,
       feed: (event) => this.#feed(event),
       onSeen: (header) => this.finality.seen(header.slot, this.clock.nowMs()),
+    });
+  }
+
+  #newVoteGossip({ clock, randomBytes }: Platform): VoteGossip {
+    const { consensus, poh } = this.genesis;
+    return new VoteGossip({
+      transport: this.transport,
+      topic: `cairn/${encodeBase58(this.rules.chainId).slice(0, 8)}/votes`,
+      clock,
+      // Half of what the machine waits before it sends again.
+      repeatIntervalMs: consensus.timeoutSlots * poh.slotDurationMs,
+      randomBytes,
+      oldestSlot: () => this.tree.root.header.slot - 2 * consensus.unfinalizedBlocksMax,
+      judge: (vote, from) => this.intake.gossipedVote(vote, from),
     });
   }
 
@@ -317,6 +356,7 @@ export class ChainNode implements ChainParts {
       mempool: this.mempool,
       slotDurationMs: this.genesis.poh.slotDurationMs,
       best: () => this.tree.best,
+      nextLeader: () => this.#nextLeader() ?? this.tree.best.header.leader,
       leader: () => this.#leader(),
     });
   }
@@ -324,14 +364,71 @@ export class ChainNode implements ChainParts {
   /** Where transactions go: this node when it leads, else the peer that signs as the leader of the next slot. */
   #leader(): string | 'self' | null {
     if (this.producer?.isLeading === true) return 'self';
-    const { hash, slot: bestSlot } = this.tree.best.header;
-    const rank = leaderFor(this.#state, hash, slot(bestSlot + 1));
-    const leader = rank === null ? undefined : validatorRanking(this.#state)[rank];
-    return leader === undefined ? null : this.peers.withKey(leader.publicKey);
+    const leader = this.#nextLeader();
+    return leader === null ? null : this.peers.withKey(leader);
   }
 
-  #newProducer(): Producer | null {
-    if (this.key === null || this.poh === null) return null;
+  #nextLeader(): PublicKey | null {
+    const { hash, slot: bestSlot } = this.tree.best.header;
+    return leaderFor(this.#state, hash, slot(bestSlot + 1));
+  }
+
+  #newOwnTransactions(wallClockMs: number): OwnTransactions | null {
+    const { key, kernels, rules, tree, submissions } = this;
+    if (key === null) return null;
+    return new OwnTransactions({
+      kernels,
+      key,
+      minimumFee: rules.minimumFee,
+      // Above any of an earlier run: a counter makes the id.
+      counterStart: BigInt(wallClockMs) << 20n,
+      finalHead: () => tree.root.header,
+      submit: (transaction) => submissions.submitOwn(transaction),
+    });
+  }
+
+  #newDuties(): ValidatorDuties | null {
+    const { key, genesis, rules, tree } = this;
+    const own = this.#own;
+    if (key === null || own === null) return null;
+    return new ValidatorDuties({
+      key,
+      genesis,
+      rules,
+      best: () => tree.best,
+      final: () => tree.root,
+      isLeading: () => this.producer?.isLeading === true && sameBytes(this.#nextLeader() ?? NO_KEY, key.publicKey),
+      send: (payload, isFree) => own.send(payload, isFree ? 0n : rules.minimumFee),
+      log: this.#options.log,
+    });
+  }
+
+  /** What a lazy validator does with a block it should have refused. */
+  #voteBlindly(header: BlockHeader): void {
+    if (this.key !== null) this.#voteGossip.send(blindVote(this.#state, header, this.key));
+  }
+
+  /** Before it stops, a leader says so in the chain: the next one leads at once, without a timeout. */
+  async #handOver(): Promise<void> {
+    const { producer, mempool, transactions, clock, genesis, tree } = this;
+    if (this.#own === null || producer === null || !producer.isLeading || this.transport.peers().length === 0) return;
+    if (rankOf(tree.best.electorate, producer.publicKey) === undefined || tree.best.electorate.members.length < 2)
+      return;
+    await handOverLead({
+      transaction: this.#own.sign({ kind: 'handOver' }, 0n),
+      mempool,
+      isLeading: () => producer.isLeading,
+      isIncluded: (id) => transactions.holding(id).length > 0,
+      clock,
+      slotDurationMs: genesis.poh.slotDurationMs,
+    });
+  }
+
+  #newProducer({ randomBytes }: Platform): Producer | null {
+    const own = this.#own;
+    const { byzantine } = this.#options;
+    if (this.key === null || this.poh === null || own === null) return null;
+    const decoys = { consensus: this.genesis.consensus, randomBytes, isStopping: () => this.#isLeaving };
     return new Producer({
       ...this.#check,
       poh: this.poh,
@@ -339,6 +436,13 @@ export class ChainNode implements ChainParts {
       mempool: this.mempool,
       key: this.key,
       onBlock: (block) => this.effects.produced(block),
+      decoySecret: (parent, slot) => decoySecret(decoys, parent, slot),
+      onDecoy: (decoy, secret) => {
+        this.effects.decoyed(decoy);
+        // First of all, by whoever leads then.
+        this.mempool.addFirst(own.sign({ kind: 'revealDecoy', header: decoy.header, secret }, 0n));
+      },
+      leavesOut: byzantine === 'censor' ? ({ payload }) => payload.kind === 'transfer' : undefined,
       onRefused: (transaction, refusal) => this.transactions.drop(transaction.id, refusal),
       onError: (error) => this.#fail(error),
     });
@@ -351,4 +455,8 @@ export class ChainNode implements ChainParts {
     const onFatal = (error: Error): void => this.#fail(error);
     return new HistoryPruner({ store, keeping, rules, final: () => tree.root, log, onFatal });
   }
+}
+
+function transportOf({ transport, byzantine, kernels, key }: ChainNodeOptions): Transport {
+  return byzantine === undefined || key === null ? transport : new LyingTransport(transport, byzantine, kernels, key);
 }

@@ -67,8 +67,20 @@ export interface NodeConfig {
   readonly archive?: Record<string, never> | undefined;
   /** Absent: a validator prunes, an archive keeps everything. */
   readonly history?: HistoryConfig | undefined;
-  /** Only for tests and demonstrations: lets a control call damage a replica. */
-  readonly faults?: { readonly corruptByte: boolean } | undefined;
+  /** Only for tests and demonstrations. */
+  readonly faults?: FaultsConfig | undefined;
+}
+
+/** How a validator misbehaves on purpose (node/faults/byzantine.ts). */
+export const BYZANTINE_KINDS = ['double-vote', 'double-propose', 'lazy', 'silent', 'censor'] as const;
+export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
+
+export interface FaultsConfig {
+  /** Lets a control call damage a replica. */
+  readonly corruptByte?: boolean | undefined;
+  /** Lets a control call cut the wires to peers. */
+  readonly cutPeers?: boolean | undefined;
+  readonly byzantine?: ByzantineKind | undefined;
 }
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -86,6 +98,12 @@ const history = z.strictObject({
     .min(0, 'must be 0 (prune without replicas) or more')
     .max(1024, 'must be at most 1024')
     .optional(),
+});
+
+const faults = z.strictObject({
+  corruptByte: z.boolean('must be true or false').optional(),
+  cutPeers: z.boolean('must be true or false').optional(),
+  byzantine: z.enum(BYZANTINE_KINDS, `must be one of ${BYZANTINE_KINDS.join(', ')}`).optional(),
 });
 
 const schema: z.ZodType<NodeConfig> = z
@@ -129,7 +147,7 @@ const schema: z.ZodType<NodeConfig> = z
     archive: z.strictObject({}).optional(),
     // "pruned" alone is short for { "mode": "pruned" }.
     history: z.preprocess((value) => (typeof value === 'string' ? { mode: value } : value), history.optional()),
-    faults: z.strictObject({ corruptByte: z.boolean().default(false) }).optional(),
+    faults: faults.optional(),
   })
   .superRefine((config, context) => {
     const problem = (field: string, message: string): void =>
@@ -146,6 +164,8 @@ const schema: z.ZodType<NodeConfig> = z
       problem('history', '"archive" keeps everything: leave out depthBlocks and replicasBeforePruning');
     if (config.role !== 'replicator' && config.faults?.corruptByte === true)
       problem('faults', 'corruptByte is for replicators only');
+    if (config.role !== 'validator' && config.faults?.byzantine !== undefined)
+      problem('faults', 'byzantine is for validators only');
   });
 
 /**

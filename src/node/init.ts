@@ -9,14 +9,17 @@
  *
  * Invariants
  * - Never writes into a folder that holds anything.
+ * - A validator's key and the empty files of its votes are made together: a key without them may have voted (chain/vote-files.ts).
  * - The genesis passes the ledger's own check before anything is written.
  * - Every node's bootstrap list names all other nodes, with their peer names, so that any of them may start first.
  */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Address, PublicKey } from '../../native/index.ts';
+import { type Address, loadKernels, type PublicKey } from '../../native/index.ts';
+import { diskFiles } from '../../storage/index.ts';
 import { encodeBase58, formatAddress, signingKey } from '../codec/index.ts';
-import { genesisFrom } from '../ledger/index.ts';
+import { type ConsensusFields, genesisFrom } from '../ledger/index.ts';
+import { makeVoteFiles } from './chain/vote-files.ts';
 import type { HistoryConfig, NodeConfig, NodeConfigRole } from './config.ts';
 import { freshSeed, writeKeyFile } from './key-file.ts';
 
@@ -40,7 +43,9 @@ export interface NetworkParameters {
     readonly minimumFee: string;
     readonly blockTransactionsMax: number;
   };
-  readonly consensus: { readonly timeoutSlots: number; readonly unfinalizedBlocksMax: number };
+  readonly consensus: Readonly<Record<Exclude<keyof ConsensusFields, 'minimumBond'>, number>> & {
+    readonly minimumBond: string;
+  };
   readonly history: { readonly segmentSizeBytes: number; readonly leafSizeBytes: number };
   readonly replication: {
     readonly sampleBlockSizeBytes: number;
@@ -55,12 +60,25 @@ export interface NetworkParameters {
 /**
  * What `cairn init` writes unless told otherwise: a network of whole machines. PoH at 1 million hashes a second (a ninth of what the portable
  * kernel holds on a 2020s core), slots of half a second, segments of 16 MiB, a proof a minute, a fresh key every hour. Rent: an account that nobody touches
- * for a year (63 million blocks) owes about 20,000 units, 2,000 minimum fees.
+ * for a year (63 million blocks) owes about 20,000 units, 2,000 minimum fees. Epochs of 16 s: a validator that is away for a minute leaves the sets, and a bond is
+ * free 17 minutes after it has left them. A decoy every five minutes of leading.
  */
 export const DEFAULT_PARAMETERS: NetworkParameters = {
   poh: { hashesPerTick: 50_000, ticksPerSlot: 10, slotDurationMs: 500 },
   transactions: { recencyWindowSlots: 300, minimumFee: '10', blockTransactionsMax: 20_000 },
-  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  consensus: {
+    timeoutSlots: 4,
+    unfinalizedBlocksMax: 256,
+    slotsPerEpoch: 32,
+    staleEpochsFast: 4,
+    staleEpochsSlow: 6,
+    staleEpochsVerySlow: 0,
+    voteLateSlotsMax: 8,
+    unbondingEpochs: 64,
+    minimumBond: '1000',
+    termSlots: 0,
+    decoyIntervalSlots: 600,
+  },
   history: { segmentSizeBytes: 16 * 1024 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 1024 * 1024,
@@ -99,7 +117,7 @@ export interface InitOptions {
   readonly replicatorCapacityBytes: number;
   /** What validators keep of history; pruned with the defaults unless given. Archives keep all. */
   readonly validatorHistory?: HistoryConfig;
-  /** Lets the devnet tell replicators to corrupt a byte. */
+  /** Lets the devnet cut wires, and tell replicators to corrupt a byte. */
   readonly faults?: boolean;
   readonly logLevel?: NodeConfig['log']['level'];
 }
@@ -232,6 +250,8 @@ async function writeNode(
   await mkdir(node.directory);
   await writeKeyFile(join(node.directory, 'network-key.json'), networkSeed);
   if (seed !== null) await writeKeyFile(join(node.directory, 'key.json'), seed);
+  if (node.role === 'validator')
+    await makeVoteFiles(join(node.directory, 'data'), { kernels: loadKernels(), files: diskFiles() });
   const bootstrap = all.filter((other) => other !== node).map((other) => other.peer);
   await writeConfig(node.configFile, nodeConfig(options, node, index, bootstrap));
 }
@@ -255,7 +275,7 @@ function nodeConfig(
     log: { level: options.logLevel ?? 'info' },
     ...(isReplicator ? {} : { history: historyOf(options, node.role) }),
     ...(isReplicator ? { replicator: { capacityBytes: options.replicatorCapacityBytes } } : {}),
-    ...(isReplicator && options.faults === true ? { faults: { corruptByte: true } } : {}),
+    ...(options.faults === true ? { faults: { cutPeers: true, ...(isReplicator ? { corruptByte: true } : {}) } } : {}),
   };
 }
 

@@ -64,6 +64,14 @@ export class Mempool {
     return 'added';
   }
 
+  /** Adds one that must go before all others: this node's own word as the leader. */
+  addFirst(transaction: Transaction): MempoolAnswer {
+    if (this.has(transaction.id)) return 'duplicate';
+    if (this.size >= this.#transactionsMax) return 'full';
+    this.#waitFirst([transaction]);
+    return 'added';
+  }
+
   /** Whether a transaction is held here. */
   has(id: Uint8Array): boolean {
     const key = byteKey(id);

@@ -1,5 +1,6 @@
 /** A chain node's figures for Prometheus, read when they are asked for. */
 import { Gauge, type Registry } from 'prom-client';
+import { silenceOf } from '../consensus/index.ts';
 import type { ChainNode } from './chain-node.ts';
 
 type Reading = readonly [name: string, help: string, read: (node: ChainNode) => number];
@@ -28,6 +29,31 @@ const READINGS: readonly Reading[] = [
   ],
   ['cairn_poh_hashes_per_second', 'PoH steps a second while generating', ({ poh }) => poh?.rate().hashesPerSecond ?? 0],
   ['cairn_blocks_produced', 'Blocks closed here since the start', ({ producer }) => producer?.producedCount ?? 0],
+  ['cairn_epoch', 'Epoch of the best block', ({ tree }) => tree.best.electorate.epoch],
+  ['cairn_era', 'Era of the best block', ({ tree }) => tree.best.electorate.era],
+  [
+    'cairn_validators',
+    'Members of the electorate after the best block',
+    ({ tree }) => tree.best.electorate.members.length,
+  ],
+  [
+    'cairn_validators_excluded',
+    'Members that do not count, for their absence',
+    ({ tree }) => tree.best.electorate.members.filter(({ excluded }) => excluded).length,
+  ],
+  [
+    'cairn_silent',
+    '1 while this validator must not vote or lead',
+    ({ consensus }) => (silenceOf(consensus()) === null ? 0 : 1),
+  ],
+  [
+    'cairn_silent_until_slot',
+    'Slot that must be final before it votes again; 0 when it may, or when that is not known',
+    ({ consensus }) => silenceOf(consensus())?.untilSlot ?? 0,
+  ],
+  ['cairn_finality_split', '1 when finality has split', ({ effects }) => (effects.conflictFound === null ? 0 : 1)],
+  ['cairn_evidence', 'Misbehaviour found here', ({ effects }) => effects.counts.evidence],
+  ['cairn_decoys', 'Decoys sent out here', ({ effects }) => effects.counts.decoys],
   ['cairn_blocks_refused', 'Blocks refused here since the start', ({ effects }) => effects.counts.refused],
   ['cairn_storage_proofs_verified', 'Storage proofs checked here', ({ proofs }) => proofs?.counts.verified ?? 0],
   ['cairn_storage_proofs_invalid', 'Storage proofs found invalid here', ({ proofs }) => proofs?.counts.invalid ?? 0],

@@ -21,9 +21,14 @@ export class OwnTransactions {
     this.#counter = deps.counterStart;
   }
 
-  /** Signs a payload and queues it. */
-  async send(payload: Payload): Promise<void> {
-    const { kernels, key, minimumFee, finalHead, submit } = this.#deps;
+  /** Signs a payload and queues it. @param fee the least unless given */
+  async send(payload: Payload, fee: bigint = this.#deps.minimumFee): Promise<void> {
+    await this.#deps.submit(this.sign(payload, fee));
+  }
+
+  /** Signs a payload. */
+  sign(payload: Payload, fee: bigint = this.#deps.minimumFee): Transaction {
+    const { kernels, key, finalHead } = this.#deps;
     const { pohHash, pohCount } = finalHead();
     this.#counter += 1n;
     const draft = {
@@ -31,8 +36,8 @@ export class OwnTransactions {
       lastValidCount: pohCount,
       payload,
       counter: this.#counter,
-      fee: amount(minimumFee),
+      fee: amount(fee),
     };
-    await submit(signTransaction(kernels, draft, key));
+    return signTransaction(kernels, draft, key);
   }
 }

@@ -7,15 +7,19 @@
  * - Never two blocks of this key in one slot: a slot that was closed once is not opened again, whatever is asked.
  * - At most one batch is between execution and mixin, so entries, counts and execution order agree.
  * - A block extends exactly the parent it was opened on. Every change of parent starts the sequence anew from that parent's last hash.
+ * - A decoy uses up its slot like a block; the next one stands on the decoy's parent, with the same votes and transactions.
  * - Nothing here persists or announces: the caller does, before it shows the block to anybody.
  */
-import { type Hash, height, type PohCount, type Slot, slot as toSlot } from '../../native/index.ts';
+import { type Hash, height, type PohCount, type PublicKey, type Slot, slot as toSlot } from '../../native/index.ts';
 import {
   addressOf,
   assembleBlock,
   BLOCK_SIZE_BYTES_MAX,
+  type Block,
   type BlockHeader,
+  blockVotes,
   countTransactions,
+  decoyRoot,
   ENTRY_HEAD_SIZE_BYTES,
   type Entry,
   entriesRoot,
@@ -30,7 +34,7 @@ import {
 import type { BlockExecution, ExecutionSavepoint, Refusal } from '../ledger/index.ts';
 import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
-import { batchOf, type CheckDeps, completed, startExecution } from './chain/check-block.ts';
+import { batchOf, type CheckDeps, completed, isBonded, startExecution } from './chain/check-block.ts';
 import { isLeftBranch } from './chain/left-branch.ts';
 import { after, type Clock, systemClock } from './clock.ts';
 import type { Mempool } from './mempool.ts';
@@ -53,6 +57,12 @@ export interface ProducerDeps extends Pick<CheckDeps, 'kernels' | 'rules' | 'idS
   readonly key: SigningKey;
   /** Called once a slot's block is closed and signed; production of the next slot has begun by then. */
   readonly onBlock: (block: ChainBlock) => void;
+  /** Asked as a slot closes: a secret makes its block a decoy, signed with a state root that nobody can have computed (src/consensus/decoys.ts); null as a rule. */
+  readonly decoySecret?: ((parent: ChainBlock, slot: Slot) => Uint8Array | null) | undefined;
+  /** Called with a decoy; the next slot is being produced on the same parent as soon as this returns, and must hold its reveal. */
+  readonly onDecoy?: ((decoy: Block, secret: Uint8Array) => void) | undefined;
+  /** Only a liar's: transactions it leaves out. */
+  readonly leavesOut?: ((transaction: Transaction) => boolean) | undefined;
   /** Called for each transaction that execution refused, with its reason. */
   readonly onRefused: (transaction: Transaction, refusal: Refusal) => void;
   /** Called when production broke an invariant or lost its thread: the node must stop. */
@@ -93,6 +103,10 @@ export class Producer {
   /** Blocks closed since the start. */
   get producedCount(): number {
     return this.#produced;
+  }
+
+  get publicKey(): PublicKey {
+    return this.#deps.key.publicKey;
   }
 
   get isLeading(): boolean {
@@ -160,7 +174,7 @@ export class Producer {
     return {
       parent,
       slot,
-      execution: startExecution(this.#deps, parent, slot),
+      execution: startExecution(this.#deps, parent, { slot, leader: this.#deps.key.publicKey }),
       unmixed: null,
       unmixedBatch: [],
       entries: [],
@@ -208,6 +222,8 @@ export class Producer {
 
   /** Mixes in the votes that may stand in this slot; those for this slot's own or later blocks wait for a later one. */
   async #includeVotes(open: OpenSlot): Promise<void> {
+    // A voter may have a bond on another branch only.
+    this.#votes = this.#votes.filter(({ voter }) => isBonded(open.parent, voter));
     const fitting = this.#votes.filter(({ targetSlot }) => targetSlot < open.slot);
     const roomBytes = Math.max(0, BLOCK_SIZE_BYTES_MAX - open.sizeBytes);
     const countMax = Math.min(BLOCK_VOTES_MAX - open.voteCount, Math.floor(roomBytes / VOTE_SIZE_BYTES));
@@ -257,6 +273,10 @@ export class Producer {
   #execute(open: OpenSlot, transactions: readonly Transaction[]): Transaction[] {
     const batch: Transaction[] = [];
     for (const transaction of transactions) {
+      if (this.#deps.leavesOut?.(transaction) === true) {
+        this.#deps.mempool.drop([transaction]);
+        continue;
+      }
       const facts = { signatureValid: true, sender: addressOf(transaction.from) };
       const refusal = open.execution.apply(transaction, facts);
       if (refusal === null) batch.push(transaction);
@@ -288,6 +308,11 @@ export class Producer {
     if (open === null || open.slot !== slot || open.entries.length === 0) return;
     try {
       takeBackUnmixed(open);
+      const secret = this.#deps.decoySecret?.(open.parent, slot) ?? null;
+      if (secret !== null) {
+        this.#closeDecoy(open, count, pohHash, secret);
+        return;
+      }
       const block = this.#seal(open, count, pohHash);
       this.#closedSlot = slot;
       const next = toSlot(slot + 1);
@@ -299,9 +324,19 @@ export class Producer {
     }
   }
 
+  /** Signs the slot's block with a root that no execution gives, and begins the next slot on the same parent with all that was in it. */
+  #closeDecoy(open: OpenSlot, count: PohCount, pohHash: Hash, secret: Uint8Array): void {
+    const { kernels, rules, onDecoy } = this.#deps;
+    const header = this.#sign(open, count, pohHash, decoyRoot(kernels, rules.chainId, secret));
+    this.#closedSlot = open.slot;
+    const votes = [...blockVotes(open.entries), ...this.#votes];
+    onDecoy?.(assembleBlock(header, open.entries), secret);
+    this.lead(open.parent, toSlot(open.slot + 1), votes);
+  }
+
   #seal(open: OpenSlot, count: PohCount, pohHash: Hash): ChainBlock {
     const { kernels } = this.#deps;
-    const batch = batchOf(open.parent, open.execution);
+    const batch = batchOf(open.parent, open.execution, blockVotes(open.entries));
     const header = this.#sign(open, count, pohHash, open.parent.commitment.next(batch).root);
     return completed(kernels, open.parent, assembleBlock(header, open.entries), open.execution, batch);
   }

@@ -10,11 +10,11 @@ import { packageRoot } from '../../native/worker-url.ts';
 import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
 import { diskFiles } from '../../storage/index.ts';
 import { type SigningKey, signingKey } from '../codec/index.ts';
-import { type Genesis, ledgerRules, parseGenesis } from '../ledger/index.ts';
+import { type Genesis, parseGenesis } from '../ledger/index.ts';
 import { createLibp2pTransport } from '../net/libp2p-transport.ts';
 import type { Transport } from '../net/transport.ts';
 import type { MethodTable } from '../rpc/method.ts';
-import { nodeMethods, replicatorMethods } from '../rpc/methods/index.ts';
+import { faultMethods, nodeMethods, replicatorMethods } from '../rpc/methods/index.ts';
 import { rpcMetrics } from '../rpc/metrics.ts';
 import type { Answer, NodeHealth } from '../rpc/node-api.ts';
 import { RpcServer } from '../rpc/server.ts';
@@ -87,8 +87,9 @@ export async function runNode(config: NodeConfig): Promise<RunningNode> {
     rpcUrl: () => rpc?.url ?? null,
   };
   const { role, registry } = await openRole(context, seed);
+  const faults = config.faults?.cutPeers === true ? faultMethods({ cutPeers: (peers) => transport.cut(peers) }) : {};
   rpc = new RpcServer({
-    methods: role.methods,
+    methods: { ...role.methods, ...faults },
     health: role.health,
     host: config.rpc.host,
     port: config.rpc.port,
@@ -133,8 +134,6 @@ async function openRole(context: RoleContext, seed: Uint8Array | null): Promise<
 
 async function openChainNode(context: RoleContext, key: SigningKey | null): Promise<ChainNode> {
   const { config, genesis, kernels, transport, log, version, onFatal, rpcUrl } = context;
-  if (key !== null && ledgerRules(kernels, genesis).validators.indexOf(key.publicKey) < 0)
-    throw new ConfigError('invalid', config.genesis, 'keyFile holds a key that is not among the genesis validators');
   return ChainNode.open({
     role: config.role === 'validator' ? 'validator' : 'archive',
     version,
@@ -143,6 +142,7 @@ async function openChainNode(context: RoleContext, key: SigningKey | null): Prom
     dataDirectory: config.dataDirectory,
     history: historyKeeping(config.role, config.history, genesis, config.genesis),
     bootstrap: config.bootstrap,
+    byzantine: config.faults?.byzantine,
     kernels,
     transport,
     log,

@@ -22,6 +22,7 @@ import type {
   StatusView,
   SupplyView,
   TransactionView,
+  ValidatorsRows,
   VoteAccountView,
 } from './client-types.ts';
 import type { Commitment } from './node-api.ts';
@@ -153,6 +154,11 @@ export class ReadClient {
     return [...rows('current', true), ...rows('delinquent', false)];
   }
 
+  /** Every bond as the last final block shows it. */
+  async validators(): Promise<ValidatorsRows> {
+    return asObject(await this.read('cairn_getValidators', []), 'cairn_getValidators') as unknown as ValidatorsRows;
+  }
+
   async supply(): Promise<SupplyView> {
     const answer = asObject(await this.read('getSupply', []), 'getSupply');
     const value = asObject(answer.value, 'value');
@@ -160,6 +166,7 @@ export class ReadClient {
       slot: numberOf(asObject(answer.context, 'context'), 'slot'),
       total: amountOf(value, 'total'),
       deposits: amountOf(value, 'deposits'),
+      bonds: amountOf(value, 'bonds'),
       evicted: amountOf(value, 'evicted'),
       rewardPool: amountOf(value, 'rewardPool'),
     };

@@ -2,7 +2,7 @@
  * What the client's calls return. Hashes, ids and keys are base58 text, addresses bech32m text, as a caller shows them or passes them on;
  * amounts are bigint where a call says so, else the wire's decimal strings.
  */
-import type { FinalizedBlock, NodeStatus, ReplicationView } from './node-api.ts';
+import type { FinalizedBlock, NodeStatus, ReplicationView, ValidatorsView } from './node-api.ts';
 import type { CorruptionReport, ReplicatorStatus } from './replicator-api.ts';
 import type { TransactionJson } from './transaction-json.ts';
 import type { Wire } from './wire.ts';
@@ -10,6 +10,7 @@ import type { Wire } from './wire.ts';
 export type StatusView = Wire<NodeStatus>;
 export type ReplicatorStatusView = Wire<ReplicatorStatus>;
 export type ReplicationRows = Wire<ReplicationView>;
+export type ValidatorsRows = Wire<ValidatorsView>;
 export type FinalizedBlockView = Wire<FinalizedBlock>;
 export type CorruptionView = Wire<CorruptionReport>;
 
@@ -71,6 +72,7 @@ export interface SupplyView {
   readonly slot: number;
   readonly total: bigint;
   readonly deposits: bigint;
+  readonly bonds: bigint;
   readonly evicted: bigint;
   readonly rewardPool: bigint;
 }

@@ -155,10 +155,12 @@ export interface VoteAccount {
 
 export interface Supply {
   readonly slot: Slot;
-  /** All units in existence: accounts, deposits and what was evicted. */
+  /** All units in existence: accounts, bonds, deposits and what was evicted. */
   readonly total: bigint;
   /** Held by replicator identities. */
   readonly deposits: bigint;
+  /** Held as validators' bonds. */
+  readonly bonds: bigint;
   /** Evicted from accounts that could not pay their rent, and not revived. */
   readonly evicted: bigint;
   /** Balance of the reward pool account. */
@@ -196,6 +198,7 @@ export interface NodeStatus {
   /** The generator expected for the next slot; null when not known. */
   readonly leader: PublicKey | null;
   readonly isLeader: boolean;
+  readonly consensus: ConsensusStatus;
   readonly poh: {
     readonly count: PohCount;
     /** Steps a second over the last seconds; 0 when this node is not generating. */
@@ -218,6 +221,65 @@ export interface NodeStatus {
   readonly replication: ReplicationTotals;
   /** Set while this node is catching up or fast-syncing. */
   readonly sync: { readonly fromHeight: Height; readonly targetHeight: Height; readonly bytes: number } | null;
+}
+
+/** Who judges and leads after the best block, and how this node stands to it. */
+export interface ConsensusStatus {
+  readonly epoch: number;
+  readonly era: number;
+  /** Members of the electorate, and how many of them are excluded for absence. */
+  readonly members: number;
+  readonly excluded: number;
+  /** Some are excluded: a quorum needs more than half of all, too. */
+  readonly majorityFloor: boolean;
+  readonly secondary: PublicKey | null;
+  /** Whether this node's key is a member: only then it votes and leads. */
+  readonly isMember: boolean;
+  /** Why it neither votes nor leads all the same, and which slot must be final before it does again (null: for good, or not known yet). */
+  readonly silence: { readonly reason: 'twin' | 'votesLost' | 'conflict'; readonly untilSlot: Slot | null } | null;
+  /** Another block of this slot was made final by others: finality has split. */
+  readonly conflict: { readonly slot: Slot; readonly hash: Hash } | null;
+  /** Misbehaviour found by this process; decoys it has sent out as a leader. */
+  readonly evidence: number;
+  readonly decoys: number;
+  /** Leaders not followed for now. */
+  readonly distrusted: readonly PublicKey[];
+}
+
+/** A bond as the ledger shows it after the last final block. */
+export interface ValidatorRow {
+  readonly publicKey: PublicKey;
+  readonly address: Address;
+  /** What it holds now, and what it weighs (0 unless in a set). */
+  readonly units: bigint;
+  readonly weight: bigint;
+  readonly stage: 'waiting' | 'active' | 'leaving' | 'left';
+  readonly slashed: boolean;
+  /** It asked to leave. */
+  readonly asked: boolean;
+  /** Has missed so many epochs that it leaves, or has left, the sets. */
+  readonly stale: boolean;
+  readonly excluded: boolean;
+  readonly missedEpochs: number;
+  /** First era in the sets, and the first no more; null: not fixed yet. */
+  readonly fromEra: number | null;
+  readonly untilEra: number | null;
+  /** Epoch from which on it can be withdrawn; null while that is not known. */
+  readonly freeEpoch: number | null;
+  /** Target slot of its last vote seen here; null when none was. */
+  readonly lastVoteSlot: Slot | null;
+}
+
+export interface ValidatorsView {
+  readonly slot: Slot;
+  readonly epoch: number;
+  readonly era: number;
+  readonly majorityFloor: boolean;
+  readonly secondary: PublicKey | null;
+  /** Whose key leads the slot after the best block. */
+  readonly leader: PublicKey | null;
+  /** By weight, the heaviest first. */
+  readonly validators: readonly ValidatorRow[];
 }
 
 /** The history stream, and what of it this node still keeps. */
@@ -335,6 +397,7 @@ export interface NodeApi {
   /** The votes that made the block at this height justified or final. Throws `not-found` or `not-available`. */
   certificate(height: Height): Answer<Certificate>;
   voteAccounts(): Answer<readonly VoteAccount[]>;
+  validators(): Answer<ValidatorsView>;
   supply(): Answer<Supply>;
   /** Evictions of an address, from number `fromIndex` on. */
   evictions(owner: Address, fromIndex: number): Answer<EvictionsView>;

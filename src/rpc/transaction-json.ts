@@ -1,7 +1,7 @@
 /**
  * A transaction as JSON for people and tools. Its exact bytes are had with `encoding: "base64"`.
  */
-import type { Payload, Transaction } from '../codec/model.ts';
+import type { Offence, Payload, Transaction } from '../codec/model.ts';
 import { addressOf } from '../codec/signing.ts';
 import { encodeHex } from '../codec/text.ts';
 import { addressText, amountText, hashText, toWire } from './wire.ts';
@@ -43,5 +43,26 @@ function payloadJson(payload: Payload): object {
   if (payload.kind === 'commit') return toWire({ ...fields, keyProof: encodeHex(payload.keyProof) });
   if (payload.kind === 'prove') return toWire({ ...fields, sampleProof: encodeHex(payload.sampleProof) });
   if (payload.kind === 'revive') return toWire({ ...fields, path: encodeHex(payload.path) });
+  if (payload.kind === 'evidence') return offenceJson(payload.offence);
+  if (payload.kind === 'revealDecoy') {
+    const { slot, height, hash } = payload.header;
+    return toWire({ slot, height, hash, secret: encodeHex(payload.secret) });
+  }
   return toWire(fields);
+}
+
+/** What the offence is and whose; the signed packets in hexadecimal, so that anybody can check it. */
+function offenceJson(offence: Offence): object {
+  if (offence.kind === 'decoyVote') {
+    const { secret, vote } = offence;
+    return toWire({
+      offence: offence.kind,
+      culprit: vote.voter,
+      secret: encodeHex(secret),
+      vote: encodeHex(vote.bytes),
+    });
+  }
+  const { kind, first, second } = offence;
+  const culprit = offence.kind === 'doubleProposal' ? offence.first.leader : offence.first.voter;
+  return toWire({ offence: kind, culprit, first: encodeHex(first.bytes), second: encodeHex(second.bytes) });
 }

@@ -16,6 +16,7 @@ import {
 import {
   type BlockHeader,
   type BlockHeaderDraft,
+  type Offence,
   type Payload,
   type SigningKey,
   signHeader,
@@ -38,8 +39,7 @@ export const keyOf = (seed: number): SigningKey => signingKey(pattern(32, seed))
 export const hashOf = (seed: number): Hash => hash(pattern(32, seed));
 export const addressFrom = (seed: number): Address => address(pattern(20, seed));
 
-/** One payload of each kind. */
-export const payloads: readonly Payload[] = [
+const plainPayloads: readonly Payload[] = [
   { kind: 'transfer', to: addressFrom(3), amount: amount(123_456_789_012n) },
   { kind: 'timestamp', digest: hashOf(4) },
   { kind: 'register', deposit: amount(5_000n) },
@@ -96,6 +96,35 @@ export const headerDraft: BlockHeaderDraft = {
 
 export const headerOf = (draft: Partial<BlockHeaderDraft> = {}, keySeed: number = 1): BlockHeader =>
   signHeader(kernels, { ...headerDraft, ...draft }, keyOf(keySeed));
+
+const offences: readonly Offence[] = [
+  { kind: 'doubleVote', first: voteOf(1), second: voteOf(1, { ...voteDraft, targetHash: hashOf(40) }) },
+  {
+    kind: 'surroundVote',
+    first: voteOf(2, { ...voteDraft, sourceSlot: slot(3), targetSlot: slot(12) }),
+    second: voteOf(2),
+  },
+  { kind: 'doubleProposal', first: headerOf(), second: headerOf({ stateRoot: hashOf(41) }) },
+  { kind: 'decoyVote', secret: pattern(32, 42), vote: voteOf(3) },
+];
+
+/** One payload of each kind, and of each offence. */
+export const payloads: readonly Payload[] = [
+  ...plainPayloads,
+  { kind: 'bond', amount: amount(77_000n) },
+  { kind: 'unbond' },
+  { kind: 'withdraw' },
+  ...offences.map((offence): Payload => ({ kind: 'evidence', offence })),
+  { kind: 'nominate', secondary: keyOf(5).publicKey, deadlineSlot: slot(2 ** 33 + 1) },
+  { kind: 'approve', secondary: keyOf(6).publicKey },
+  { kind: 'handOver' },
+  { kind: 'revealDecoy', header: headerOf({ slot: slot(8) }), secret: pattern(32, 43) },
+];
+
+/** A payload's name: its kind, and its offence's. */
+export function nameOf(payload: Payload): string {
+  return payload.kind === 'evidence' ? `evidence ${payload.offence.kind}` : payload.kind;
+}
 
 /** The error a call throws; fails the test when it throws none. */
 export function thrownBy(call: () => unknown): unknown {

@@ -25,6 +25,7 @@ import {
   headerOf,
   kernels,
   keyOf,
+  nameOf,
   pattern,
   payloads,
   thrownBy,
@@ -59,6 +60,8 @@ describe('transaction refusals', () => {
   const verdicts = transactionOf(payloads[5]!).bytes;
   const revive = transactionOf(payloads[6]!).bytes;
   const decode = (bytes: Uint8Array) => () => decodeTransaction(kernels, bytes);
+  const named = (name: string): Uint8Array => transactionOf(payloads.find((one) => nameOf(one) === name)!).bytes;
+  const evidence = named('evidence doubleVote');
 
   it.each([
     ['version', decode(changed(transfer, 28, 2)), 'version', 'transaction.version'],
@@ -80,6 +83,16 @@ describe('transaction refusals', () => {
     ['revive reserved', decode(changed(revive, 63, 1)), 'reserved', 'revive.reserved'],
     ['eviction past 2^53', decode(changed(revive, 43, 0xff)), 'range', 'revive.index'],
     ['eviction height past 2^53', decode(changed(revive, 59, 0xff)), 'range', 'revive.height'],
+    ['kind past the last', decode(changed(transfer, 29, 16)), 'kind', 'transaction.kind'],
+    ['offence', decode(changed(evidence, 36, 4)), 'kind', 'evidence.offence'],
+    ['evidence reserved', decode(changed(evidence, 43, 1)), 'reserved', 'evidence.reserved'],
+    ['votes in the place of headers', decode(changed(evidence, 36, 2)), 'range', 'header.height'],
+    ['a secret in the place of a vote', decode(changed(evidence, 36, 3)), 'version', 'vote.version'],
+    ['version of the vote within', decode(changed(evidence, 44 + 264, 2)), 'version', 'vote.version'],
+    ['slot of the header within', decode(changed(named('revealDecoy'), 36 + 55, 1)), 'range', 'header.slot'],
+    ['secret cut off', decode(named('revealDecoy').subarray(0, 400)), 'truncated', 'revealDecoy.secret'],
+    ['deadline past 2^53', decode(changed(named('nominate'), 75, 1)), 'range', 'nominate.deadlineSlot'],
+    ['something in a hand-over', decode(Uint8Array.from([...named('handOver'), 0])), 'trailing', 'transaction'],
     ['verdict reserved', decode(changed(verdicts, 69, 1)), 'reserved', 'verdict.reserved'],
   ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
 
@@ -101,6 +114,15 @@ describe('transaction refusals', () => {
     expectRefused(sign({ payload: { ...eviction, path: new Uint8Array(33) } }), 'length', 'revive.path');
     expectRefused(sign({ payload: { ...eviction, path: new Uint8Array(32 * 44) } }), 'count', 'revive.path');
     expectRefused(sign({ payload: { ...eviction, index: 2 ** 53, path: new Uint8Array(0) } }), 'range', 'revive.index');
+    const vote = { ...voteOf(1), bytes: new Uint8Array(263) };
+    const offence = { kind: 'decoyVote', secret: pattern(32, 1), vote };
+    expectRefused(sign({ payload: { kind: 'evidence', offence } }), 'length', 'evidence.vote');
+    expectRefused(
+      sign({ payload: { kind: 'revealDecoy', header: headerOf(), secret: pattern(31, 1) } }),
+      'length',
+      'revealDecoy.secret',
+    );
+    expectRefused(sign({ payload: { kind: 'bond', amount: -1n } }), 'range', 'bond.amount');
     const verdict: Verdict = { identity: addressFrom(1), segment: 2 ** 32, period: 0, valid: true };
     expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [verdict] } }), 'range', 'verdict.segment');
   });

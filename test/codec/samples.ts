@@ -4,6 +4,7 @@ import { address, amount, hash, height, pohCount, publicKey, signature, slot } f
 import type {
   BlockHeader,
   Entry,
+  Offence,
   Payload,
   PohPacket,
   TransactionFields,
@@ -11,9 +12,11 @@ import type {
   Vote,
 } from '../../src/codec/index.ts';
 import {
+  decodeHeader,
   decodeTransaction,
   decodeVote,
   EVICTION_PATH_LENGTH_MAX,
+  encodeHeader,
   encodeTransaction,
   encodeVote,
 } from '../../src/codec/index.ts';
@@ -27,6 +30,52 @@ const u32 = fc.nat({ max: 0xffff_ffff });
 const money = u64.map(amount);
 const signed = bytes(64).map(signature);
 const key32 = bytes(32).map(publicKey);
+
+export const voteFields: fc.Arbitrary<Omit<Vote, 'bytes'>> = fc.record({
+  sourceSlot: u53.map(slot),
+  sourceHash: hash32,
+  targetSlot: u53.map(slot),
+  targetHash: hash32,
+  pohCount: u53.map(pohCount),
+  stateRoot: hash32,
+  leavesSlot: u53.map(slot),
+  leavesHash: hash32,
+  voter: key32,
+  signature: signed,
+});
+
+export const headerFields: fc.Arbitrary<Omit<BlockHeader, 'bytes' | 'hash'>> = fc.record({
+  chainId: hash32,
+  height: u53.map(height),
+  slot: u53.map(slot),
+  parentHash: hash32,
+  pohCount: u53.map(pohCount),
+  pohHash: hash32,
+  entriesRoot: hash32,
+  transactionCount: u32,
+  stateRoot: hash32,
+  historyLength: u53,
+  segmentCount: u32,
+  segmentsRoot: hash32,
+  leader: key32,
+  signature: signed,
+});
+
+const vote = voteFields.map((fields) => decodeVote(encodeVote(fields)));
+const header = headerFields.map((fields) => decodeHeader(kernels, encodeHeader(fields)));
+const offence: fc.Arbitrary<Offence> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('doubleVote', 'surroundVote' as const), first: vote, second: vote }),
+  fc.record({ kind: fc.constant('doubleProposal' as const), first: header, second: header }),
+  fc.record({ kind: fc.constant('decoyVote' as const), secret: bytes(32), vote }),
+);
+const stakePayload: fc.Arbitrary<Payload> = fc.oneof(
+  fc.record({ kind: fc.constant('bond' as const), amount: money }),
+  fc.record({ kind: fc.constantFrom('unbond', 'withdraw', 'handOver' as const) }),
+  fc.record({ kind: fc.constant('evidence' as const), offence }),
+  fc.record({ kind: fc.constant('nominate' as const), secondary: key32, deadlineSlot: u53.map(slot) }),
+  fc.record({ kind: fc.constant('approve' as const), secondary: key32 }),
+  fc.record({ kind: fc.constant('revealDecoy' as const), header, secret: bytes(32) }),
+);
 
 const verdict: fc.Arbitrary<Verdict> = fc.record({
   identity: bytes(20).map(address),
@@ -64,6 +113,7 @@ export const payload: fc.Arbitrary<Payload> = fc.oneof(
     height: u53.map(height),
     path: fc.nat({ max: EVICTION_PATH_LENGTH_MAX }).chain((steps) => bytes(32 * steps)),
   }),
+  stakePayload,
 );
 
 /** Any well-formed transaction, its signature random. */
@@ -77,36 +127,6 @@ export const transactionFields: fc.Arbitrary<TransactionFields> = fc.record({
   signature: signed,
 });
 
-export const voteFields: fc.Arbitrary<Omit<Vote, 'bytes'>> = fc.record({
-  sourceSlot: u53.map(slot),
-  sourceHash: hash32,
-  targetSlot: u53.map(slot),
-  targetHash: hash32,
-  pohCount: u53.map(pohCount),
-  stateRoot: hash32,
-  leavesSlot: u53.map(slot),
-  leavesHash: hash32,
-  voter: key32,
-  signature: signed,
-});
-
-export const headerFields: fc.Arbitrary<Omit<BlockHeader, 'bytes' | 'hash'>> = fc.record({
-  chainId: hash32,
-  height: u53.map(height),
-  slot: u53.map(slot),
-  parentHash: hash32,
-  pohCount: u53.map(pohCount),
-  pohHash: hash32,
-  entriesRoot: hash32,
-  transactionCount: u32,
-  stateRoot: hash32,
-  historyLength: u53,
-  segmentCount: u32,
-  segmentsRoot: hash32,
-  leader: key32,
-  signature: signed,
-});
-
 export const pohPacketFields: fc.Arbitrary<Omit<PohPacket, 'bytes'>> = fc.record({
   pohHash: bytes(20),
   pohCount: u53.map(pohCount),
@@ -116,7 +136,6 @@ export const pohPacketFields: fc.Arbitrary<Omit<PohPacket, 'bytes'>> = fc.record
 });
 
 const transaction = transactionFields.map((fields) => decodeTransaction(kernels, encodeTransaction(fields)));
-const vote = voteFields.map((fields) => decodeVote(encodeVote(fields)));
 const point = { count: u53.map(pohCount), hash: hash32 };
 
 /** Entries of any kind in any order: well-formed bytes, not a valid sequence. */

@@ -11,7 +11,17 @@ import {
   signPohPacket,
   TransactionKind,
 } from '../../src/codec/index.ts';
-import { headerDraft, headerOf, kernels, keyOf, payloads, transactionOf, voteDraft, voteOf } from './fixtures.ts';
+import {
+  headerDraft,
+  headerOf,
+  kernels,
+  keyOf,
+  nameOf,
+  payloads,
+  transactionOf,
+  voteDraft,
+  voteOf,
+} from './fixtures.ts';
 import { packetVectors } from './vectors.ts';
 
 function vector(name: string): { readonly bytes: Uint8Array; readonly hash: string | undefined } {
@@ -20,8 +30,8 @@ function vector(name: string): { readonly bytes: Uint8Array; readonly hash: stri
 }
 
 describe('pinned packets', () => {
-  it.each(payloads.map((payload) => [payload.kind, payload] as const))('%s', (kind, payload) => {
-    const { bytes, hash } = vector(kind);
+  it.each(payloads.map((payload) => [nameOf(payload), payload] as const))('%s', (name, payload) => {
+    const { bytes, hash } = vector(name);
     expect(encodeHex(transactionOf(payload).bytes)).toBe(encodeHex(bytes));
     const decoded = decodeTransaction(kernels, bytes);
     expect(decoded.payload).toEqual(payload);
@@ -30,7 +40,7 @@ describe('pinned packets', () => {
     expect(decoded.fee).toBe(1_000n);
     expect(decoded.from).toEqual(keyOf(1).publicKey);
     expect(encodeHex(decoded.id)).toBe(hash);
-    expect(bytes[29]).toBe(TransactionKind[kind]);
+    expect(bytes[29]).toBe(TransactionKind[payload.kind]);
   });
 
   it('transfer is 176 bytes with the fields where the design puts them', () => {

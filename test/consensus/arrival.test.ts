@@ -18,11 +18,11 @@ describe('headers', () => {
     const wrong: [string, BlockHeader][] = [
       ['wrongChain', { ...good, chainId: fakeHash('other chain') }],
       ['wrongCount', { ...good, pohCount: 999 as PohCount }],
-      ['unknownLeader', { ...good, leader: keyAt(77) }],
+      ['wrongLeader', { ...good, leader: keyAt(77) }],
       ['wrongHeight', { ...good, height: 2 as Height }],
       ['wrongLeader', blockOn(GENESIS, 1, 1)],
       ['wrongLeader', blockOn(GENESIS, 5, 0)],
-      ['gapTooLong', blockOn(GENESIS, 4 * 8 * 5 + 1, 0)],
+      ['gapTooLong', blockOn(GENESIS, 2 * 4 * 4 + 8 + 1000 + 1, 2)],
     ];
     for (const [i, [code, header]] of wrong.entries()) {
       machine.clear();
@@ -61,7 +61,7 @@ describe('orphans', () => {
     const [a, b] = chainOn(GENESIS, 2, 0);
     machine.blocks([a!, b!]);
     expect(machine.all('verifyBlock').map(({ hash }) => byteKey(hash))).toEqual(keys([a!]));
-    machine.feed({ kind: 'verified', hash: a!.hash, valid: true });
+    machine.verify(a!.hash);
     expect(machine.all('verifyBlock').map(({ hash }) => byteKey(hash))).toEqual(keys([a!, b!]));
   });
 
@@ -103,7 +103,7 @@ describe('invalid blocks', () => {
     machine.verifiesAtOnce = false;
     const [a, b, c] = chainOn(GENESIS, 3, 0);
     machine.blocks([a!, b!], 'mallory');
-    machine.feed({ kind: 'verified', hash: a!.hash, valid: false, reason: 'state root differs' });
+    machine.reject(a!.hash);
     expect(machine.last('prune')!.hashes.map(byteKey)).toEqual(keys([a!, b!]));
     expect(machine.last('evidence')!.evidence).toMatchObject({ kind: 'invalidBlock', reason: 'state root differs' });
     expect(machine.last('peerFault')).toMatchObject({ peer: 'mallory', code: 'invalidBlock' });
@@ -135,8 +135,8 @@ describe('invalid blocks', () => {
 
   it('an answer for a block no longer here changes nothing', () => {
     const machine = observer();
-    machine.feed({ kind: 'verified', hash: fakeHash('gone'), valid: true });
-    machine.feed({ kind: 'verified', hash: fakeHash('gone'), valid: false, reason: '?' });
+    machine.verify(fakeHash('gone'));
+    machine.reject(fakeHash('gone'));
     expect(machine.all('prune')).toEqual([]);
   });
 });
@@ -157,7 +157,7 @@ describe('double proposals', () => {
     expect(machine.last('requestBlock')!.hash).toEqual(twins[3]!.hash);
     machine.blocks([twins[3]!]);
     expect(machine.all('verifyBlock')).toHaveLength(3);
-    expect(voteTally(machine.state, twins[3]!.hash)!.stake).toBe(2n);
+    expect(voteTally(machine.state, twins[3]!.hash)!.tally.current).toBe(2n);
   });
 });
 

@@ -6,7 +6,7 @@ import { byteKey } from '../../native/index.ts';
 import type { BlockHeader } from '../../src/codec/model.ts';
 import type { ConsensusEffect, ConsensusEvent } from '../../src/consensus/index.ts';
 import { createConsensus, finalizedHeader, isCatchingUp, step } from '../../src/consensus/index.ts';
-import { chainOn, configOf, GENESIS, voteFor } from './fixture.ts';
+import { chainOn, configOf, FOUR, GENESIS, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 import { CALM, Simulation } from './simulator.ts';
 
@@ -97,7 +97,7 @@ describe('determinism', () => {
     const trace = (): string => {
       const state = createConsensus(
         configOf({ own: 3 }),
-        { root: GENESIS, ownVotes: [], highestProducedSlot: null },
+        { root: GENESIS, electorate: FOUR, votesLost: false, ownVotes: [], highestProducedSlot: null },
         0,
       );
       const out: ConsensusEffect[] = [];
@@ -105,7 +105,8 @@ describe('determinism', () => {
         const effects = step(state, event, ms);
         out.push(...effects);
         for (const effect of effects)
-          if (effect.kind === 'verifyBlock') feed({ kind: 'verified', hash: effect.hash, valid: true }, ms);
+          if (effect.kind === 'verifyBlock')
+            feed({ kind: 'verified', hash: effect.hash, valid: true, electorate: FOUR, reveals: [] }, ms);
       };
       const chain: BlockHeader[] = chainOn(GENESIS, 30, 0);
       for (const [i, header] of chain.entries()) {

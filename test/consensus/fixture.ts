@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { Hash, Height, PohCount, PublicKey, Signature, Slot } from '../../native/index.ts';
-import { amount, byteKey, hash, publicKey, ZERO_HASH } from '../../native/index.ts';
+import { byteKey, hash, publicKey, ZERO_HASH } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/model.ts';
-import type { ConsensusConfig, VoteIntent } from '../../src/consensus/index.ts';
+import type { ConsensusConfig, Electorate, Member, VoteIntent } from '../../src/consensus/index.ts';
 
 export const HASHES_PER_SLOT = 1000;
 const NO_SIGNATURE = new Uint8Array(64) as Signature;
@@ -50,10 +50,35 @@ export interface ConfigOptions {
   readonly timeoutSlots?: number;
   readonly unfinalizedBlocksMax?: number;
   readonly slotDurationMs?: number;
+  readonly slotsPerEpoch?: number;
+  readonly termSlots?: number;
 }
 
+/** Members with these bonds, in order of rank; `change` alters some of them by their place in the list. */
+export function membersOf(bonds: readonly bigint[], change: Readonly<Record<number, Partial<Member>>> = {}): Member[] {
+  const members = bonds.map((weight, index) => ({
+    publicKey: keyAt(index),
+    weight,
+    seat: index,
+    inCurrent: true,
+    inPrevious: true,
+    excluded: false,
+    ...change[index],
+  }));
+  return members.sort((a, b) =>
+    a.weight !== b.weight ? (a.weight > b.weight ? -1 : 1) : byteKey(a.publicKey) > byteKey(b.publicKey) ? -1 : 1,
+  );
+}
+
+/** An electorate of these members, plain but for `change`. */
+export function electorateOf(members: readonly Member[], change: Partial<Electorate> = {}): Electorate {
+  const plain = { epoch: 0, era: 0, majorityFloor: false, secondary: null, handOver: false, deposed: null };
+  return { ...plain, members, ...change };
+}
+
+export const FOUR: Electorate = electorateOf(membersOf([1n, 1n, 1n, 1n]));
+
 export function configOf(options: ConfigOptions = {}): ConsensusConfig {
-  const bonds = options.bonds ?? [1n, 1n, 1n, 1n];
   const own = options.own === undefined ? 0 : options.own;
   return {
     parameters: {
@@ -62,8 +87,9 @@ export function configOf(options: ConfigOptions = {}): ConsensusConfig {
       timeoutSlots: options.timeoutSlots ?? 4,
       hashesPerSlot: HASHES_PER_SLOT,
       unfinalizedBlocksMax: options.unfinalizedBlocksMax ?? 256,
+      slotsPerEpoch: options.slotsPerEpoch ?? 1000,
+      termSlots: options.termSlots ?? 0,
     },
-    validators: bonds.map((bond, index) => ({ publicKey: keyAt(index), bond: amount(bond) })),
     own: own === null ? null : keyAt(own),
   };
 }

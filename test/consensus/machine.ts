@@ -3,13 +3,21 @@
  * keeps the effects of the last event and of the whole run.
  */
 
-import type { Slot } from '../../native/index.ts';
+import type { Hash, Slot } from '../../native/index.ts';
 import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/model.ts';
-import type { ConsensusEffect, ConsensusEvent, ConsensusStart, ConsensusState } from '../../src/consensus/index.ts';
+import type {
+  ConsensusEffect,
+  ConsensusEvent,
+  ConsensusStart,
+  ConsensusState,
+  DecoyReveal,
+  Electorate,
+} from '../../src/consensus/index.ts';
 import { createConsensus, step } from '../../src/consensus/index.ts';
+import type { Voter } from '../../src/consensus/state.ts';
 import type { ConfigOptions } from './fixture.ts';
-import { configOf, GENESIS, signed, voteFor } from './fixture.ts';
+import { configOf, electorateOf, GENESIS, keyAt, membersOf, signed, voteFor } from './fixture.ts';
 
 type EffectOf<K extends ConsensusEffect['kind']> = Extract<ConsensusEffect, { kind: K }>;
 
@@ -19,18 +27,45 @@ export class Machine {
   verifiesAtOnce = true;
   /** Effects since the last `take`. */
   effects: ConsensusEffect[] = [];
+  /** The electorates after blocks, where they are not that of the start; and what blocks reveal. */
+  readonly electorates: Map<string, Electorate> = new Map();
+  readonly reveals: Map<string, readonly DecoyReveal[]> = new Map();
+  readonly #electorate: Electorate;
 
   constructor(options: ConfigOptions = {}, start: Partial<ConsensusStart> = {}) {
-    const whole = { root: GENESIS, ownVotes: [], highestProducedSlot: null as Slot | null, ...start };
-    this.state = createConsensus(configOf(options), whole, this.nowMs);
+    this.#electorate = start.electorate ?? electorateOf(membersOf(options.bonds ?? [1n, 1n, 1n, 1n]));
+    const none = { root: GENESIS, ownVotes: [], highestProducedSlot: null as Slot | null, votesLost: false };
+    this.state = createConsensus(configOf(options), { ...none, ...start, electorate: this.#electorate }, this.nowMs);
   }
 
   feed(event: ConsensusEvent): void {
     const effects = step(this.state, event, this.nowMs);
     this.effects.push(...effects);
     if (!this.verifiesAtOnce) return;
-    for (const effect of effects)
-      if (effect.kind === 'verifyBlock') this.feed({ kind: 'verified', hash: effect.hash, valid: true });
+    for (const effect of effects) if (effect.kind === 'verifyBlock') this.verify(effect.hash);
+  }
+
+  /** Answers that this block is right. */
+  verify(hash: Hash): void {
+    this.feed({ kind: 'verified', hash, valid: true, ...this.#executed(hash) });
+  }
+  /** Answers that it is not. */
+  reject(hash: Hash, decoyLike = false): void {
+    this.feed({ kind: 'verified', hash, valid: false, reason: 'state root differs', decoyLike });
+  }
+  /** This node has finished a block. */
+  produce(header: BlockHeader): void {
+    this.feed({ kind: 'produced', header, ...this.#executed(header.hash) });
+  }
+
+  #executed(hash: Hash): { electorate: Electorate; reveals: readonly DecoyReveal[] } {
+    const key = byteKey(hash);
+    return { electorate: this.electorates.get(key) ?? this.#electorate, reveals: this.reveals.get(key) ?? [] };
+  }
+
+  /** Sets the electorate after each of these blocks. */
+  under(electorate: Electorate, ...headers: readonly BlockHeader[]): void {
+    for (const { hash } of headers) this.electorates.set(byteKey(hash), electorate);
   }
 
   /** Lets time pass, waking the machine whenever it asked for it. */
@@ -68,6 +103,10 @@ export class Machine {
     return vote;
   }
 
+  /** What the machine keeps of validator `index`. */
+  voter(index: number): Voter {
+    return this.state.voters.get(byteKey(keyAt(index)))!;
+  }
   all<K extends ConsensusEffect['kind']>(kind: K): EffectOf<K>[] {
     return this.effects.filter((effect): effect is EffectOf<K> => effect.kind === kind);
   }

@@ -10,16 +10,50 @@
  */
 import { byteKey } from '../../native/index.ts';
 import type { BlockHeader, Certificate, Vote } from '../../src/codec/model.ts';
+import type { Electorate } from '../../src/consensus/index.ts';
+import type { ChainModel } from './chain-model.ts';
+import { isQuorumFor } from './chain-model.ts';
 import { GENESIS } from './fixture.ts';
+
+const numberOf = (key: Uint8Array): number => 255 - key[0]!;
+
+function hasSlashablePair(votes: readonly Vote[]): boolean {
+  return votes.some((a) =>
+    votes.some((b) => {
+      const isDouble = a.targetSlot === b.targetSlot && byteKey(a.targetHash) !== byteKey(b.targetHash);
+      return isDouble || (a.sourceSlot < b.sourceSlot && b.targetSlot < a.targetSlot);
+    }),
+  );
+}
+
+/** By era, the weight of the set and what of it `cheats` hold. */
+function setsOf(
+  { era, members }: Electorate,
+  cheats: ReadonlySet<number>,
+): Map<number, { full: bigint; exposed: bigint }> {
+  const sets = new Map<number, { full: bigint; exposed: bigint }>();
+  for (const [key, side] of [[era, 'inCurrent'] as const, [era - 1, 'inPrevious'] as const]) {
+    let [full, exposed] = [0n, 0n];
+    for (const member of members) {
+      if (!member[side]) continue;
+      full += member.weight;
+      if (cheats.has(member.seat)) exposed += member.weight;
+    }
+    sets.set(key, { full, exposed });
+  }
+  return sets;
+}
 
 export class OracleError extends Error {
   override readonly name = 'OracleError';
 }
 
 export class Oracles {
-  readonly #bonds: readonly bigint[];
-  readonly #total: bigint;
-  readonly #rankOf: ReadonlyMap<string, number>;
+  readonly #model: ChainModel;
+  readonly #maySplit: boolean;
+  readonly #decoys = new Set<string>();
+  /** Blocks finalized against the first one at their height: finality has split. */
+  readonly splits: BlockHeader[] = [];
   readonly #headers = new Map<string, BlockHeader>([[byteKey(GENESIS.hash), GENESIS]]);
   readonly #votesFor = new Map<string, { rank: number; vote: Vote }[]>();
   readonly #signed: Vote[][];
@@ -27,12 +61,15 @@ export class Oracles {
   readonly #justified = new Map<string, boolean>([[byteKey(GENESIS.hash), true]]);
   readonly #final: BlockHeader[] = [GENESIS];
 
-  constructor(bonds: readonly bigint[], rankOf: ReadonlyMap<string, number>) {
-    this.#bonds = bonds;
-    this.#total = bonds.reduce((a, b) => a + b, 0n);
-    this.#rankOf = rankOf;
-    this.#signed = bonds.map(() => []);
-    this.#signedSlots = bonds.map(() => new Map());
+  constructor(model: ChainModel, validatorCount: number, maySplit: boolean) {
+    this.#model = model;
+    this.#maySplit = maySplit;
+    this.#signed = Array.from({ length: validatorCount }, () => []);
+    this.#signedSlots = Array.from({ length: validatorCount }, () => new Map());
+  }
+
+  isDecoy(header: BlockHeader): boolean {
+    return this.#decoys.has(byteKey(header.hash));
   }
 
   /** Height of the highest block any honest node has finalized. */
@@ -40,7 +77,8 @@ export class Oracles {
     return this.#final.length - 1;
   }
 
-  headerMade(header: BlockHeader, rank: number, honest: boolean): void {
+  headerMade(header: BlockHeader, rank: number, honest: boolean, isDecoy = false): void {
+    if (isDecoy) this.#decoys.add(byteKey(header.hash));
     this.#headers.set(byteKey(header.hash), header);
     const earlier = this.#signedSlots[rank]!.get(header.slot);
     if (honest && earlier !== undefined && earlier !== byteKey(header.hash))
@@ -49,7 +87,9 @@ export class Oracles {
   }
 
   voteSigned(vote: Vote, honest: boolean): void {
-    const rank = this.#rankOf.get(byteKey(vote.voter))!;
+    const rank = numberOf(vote.voter);
+    if (honest && this.#decoys.has(byteKey(vote.targetHash)))
+      throw new OracleError(`honest validator ${rank} voted for a decoy`);
     if (honest) for (const other of this.#signed[rank]!) checkPair(rank, other, vote);
     this.#signed[rank]!.push(vote);
     const key = byteKey(vote.targetHash);
@@ -61,11 +101,20 @@ export class Oracles {
   finalized(headers: readonly BlockHeader[], certificate: Certificate): void {
     for (const header of headers) {
       const known = this.#final[header.height];
+      if (known !== undefined && byteKey(known.hash) !== byteKey(header.hash) && this.#maySplit) {
+        this.#checkExposed(known, header);
+        this.splits.push(header);
+        return;
+      }
       if (known !== undefined && byteKey(known.hash) !== byteKey(header.hash))
         throw new OracleError(
           `two finalized blocks at height ${header.height}: slots ${known.slot} and ${header.slot}`,
         );
       const below = this.#final[header.height - 1];
+      if (this.splits.some(({ hash }) => byteKey(hash) === byteKey(header.parentHash))) {
+        this.splits.push(header);
+        return;
+      }
       if (below === undefined || byteKey(below.hash) !== byteKey(header.parentHash))
         throw new OracleError(`finalized block at height ${header.height} does not stand on the one before`);
       this.#final[header.height] = header;
@@ -83,16 +132,30 @@ export class Oracles {
       const linked =
         byteKey(vote.sourceHash) === byteKey(last.hash) && byteKey(vote.targetHash) === byteKey(header.hash);
       if (!linked) throw new OracleError(`${where}: a vote for another link`);
-      ranks.add(this.#rankOf.get(byteKey(vote.voter))!);
+      ranks.add(numberOf(vote.voter));
     }
-    if (!this.#isMoreThanTwoThirds(ranks)) throw new OracleError(`${where}: only voters ${[...ranks].join(', ')}`);
+    if (!isQuorumFor(this.#model.judgeOf(header), ranks))
+      throw new OracleError(`${where}: only voters ${[...ranks].join(', ')}`);
     if (!this.#isJustified(last)) throw new OracleError(`${where}: the block is not justified by the votes signed`);
   }
 
-  #isMoreThanTwoThirds(ranks: ReadonlySet<number>): boolean {
-    let stake = 0n;
-    for (const rank of ranks) stake += this.#bonds[rank]!;
-    return 3n * stake > 2n * this.#total;
+  /** Two final blocks at one height: at least 1/3 of a set that both sides are judged by has broken the rules in public. */
+  #checkExposed(a: BlockHeader, b: BlockHeader): void {
+    const cheats = new Set(this.#signed.flatMap((votes, rank) => (hasSlashablePair(votes) ? [rank] : [])));
+    const [one, other] = [a, b].map((header) => this.#model.stateOf(byteKey(header.hash)).electorate);
+    const sets = [one!, other!].map((electorate) => setsOf(electorate, cheats));
+    const shared = [...sets[0]!].filter(([era]) => sets[1]!.has(era));
+    if (shared.length === 0) throw new OracleError(`finality split between eras ${one!.era} and ${other!.era}`);
+    if (!shared.some(([, { full, exposed }]) => 3n * exposed > full))
+      throw new OracleError(
+        `two finalized blocks at height ${a.height}, but only validators ${[...cheats].join(', ')} exposed`,
+      );
+  }
+
+  /** Somebody holds votes said to show that finality has split. */
+  conflictSeen(votes: readonly Vote[]): void {
+    if (!this.#maySplit)
+      throw new OracleError(`conflict reported: ${votes.length} votes for slot ${votes[0]!.targetSlot}`);
   }
 
   /** Only a positive finding is kept: more votes may come. */
@@ -107,7 +170,7 @@ export class Oracles {
       if (source === undefined || source.slot !== vote.sourceSlot || !this.#isBelow(source, header)) continue;
       if (this.#isJustified(source)) ranks.add(rank);
     }
-    const justified = this.#isMoreThanTwoThirds(ranks);
+    const justified = isQuorumFor(this.#model.judgeOf(header), ranks);
     if (justified) this.#justified.set(key, true);
     return justified;
   }

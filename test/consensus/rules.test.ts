@@ -2,35 +2,38 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Slot } from '../../native/index.ts';
-import { amount } from '../../native/index.ts';
-import { createConsensus, isQuorum, leaderFor, surrounds, validatorRanking } from '../../src/consensus/index.ts';
+import { addVoter, NO_TALLY } from '../../src/consensus/electorate.ts';
+import type { Electorate, Member } from '../../src/consensus/index.ts';
+import {
+  createConsensus,
+  holdsHonestOf,
+  isQuorumOf,
+  leaderFor,
+  leaderOf,
+  surrounds,
+} from '../../src/consensus/index.ts';
 import { keepsLocalRule } from '../../src/consensus/own-vote.ts';
+import { firstOwnSlot } from '../../src/consensus/succession.ts';
 import { roundness } from '../../src/consensus/voting.ts';
-import { blockOn, chainOn, configOf, GENESIS, keyAt, voteFor } from './fixture.ts';
+import { blockOn, chainOn, configOf, electorateOf, FOUR, GENESIS, keyAt, membersOf, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 
-const start = { root: GENESIS, ownVotes: [], highestProducedSlot: null };
+/** The number of the validator with this key. */
+const indexOfKey = (key: Uint8Array | null): number | null => (key === null ? null : 255 - key[0]!);
 
-describe('ranking', () => {
-  it('goes by bond, descending, then by key, descending, whatever the order of the list', () => {
-    const config = configOf({ bonds: [5n, 9n, 5n, 7n] });
-    const shuffled = { ...config, validators: [...config.validators].reverse() };
-    for (const each of [config, shuffled]) {
-      const keys = validatorRanking(createConsensus(each, start, 0)).map(({ publicKey }) => publicKey[0]);
-      expect(keys).toEqual([1, 3, 0, 2].map((index) => keyAt(index)[0]));
-    }
-  });
+const start = { root: GENESIS, electorate: FOUR, votesLost: false, ownVotes: [], highestProducedSlot: null };
 
-  it('refuses no validators, doubles, zero bonds, and parameters out of range', () => {
+describe('the configuration', () => {
+  it('is refused without members, and with parameters out of range', () => {
     const config = configOf();
     const make = (change: object) => () => createConsensus({ ...config, ...change }, start, 0);
-    expect(make({ validators: [] })).toThrow(expect.objectContaining({ code: 'noValidators' }));
-    const [first] = config.validators;
-    expect(make({ validators: [first, first] })).toThrow(expect.objectContaining({ code: 'duplicateValidator' }));
-    const poor = { publicKey: keyAt(9), bond: amount(0n) };
-    expect(make({ validators: [first, poor] })).toThrow(expect.objectContaining({ code: 'zeroBond' }));
-    for (const field of ['slotDurationMs', 'timeoutSlots', 'hashesPerSlot', 'unfinalizedBlocksMax'])
+    const none = { ...start, electorate: electorateOf([]) };
+    expect(() => createConsensus(config, none, 0)).toThrow(expect.objectContaining({ code: 'noValidators' }));
+    for (const field of ['slotDurationMs', 'timeoutSlots', 'hashesPerSlot', 'unfinalizedBlocksMax', 'slotsPerEpoch'])
       expect(make({ parameters: { ...config.parameters, [field]: 0 } })).toThrow(field);
+    for (const termSlots of [1, 7, 0.5, -1])
+      expect(make({ parameters: { ...config.parameters, termSlots } })).toThrow('termSlots');
+    for (const termSlots of [0, 8]) make({ parameters: { ...config.parameters, termSlots } })();
   });
 });
 
@@ -41,7 +44,8 @@ describe('the leader rule', () => {
     machine.blocks([parent]);
     const leaders = (from: number, to: number): (number | null)[] => {
       const found = [];
-      for (let slot = from; slot <= to; slot++) found.push(leaderFor(machine.state, parent.hash, slot as Slot));
+      for (let slot = from; slot <= to; slot++)
+        found.push(indexOfKey(leaderFor(machine.state, parent.hash, slot as Slot)));
       return found;
     };
     expect(leaders(6, 9)).toEqual([1, 1, 1, 1]);
@@ -52,31 +56,177 @@ describe('the leader rule', () => {
 
   it('takes the highest-ranked validator for the leader of genesis', () => {
     const machine = new Machine({ own: null });
-    expect(leaderFor(machine.state, GENESIS.hash, 4 as Slot)).toBe(0);
-    expect(leaderFor(machine.state, GENESIS.hash, 5 as Slot)).toBe(1);
+    expect(leaderFor(machine.state, GENESIS.hash, 4 as Slot)).toEqual(keyAt(0));
+    expect(leaderFor(machine.state, GENESIS.hash, 5 as Slot)).toEqual(keyAt(1));
+  });
+
+  /** Who leads each of the slots right after a parent in slot 10, two slots a turn. */
+  const line = (electorate: Electorate, parentLeader: number, termSlots = 0, slots = 16): (number | null)[] => {
+    const parent = { slot: 10 as Slot, leader: keyAt(parentLeader) };
+    const turns = { timeoutSlots: 2, termSlots };
+    return Array.from({ length: slots / 2 }, (_, i) => indexOfKey(leaderOf(electorate, parent, 11 + 2 * i, turns)));
+  };
+  const four = membersOf([1n, 1n, 1n, 1n]);
+
+  it('puts the approved secondary right after the leader, and nobody twice', () => {
+    expect(line(electorateOf(four, { secondary: keyAt(3) }), 1)).toEqual([1, 3, 2, 0, 1, 3, 2, 0]);
+    expect(line(electorateOf(four, { secondary: keyAt(1) }), 1)).toEqual([1, 2, 3, 0, 1, 2, 3, 0]);
+    expect(line(electorateOf(four, { secondary: keyAt(9) }), 1)).toEqual([1, 2, 3, 0, 1, 2, 3, 0]);
+    const excluded = membersOf([1n, 1n, 1n, 1n], { 3: { excluded: true } });
+    expect(line(electorateOf(excluded, { secondary: keyAt(3) }), 1)).toEqual([1, 2, 0, 1, 2, 0, 1, 2]);
+  });
+
+  it('passes the lead on after a hand-over, to the secondary first; the leader comes last', () => {
+    expect(line(electorateOf(four, { handOver: true }), 1)).toEqual([2, 3, 0, 1, 2, 3, 0, 1]);
+    expect(line(electorateOf(four, { handOver: true, secondary: keyAt(0) }), 1)).toEqual([0, 2, 3, 1, 0, 2, 3, 1]);
+  });
+
+  it('passes the lead of a deposed leader on; another leader keeps it', () => {
+    expect(line(electorateOf(four, { deposed: keyAt(1) }), 1)).toEqual([2, 3, 0, 1, 2, 3, 0, 1]);
+    expect(line(electorateOf(four, { deposed: keyAt(1) }), 2)).toEqual([2, 3, 0, 1, 2, 3, 0, 1]);
+  });
+
+  it('skips the excluded and those of the set before, but lets a leader of that set go on', () => {
+    const members = membersOf([1n, 1n, 1n, 1n], { 0: { excluded: true }, 2: { inCurrent: false } });
+    expect(line(electorateOf(members), 0)).toEqual([1, 3, 1, 3, 1, 3, 1, 3]);
+    expect(line(electorateOf(members), 2)).toEqual([2, 3, 1, 2, 3, 1, 2, 3]);
+    expect(line(electorateOf(members), 1)).toEqual([1, 3, 1, 3, 1, 3, 1, 3]);
+  });
+
+  it('starts at the highest rank for a leader that is no member, and is never empty', () => {
+    expect(line(electorateOf(four), 9)).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
+    const alone = membersOf([1n]);
+    expect(line(electorateOf(alone, { handOver: true }), 0)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    const nobody = membersOf([1n, 1n], { 0: { excluded: true }, 1: { excluded: true } });
+    expect(line(electorateOf(nobody), 0)).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
+  });
+
+  it('ends a lead with its term: slots of a later term go on without the leader', () => {
+    expect(line(electorateOf(four), 1, 11)).toEqual([2, 3, 0, 1, 2, 3, 0, 1]);
+    expect(line(electorateOf(four), 1, 15)).toEqual([1, 2, 0, 1, 2, 3, 0, 1]);
+    expect(line(electorateOf(four), 1, 100)).toEqual([1, 2, 3, 0, 1, 2, 3, 0]);
+  });
+
+  it('the first own slot is the lowest that the rule gives, from any slot on', () => {
+    const electorates = [
+      electorateOf(four),
+      electorateOf(four, { secondary: keyAt(3), handOver: true }),
+      electorateOf(membersOf([3n, 1n, 2n, 1n, 1n], { 1: { excluded: true }, 4: { inCurrent: false } })),
+    ];
+    const query = fc.record({
+      electorate: fc.constantFrom(...electorates),
+      leader: fc.nat(5),
+      own: fc.nat(5),
+      fromSlot: fc.integer({ min: 0, max: 60 }),
+      timeoutSlots: fc.integer({ min: 1, max: 4 }),
+      termSlots: fc.constantFrom(0, 8, 13, 40),
+      gapSlotsMax: fc.integer({ min: 1, max: 50 }),
+    });
+    fc.assert(
+      fc.property(query, ({ electorate, leader, own, ...rest }) => {
+        const parent = { slot: 10 as Slot, leader: keyAt(leader) };
+        let expected: number | null = null;
+        for (let slot = 10 + rest.gapSlotsMax; slot > 10 && slot >= rest.fromSlot; slot--)
+          if (indexOfKey(leaderOf(electorate, parent, slot, rest)) === own) expected = slot;
+        expect(firstOwnSlot(electorate, parent, { ...rest, own: keyAt(own) })).toBe(expected);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
 describe('thresholds and the local rule', () => {
-  it('a quorum is more than 2/3, exactly', () => {
-    expect(isQuorum(2n, 3n)).toBe(false);
-    expect(isQuorum(3n, 4n)).toBe(true);
-    expect(isQuorum(12297829382473034410n, 18446744073709551615n)).toBe(false);
-    expect(isQuorum(12297829382473034411n, 18446744073709551615n)).toBe(true);
+  const both = (weight: bigint) => ({ current: weight, previous: weight });
+
+  it('a quorum is more than 2/3 of both active sets, exactly', () => {
+    const three = electorateOf(membersOf([1n, 1n, 1n]));
+    expect([2n, 3n].map((weight) => isQuorumOf(three, both(weight)))).toEqual([false, true]);
+    const big = electorateOf(membersOf([18446744073709551614n, 1n]));
+    const edge = 12297829382473034410n;
+    expect([edge, edge + 1n].map((weight) => isQuorumOf(big, both(weight)))).toEqual([false, true]);
+    const change = { 3: { inPrevious: false }, 4: { inCurrent: false } };
+    const moving = electorateOf(membersOf([1n, 1n, 1n, 1n, 1n], change));
+    expect(isQuorumOf(moving, { current: 3n, previous: 2n })).toBe(false);
+    expect(isQuorumOf(moving, { current: 2n, previous: 3n })).toBe(false);
+    expect(isQuorumOf(moving, { current: 3n, previous: 3n })).toBe(true);
   });
 
-  it('two quorums share more than a third', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.record({ bond: fc.bigInt(1n, 1n << 40n), in: fc.nat(3) }), { minLength: 1, maxLength: 12 }),
-        (set) => {
-          const sum = (mask: number): bigint =>
-            set.reduce((total, { bond, in: sets }) => ((sets & mask) === mask ? total + bond : total), 0n);
-          const total = sum(0);
-          if (isQuorum(sum(1), total) && isQuorum(sum(2), total)) expect(sum(3) * 3n > total).toBe(true);
-        },
-      ),
+  it('with members excluded, a quorum is of the rest, and with the floor more than half of all besides', () => {
+    const change = { 3: { excluded: true }, 4: { excluded: true } };
+    const members = membersOf([1n, 1n, 1n, 1n, 1n], change);
+    const floor = electorateOf(members, { majorityFloor: true });
+    expect([2n, 3n].map((weight) => isQuorumOf(floor, both(weight)))).toEqual([false, true]);
+    const half = electorateOf(membersOf([3n, 1n, 2n, 2n], { 2: { excluded: true }, 3: { excluded: true } }), {
+      majorityFloor: true,
+    });
+    expect(isQuorumOf(half, both(4n))).toBe(false);
+    expect(isQuorumOf({ ...half, majorityFloor: false }, both(4n))).toBe(true);
+    expect(isQuorumOf(electorateOf(membersOf([1n], { 0: { excluded: true } })), both(0n))).toBe(false);
+  });
+
+  it('more than 1/3 of the full current set holds an honest voter', () => {
+    const electorate = electorateOf(membersOf([1n, 1n, 1n], { 2: { excluded: true } }));
+    expect([1n, 2n].map((weight) => holdsHonestOf(electorate, both(weight)))).toEqual([false, true]);
+  });
+
+  /** Members with bit 1, 2, 4.. set are in sets 0, 1, 2..; 16 and 32: vote on this side or that. */
+  const population = fc.array(fc.record({ bond: fc.bigInt(1n, 1n << 40n), in: fc.nat(63) }), {
+    minLength: 1,
+    maxLength: 14,
+  });
+  type Population = readonly { readonly bond: bigint; readonly in: number }[];
+  const judgeOf = (all: Population, era: number, excluded = 0): { electorate: Electorate; of: number[] } => {
+    const of = all.flatMap(({ in: sets }, i) => (((sets >> (era - 1)) & 3) !== 0 ? [i] : []));
+    const members: Member[] = of.map((i) => ({
+      publicKey: keyAt(i),
+      weight: all[i]!.bond,
+      seat: i,
+      inCurrent: ((all[i]!.in >> era) & 1) === 1,
+      inPrevious: ((all[i]!.in >> (era - 1)) & 1) === 1,
+      excluded: excluded !== 0 && (all[i]!.in & excluded) !== 0,
+    }));
+    return { electorate: electorateOf(members, { era, majorityFloor: excluded !== 0 }), of };
+  };
+  const tallyOf = (all: Population, { electorate }: { electorate: Electorate }, side: number) =>
+    electorate.members.reduce(
+      (sum, member) => ((all[member.seat]!.in & side) !== 0 ? addVoter(sum, member) : sum),
+      NO_TALLY,
     );
+  const sharedBy = (all: Population, set: number): { full: bigint; shared: bigint } => {
+    const inSet = all.filter(({ in: sets }) => ((sets >> set) & 1) === 1);
+    const sum = (list: Population): bigint => list.reduce((total, { bond }) => total + bond, 0n);
+    return { full: sum(inSet), shared: sum(inSet.filter(({ in: sets }) => (sets & 48) === 48)) };
+  };
+
+  it('two quorums of one era, or of neighbouring ones, share more than a third of a set both know', () => {
+    let met = 0;
+    fc.assert(
+      fc.property(population, fc.constantFrom(1, 2), (all, later) => {
+        const [a, b] = [judgeOf(all, 1), judgeOf(all, later)];
+        if (!isQuorumOf(a.electorate, tallyOf(all, a, 16)) || !isQuorumOf(b.electorate, tallyOf(all, b, 32))) return;
+        met += 1;
+        const { full, shared } = sharedBy(all, 1);
+        expect(shared * 3n > full).toBe(true);
+      }),
+      { numRuns: 3000, seed: 3 },
+    );
+    expect(met).toBeGreaterThan(30);
+  });
+
+  it('under the floor two quorums of neighbouring eras share a voter, whoever each side has excluded', () => {
+    let met = 0;
+    fc.assert(
+      fc.property(population, fc.constantFrom(1, 2), (all, later) => {
+        // Each side has excluded a half of its own; bit 8 stands for one side's absent, bit 4 is set 2.
+        const [a, b] = [judgeOf(all, 1, 8), judgeOf(all, later)];
+        if (!isQuorumOf(a.electorate, tallyOf(all, a, 16)) || !isQuorumOf(b.electorate, tallyOf(all, b, 32))) return;
+        met += 1;
+        const { full, shared } = sharedBy(all, 1);
+        expect(shared * 6n > full).toBe(true);
+      }),
+      { numRuns: 3000, seed: 5 },
+    );
+    expect(met).toBeGreaterThan(15);
   });
 
   it('who keeps the local rule never signs a double or a surrounding vote', () => {

@@ -12,7 +12,7 @@ export const LIVENESS_BOUND_MS = 60_000;
 /** Blocks that must become final in it. */
 export const LIVENESS_BLOCKS = 6;
 
-const ROUGH: NetworkFaults = { lossRate: 0.25, duplicateRate: 0.3, delayMs: [2, 900] };
+export const ROUGH: NetworkFaults = { lossRate: 0.25, duplicateRate: 0.3, delayMs: [2, 900] };
 const LOSSY: NetworkFaults = { lossRate: 0.3, duplicateRate: 0.5, delayMs: [2, 200] };
 const SLOW: NetworkFaults = { lossRate: 0, duplicateRate: 0, delayMs: [500, 1100] };
 
@@ -21,6 +21,10 @@ export interface Scenario {
   readonly options: Omit<SimulationOptions, 'seed'>;
   /** The phase with faults; ends with everybody started again and the network as the liveness phase wants it. */
   readonly faults: (sim: Simulation) => void;
+  /** What must have come of it, looked at after the liveness phase. */
+  readonly after?: (sim: Simulation) => void;
+  /** Instead of `LIVENESS_BOUND_MS`; 0: no progress is asked for. */
+  readonly boundMs?: number;
 }
 
 function calmDown(sim: Simulation): void {
@@ -31,7 +35,11 @@ function calmDown(sim: Simulation): void {
 }
 
 /** Faults of every kind at random moments for `durationMs`. */
-function chaos(sim: Simulation, durationMs: number, kinds: readonly ('crash' | 'partition' | 'network')[]): void {
+export function chaos(
+  sim: Simulation,
+  durationMs: number,
+  kinds: readonly ('crash' | 'partition' | 'network')[],
+): void {
   const until = sim.time.nowMs + durationMs;
   while (sim.time.nowMs < until) {
     sim.run(sim.chance.between(500, 6000));
@@ -47,14 +55,14 @@ function chaos(sim: Simulation, durationMs: number, kinds: readonly ('crash' | '
   }
 }
 
-const under =
+export const under =
   (network: NetworkFaults, durationMs: number) =>
   (sim: Simulation): void => {
     sim.network = network;
     sim.run(durationMs);
   };
 
-const split =
+export const split =
   (groups: readonly number[], durationMs: number) =>
   (sim: Simulation): void => {
     sim.run(5000 + sim.chance.between(0, 2000));
@@ -62,7 +70,7 @@ const split =
     sim.run(durationMs);
   };
 
-const with4 = (last: Behaviour, place: number): Behaviour[] =>
+export const with4 = (last: Behaviour, place: number): Behaviour[] =>
   [0, 1, 2, 3].map((index) => (index === place ? last : 'honest'));
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -152,10 +160,11 @@ export function play(scenario: Scenario, seed: number): Simulation {
   scenario.faults(sim);
   calmDown(sim);
   const goal = sim.oracles.finalHeight + LIVENESS_BLOCKS;
-  sim.run(LIVENESS_BOUND_MS, () => sim.lowestFinalHeight >= goal);
-  if (sim.lowestFinalHeight < goal) {
+  sim.run(scenario.boundMs ?? LIVENESS_BOUND_MS, () => sim.lowestFinalHeight >= goal);
+  if (scenario.boundMs !== 0 && sim.lowestFinalHeight < goal) {
     const heights = sim.nodes.map((node) => node.finalHeight).join(' ');
     throw new OracleError(`no progress after the faults: final heights ${heights}, expected ${goal}`);
   }
+  scenario.after?.(sim);
   return sim;
 }

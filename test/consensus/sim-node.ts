@@ -11,10 +11,12 @@ import type {
   ConsensusEvent,
   ConsensusState,
   Evidence,
+  Executed,
   VoteIntent,
 } from '../../src/consensus/index.ts';
-import { bestHeader, createConsensus, finalizedHeader, step } from '../../src/consensus/index.ts';
-import { blockOn, GENESIS, signed } from './fixture.ts';
+import { bestHeader, createConsensus, finalizedHeader, leaderOf, step } from '../../src/consensus/index.ts';
+import type { ChainOp, SimBlock } from './chain-model.ts';
+import { blockOn, GENESIS, keyAt, signed } from './fixture.ts';
 import { OracleError } from './oracles.ts';
 import type { Simulation } from './simulator.ts';
 
@@ -25,12 +27,8 @@ export type Behaviour =
   | 'equivocatingVoter'
   | 'eagerLeader'
   | 'omittingLeader'
+  | 'lazyVoter'
   | 'dead';
-
-export interface SimBlock {
-  readonly header: BlockHeader;
-  readonly votes: readonly Vote[];
-}
 
 export type Message =
   | { readonly kind: 'block'; readonly block: SimBlock; readonly certificate?: readonly Vote[] }
@@ -47,6 +45,7 @@ export class Disk {
   readonly blocks: Map<string, SimBlock> = new Map();
   readonly certificates: Map<string, readonly Vote[]> = new Map();
   ownVotes: Vote[] = [];
+  votesLost = false;
   highestSignedSlot = 0;
 }
 
@@ -66,6 +65,9 @@ export class SimNode {
   #leadRound = 0;
   #wakeRound = 0;
   #toInclude: Vote[] = [];
+  #toReveal: BlockHeader[] = [];
+  /** Certificates that came with blocks not verified yet. */
+  #offered: Map<string, readonly Vote[]> = new Map();
 
   constructor(net: Simulation, index: number, config: ConsensusConfig, behaviour: Behaviour, rate: number) {
     this.#net = net;
@@ -91,7 +93,9 @@ export class SimNode {
 
   #create(): ConsensusState {
     const { root, ownVotes, highestSignedSlot } = this.disk;
-    const start = { root, ownVotes, highestProducedSlot: highestSignedSlot as Slot };
+    const { electorate } = this.#net.model.stateOf(byteKey(root.hash));
+    const { votesLost } = this.disk;
+    const start = { root, electorate, votesLost, ownVotes, highestProducedSlot: highestSignedSlot as Slot };
     return createConsensus(this.#config, start, this.#localMs());
   }
 
@@ -118,12 +122,15 @@ export class SimNode {
     this.#life += 1;
     this.#leadRound += 1;
     this.#toInclude = [];
+    this.#toReveal = [];
+    this.#offered = new Map();
     this.blocks = new Map();
   }
 
   #loseWhatACarelessNodeWould(): void {
     const { loses } = this.#net;
-    if (loses === 'ownVotes') this.disk.ownVotes = [];
+    if (loses === 'ownVotes' || loses === 'voteFile') this.disk.ownVotes = [];
+    if (loses === 'voteFile') this.disk.votesLost = true;
     if (loses === 'certificates') this.disk.certificates.clear();
     if (loses !== 'producedSlots') return;
     this.disk.highestSignedSlot = 0;
@@ -141,8 +148,10 @@ export class SimNode {
     const pending = [...this.disk.blocks.values()].sort((a, b) => a.header.height - b.header.height);
     for (const { header } of pending) this.feed({ kind: 'block', header, from: null });
     for (const { votes } of pending) for (const vote of votes) this.feed({ kind: 'vote', vote, from: null });
-    for (const votes of this.disk.certificates.values())
+    for (const [key, votes] of this.disk.certificates) {
+      this.#offered.set(key, votes);
       for (const vote of votes) this.feed({ kind: 'vote', vote, from: null });
+    }
     this.start();
   }
 
@@ -153,6 +162,8 @@ export class SimNode {
         const { block } = message;
         const key = byteKey(block.header.hash);
         if (!this.blocks.has(key)) this.blocks.set(key, block);
+        if (message.certificate !== undefined && !this.disk.blocks.has(key))
+          this.#offered.set(key, message.certificate);
         this.feed({ kind: 'block', header: block.header, from: String(from) });
         for (const vote of block.votes) this.feed({ kind: 'vote', vote, from: null });
         for (const vote of message.certificate ?? []) this.feed({ kind: 'vote', vote, from: null });
@@ -163,7 +174,8 @@ export class SimNode {
         return;
       case 'fetch': {
         const block = this.blocks.get(message.key) ?? this.disk.blocks.get(message.key);
-        if (block !== undefined) this.#net.send(this.index, from, { kind: 'block', block });
+        const isChecked = this.disk.blocks.has(message.key) || (block?.header.height ?? 0) <= this.disk.root.height;
+        if (block !== undefined && isChecked) this.#net.send(this.index, from, { kind: 'block', block });
         return;
       }
       case 'fetchRange':
@@ -188,6 +200,7 @@ export class SimNode {
   }
 
   #perform(effect: ConsensusEffect): void {
+    this.#net.note(this, effect.kind);
     switch (effect.kind) {
       case 'verifyBlock':
         this.#verify(byteKey(effect.hash));
@@ -239,6 +252,9 @@ export class SimNode {
         return;
       case 'bestChanged':
         return;
+      case 'conflict':
+        this.#net.oracles.conflictSeen(effect.votes);
+        return;
     }
   }
 
@@ -252,10 +268,24 @@ export class SimNode {
   #verify(key: string): void {
     const block = this.blocks.get(key);
     if (block === undefined) throw new OracleError(`node ${this.index} was asked to verify a block it had to forget`);
+    const { hash } = block.header;
     this.#later(this.#net.chance.between(1, 40), () => {
+      if (block.isDecoy === true && this.behaviour !== 'lazyVoter') {
+        this.feed({ kind: 'verified', hash, valid: false, reason: 'state root differs', decoyLike: true });
+        return;
+      }
       this.disk.blocks.set(key, block);
-      this.feed({ kind: 'verified', hash: block.header.hash, valid: true });
+      this.feed({ kind: 'verified', hash, valid: true, ...this.#executed(block) });
+      for (const vote of block.votes) this.feed({ kind: 'vote', vote, from: null });
+      for (const vote of this.#offered.get(key) ?? []) this.feed({ kind: 'vote', vote, from: null });
+      this.#offered.delete(key);
     });
+  }
+
+  #executed(block: SimBlock): Executed {
+    const { electorate } = this.#net.model.execute(block);
+    const reveals = (block.reveals ?? []).map(({ hash, slot }) => ({ hash, slot, secret: hash }));
+    return { electorate, reveals };
   }
 
   #castVote(intent: VoteIntent): void {
@@ -302,43 +332,84 @@ export class SimNode {
   #produceNext(round: number, parent: BlockHeader, slot: number, extraMs: number): void {
     const slotMs = this.#config.parameters.slotDurationMs / this.#rate;
     this.#later(slotMs * this.#net.chance.between(0.98, 1.02) + extraMs, () => {
-      if (round !== this.#leadRound || slot <= this.disk.highestSignedSlot) return;
+      if (round !== this.#leadRound || slot <= this.disk.highestSignedSlot || !this.#mayLead(parent, slot)) return;
+      const { decoyRate = 0 } = this.#net.options;
+      if (this.#net.chance.hits(decoyRate) && this.#mayLead(parent, slot + 1)) {
+        this.#publishDecoy(parent, slot);
+        if (round === this.#leadRound) this.#produceNext(round, parent, slot + 1, 0);
+        return;
+      }
       const header = this.#publish(parent, slot);
       if (round === this.#leadRound) this.#produceNext(round, header, slot + 1, 0);
     });
   }
 
+  /** Whether the slot is still this node's: a block of its own may have ended its lead. */
+  #mayLead(parent: BlockHeader, slot: number): boolean {
+    const { electorate } = this.#net.model.stateOf(byteKey(parent.hash));
+    const leader = leaderOf(electorate, parent, slot, this.#config.parameters);
+    return leader !== null && byteKey(leader) === byteKey(keyAt(this.index));
+  }
+
+  /** Shows a block that nobody can have executed to everybody; the next own block owns up to it. */
+  #publishDecoy(parent: BlockHeader, slot: number): void {
+    const header = blockOn(parent, slot, this.index, `decoy ${this.#life}`);
+    this.disk.highestSignedSlot = slot;
+    this.#toReveal.push(header);
+    this.#net.oracles.headerMade(header, this.index, this.honest, true);
+    const block: SimBlock = { header, votes: [], isDecoy: true };
+    for (const node of this.#net.nodes)
+      if (node !== this) this.#net.send(this.index, node.index, { kind: 'block', block });
+    this.feed({ kind: 'decoyed', header });
+  }
+
+  /** What the chain does not hold yet of all that is asked for; and now and then the end of this lead. */
+  #opsOn(parent: BlockHeader): ChainOp[] {
+    const { bonds, electorate, doubleDealers } = this.#net.model.stateOf(byteKey(parent.hash));
+    const ops = this.#net.requests.filter((op) => {
+      if (op.kind === 'handOver') return false;
+      if (op.kind === 'secondary')
+        return electorate.secondary === null || byteKey(electorate.secondary) !== byteKey(keyAt(op.index));
+      const bond = bonds.find(({ index }) => index === op.index);
+      if (op.kind === 'bond') return bond === undefined;
+      if (op.kind === 'unbond') return bond?.isLeaving === false;
+      return bond?.isSlashed === false || (op.isDouble && !doubleDealers.has(op.index));
+    });
+    return this.#net.chance.hits(this.#net.options.handOverRate ?? 0) ? [...ops, { kind: 'handOver' }] : ops;
+  }
+
   /** Makes a block; what is durable first (block and highest slot) is what survives a crash at this point. */
   #publish(parent: BlockHeader, slot: number): BlockHeader {
     const votes = this.behaviour === 'omittingLeader' ? [] : this.#toInclude;
-    const block = { header: blockOn(parent, slot, this.index, `life ${this.#life}`), votes };
+    const header = blockOn(parent, slot, this.index, `life ${this.#life}`);
+    const block: SimBlock = { header, votes, ops: this.#opsOn(parent), reveals: this.#toReveal };
     this.#toInclude = [];
+    this.#toReveal = [];
     this.disk.highestSignedSlot = slot;
     this.disk.blocks.set(byteKey(block.header.hash), block);
     this.blocks.set(byteKey(block.header.hash), block);
     this.#net.oracles.headerMade(block.header, this.index, this.honest);
     const twin = this.behaviour === 'equivocatingLeader' && this.#net.chance.hits(0.5);
-    const other = { header: blockOn(parent, slot, this.index, `twin ${this.#life}`), votes };
+    const other = { ...block, header: blockOn(parent, slot, this.index, `twin ${this.#life}`) };
     if (twin) this.#net.oracles.headerMade(other.header, this.index, false);
     for (const node of this.#net.nodes)
       if (node !== this) {
         const shown = twin && this.#net.chance.hits(0.5) ? other : block;
         this.#net.send(this.index, node.index, { kind: 'block', block: shown });
       }
-    this.feed({ kind: 'produced', header: block.header });
-    return block.header;
+    this.feed({ kind: 'produced', header, ...this.#executed(block) });
+    return header;
   }
 
   /** Byzantine: takes the next turn as soon as it sees a block, without waiting for its time. */
   leadEarly(): void {
     if (!this.alive) return;
     const parent = bestHeader(this.state);
-    const { timeoutSlots } = this.#config.parameters;
-    const count = this.#config.validators.length;
-    const led = parent.height === 0 ? 0 : this.#net.rankOf.get(byteKey(parent.leader))!;
-    const turn = (this.index - led + count) % count;
-    const slot = parent.slot + turn * timeoutSlots + 1;
-    if (turn > 0 && slot > this.disk.highestSignedSlot) this.#publish(parent, slot);
+    for (let slot = parent.slot + 1; slot < parent.slot + 64; slot++)
+      if (slot > this.disk.highestSignedSlot && this.#mayLead(parent, slot)) {
+        if (byteKey(parent.leader) !== byteKey(keyAt(this.index))) this.#publish(parent, slot);
+        return;
+      }
   }
 
   #finalize({ hashes, certificate }: Extract<ConsensusEffect, { kind: 'finalize' }>): void {

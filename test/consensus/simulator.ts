@@ -4,6 +4,8 @@
  */
 import { byteKey } from '../../native/index.ts';
 import type { Evidence } from '../../src/consensus/index.ts';
+import type { ChainOp, ModelRules, ModelState } from './chain-model.ts';
+import { ChainModel } from './chain-model.ts';
 import { configOf, keyAt } from './fixture.ts';
 import { OracleError, Oracles } from './oracles.ts';
 import type { Behaviour, Message } from './sim-node.ts';
@@ -22,13 +24,27 @@ export interface SimulationOptions {
   readonly seed: number;
   readonly bonds?: readonly bigint[];
   readonly observers?: number;
+  /** Observers with a key, who may bond later: the nodes right after the validators. */
+  readonly candidates?: number;
+  readonly epochs?: Partial<ModelRules>;
+  readonly termSlots?: number;
+  /** How often a leader makes a decoy of a slot, and hands its lead over. */
+  readonly decoyRate?: number;
+  readonly handOverRate?: number;
+  /** More than 1/3 cheat: finality may split, if at least 1/3 of a set is exposed. */
+  readonly maySplit?: boolean;
   readonly behaviours?: readonly Behaviour[];
   readonly timeoutSlots?: number;
   readonly unfinalizedBlocksMax?: number;
   readonly network?: NetworkFaults;
   readonly clockDrift?: number;
   /** What a careless node would lose in a crash: planted faults of the node around the machine. */
-  readonly loses?: 'ownVotes' | 'certificates' | 'producedSlots';
+  readonly loses?: 'ownVotes' | 'certificates' | 'producedSlots' | 'voteFile';
+}
+
+function culpritOf(evidence: Exclude<Evidence, { kind: 'invalidBlock' }>): Uint8Array {
+  if (evidence.kind === 'doubleProposal') return evidence.a.leader;
+  return evidence.kind === 'decoyVote' ? evidence.vote.voter : evidence.a.voter;
 }
 
 export class Simulation {
@@ -43,6 +59,12 @@ export class Simulation {
   /** How often a node dies between signing a vote and sending it. */
   crashInVoteRate = 0;
   messagesSent = 0;
+  readonly model: ChainModel;
+  readonly options: SimulationOptions;
+  /** What leaders are to put on the chain. */
+  readonly requests: ChainOp[] = [];
+  /** How often each kind of effect was seen at honest nodes. */
+  readonly seen: Map<string, number> = new Map();
   readonly loses: SimulationOptions['loses'];
 
   constructor(options: SimulationOptions) {
@@ -51,13 +73,18 @@ export class Simulation {
     const bonds = options.bonds ?? [1n, 1n, 1n, 1n];
     const drift = options.clockDrift ?? 0.01;
     this.network = options.network ?? CALM;
-    this.rankOf = new Map(bonds.map((_, index) => [byteKey(keyAt(index)), index]));
-    this.oracles = new Oracles(bonds, this.rankOf);
-    const count = bonds.length + (options.observers ?? 0);
+    this.options = options;
+    const keys = bonds.length + (options.candidates ?? 0);
+    this.rankOf = new Map(Array.from({ length: keys }, (_, index) => [byteKey(keyAt(index)), index]));
+    const epochs = { slotsPerEpoch: 64, staleFast: 4, staleSlow: 6, staleVerySlow: 0, ...options.epochs };
+    this.model = new ChainModel(bonds, epochs);
+    this.oracles = new Oracles(this.model, keys, options.maySplit ?? false);
+    const count = keys + (options.observers ?? 0);
     for (let index = 0; index < count; index++) {
-      const own = index < bonds.length ? index : null;
-      const { timeoutSlots = 4, unfinalizedBlocksMax = 64 } = options;
-      const config = configOf({ bonds, own, timeoutSlots, unfinalizedBlocksMax });
+      const own = index < keys ? index : null;
+      const { timeoutSlots = 4, unfinalizedBlocksMax = 64, termSlots = 0 } = options;
+      const { slotsPerEpoch } = epochs;
+      const config = configOf({ own, timeoutSlots, unfinalizedBlocksMax, termSlots, slotsPerEpoch });
       const rate = 1 + this.chance.between(-drift, drift);
       this.nodes.push(new SimNode(this, index, config, options.behaviours?.[index] ?? 'honest', rate));
     }
@@ -103,14 +130,35 @@ export class Simulation {
     this.time.after(downMs, () => node.restart());
   }
 
+  /** Notes something an honest node has shown. */
+  note(by: SimNode, what: string): void {
+    if (by.honest) this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
+  }
+
+  /** The newest block final anywhere, as the chain's own state has it. */
+  get finalState(): ModelState {
+    const highest = this.honest.reduce((a, b) => (b.finalHeight > a.finalHeight ? b : a));
+    return this.model.stateOf(byteKey(highest.disk.root.hash));
+  }
+
   checkFault(by: SimNode, peer: number, code: string): void {
+    if (code === 'unrevealedDecoy') return;
     if (by.honest && this.nodes[peer]!.honest)
       throw new OracleError(`honest node ${by.index} blames honest node ${peer}: ${code}`);
   }
 
   checkEvidence(by: SimNode, evidence: Evidence): void {
-    if (evidence.kind === 'invalidBlock') throw new OracleError('no block was invalid here');
-    const key = evidence.kind === 'doubleProposal' ? evidence.a.leader : evidence.a.voter;
+    this.note(by, evidence.kind);
+    if (evidence.kind === 'invalidBlock') {
+      if (!this.oracles.isDecoy(evidence.header)) throw new OracleError('no block was invalid here');
+      return;
+    }
+    const key = culpritOf(evidence);
+    this.requests.push({
+      kind: 'slash',
+      index: this.rankOf.get(byteKey(key))!,
+      isDouble: evidence.kind === 'doubleProposal',
+    });
     const culprit = this.nodes[this.rankOf.get(byteKey(key))!]!;
     if (by.honest && culprit.honest)
       throw new OracleError(`node ${by.index} holds ${evidence.kind} evidence against honest node ${culprit.index}`);

@@ -56,8 +56,8 @@ describe('casting votes', () => {
     const quick = blockOn(GENESIS, 1, 0, 'quick');
     machine.blocks([slow, quick]);
     machine.votes([0, 1], GENESIS, quick);
-    machine.feed({ kind: 'verified', hash: quick.hash, valid: true });
-    machine.feed({ kind: 'verified', hash: slow.hash, valid: true });
+    machine.verify(quick.hash);
+    machine.verify(slow.hash);
     expect(machine.all('castVote').map(({ vote }) => byteKey(vote.targetHash))).toEqual([byteKey(quick.hash)]);
   });
 
@@ -135,7 +135,7 @@ describe('restart and twins', () => {
     machine.feed({ kind: 'peersReady' });
     expect(machine.all('castVote')).toEqual([]);
     expect(machine.all('sendVote').map(({ vote }) => vote)).toEqual([old]);
-    expect(voteTally(machine.state, chain[1]!.hash)!.stake).toBe(1n);
+    expect(voteTally(machine.state, chain[1]!.hash)!.tally.current).toBe(1n);
     machine.blocks([chain[2]!]);
     machine.pass(2000);
     expect(targets(machine)).toEqual([3]);
@@ -164,7 +164,7 @@ describe('restart and twins', () => {
     const machine = new Machine({ own: 0 });
     machine.feed({ kind: 'peersReady' });
     expect(isLeading(machine.state)).toBe(true);
-    machine.feed({ kind: 'produced', header: blockOn(GENESIS, 1, 0) });
+    machine.produce(blockOn(GENESIS, 1, 0));
     machine.persist();
     machine.vote(voteFor(0, GENESIS, { ...blockOn(GENESIS, 1, 0, 'twin'), hash: fakeHash('twin') }));
     expect(machine.last('evidence')!.evidence.kind).toBe('doubleVote');
@@ -190,7 +190,7 @@ describe('evidence', () => {
     ]);
     expect(machine.all('sendVote').map(({ vote }) => vote)).toEqual(votes);
     for (const header of [a, b]) {
-      expect(voteTally(machine.state, header.hash)!.stake).toBe(1n);
+      expect(voteTally(machine.state, header.hash)!.tally.current).toBe(1n);
       expect(machine.state.nodes.get(byteKey(header.hash))!.weight).toBe(0n);
     }
   });
@@ -219,21 +219,21 @@ describe('votes for unknown blocks', () => {
     const chain = chainOn(GENESIS, 40, 0);
     for (const target of chain) machine.vote(voteFor(1, GENESIS, target));
     machine.vote(voteFor(2, GENESIS, chain[0]!));
-    expect(machine.state.voters[1]!.unknown).toHaveLength(machine.state.rules.limits.unknownVotesPerVoterMax);
-    expect(machine.state.voters[2]!.unknown).toHaveLength(1);
+    expect(machine.voter(1).unknown).toHaveLength(machine.state.rules.limits.unknownVotesPerVoterMax);
+    expect(machine.voter(2).unknown).toHaveLength(1);
     expect(machine.all('requestBlock')).toEqual([]);
     machine.pass(600);
     expect(machine.all('requestBlock').length).toBeGreaterThan(0);
     machine.blocks([chain[0]!]);
-    expect(voteTally(machine.state, chain[0]!.hash)!.stake).toBe(1n);
-    expect(machine.state.voters[2]!.unknown).toHaveLength(0);
+    expect(voteTally(machine.state, chain[0]!.hash)!.tally.current).toBe(1n);
+    expect(machine.voter(2).unknown).toHaveLength(0);
   });
 
   it('far in the future are ignored', () => {
     const machine = new Machine({ own: null });
     const far = { ...chainOn(GENESIS, 1, 0)[0]!, slot: 1_000_000 as Slot };
     machine.vote(voteFor(1, GENESIS, far));
-    expect(machine.state.voters[1]!.latest).toBeNull();
+    expect(machine.voter(1).latest).toBeNull();
     expect(machine.state.unknownVotes.size).toBe(0);
   });
 });

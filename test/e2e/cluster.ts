@@ -24,7 +24,19 @@ import { planZipf } from '../../tools/workload/zipf-plan.ts';
 export const TEST_GENESIS: NetworkParameters = {
   poh: { hashesPerTick: 500, ticksPerSlot: 10, slotDurationMs: 250 },
   transactions: { recencyWindowSlots: 40, minimumFee: '10', blockTransactionsMax: 1_000 },
-  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  consensus: {
+    timeoutSlots: 4,
+    unfinalizedBlocksMax: 256,
+    slotsPerEpoch: 16,
+    staleEpochsFast: 8,
+    staleEpochsSlow: 12,
+    staleEpochsVerySlow: 0,
+    voteLateSlotsMax: 8,
+    unbondingEpochs: 2,
+    minimumBond: '1000',
+    termSlots: 0,
+    decoyIntervalSlots: 0,
+  },
   history: { segmentSizeBytes: 64 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 16 * 1024,

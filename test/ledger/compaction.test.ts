@@ -346,20 +346,20 @@ describe('compaction', () => {
     expect([run(9), read]).toEqual([4, 6]);
   });
 
-  it('refuses a bond, which no transaction makes, rather than lose it', () => {
-    const world = new CompactionWorld(0n, [1n]);
-    const bond = {
-      kind: 'putBond' as const,
-      address: addressAt(7),
-      bond: 1n,
-      lastVote: 0n,
-      details: new Uint8Array(24),
-    };
-    world.log.append([bond]);
-    expect(() => {
-      for (let height = 0; height < 20; height++) world.block();
-    }).toThrowError(/bond/);
-    expect(() => world.state.apply([bond])).toThrowError(TypeError);
+  it('moves bonds as they are, again and again: no rent, no eviction, whatever they hold', () => {
+    const world = new CompactionWorld(1_000_000n, [1n, 50_000n]);
+    const details = Uint8Array.from({ length: 24 }, (_, at) => at);
+    const bonds = [0n, 1n, 10n ** 12n].map(
+      (bond, n): StateOp => ({ kind: 'putBond', address: addressAt(70 + n), bond, lastVote: 5n, details }),
+    );
+    world.log.append(bonds);
+    world.state.apply(bonds);
+    const before = [...world.state.bonds()];
+    let moved = 0;
+    for (let height = 0; height < 60; height++)
+      moved += world.block((overlay) => pay(overlay, 1, 2, 1n)).ops.filter(({ kind }) => kind === 'putBond').length;
+    expect(moved).toBeGreaterThan(20);
+    expect([...world.state.bonds()]).toEqual(before);
   });
 });
 
@@ -387,6 +387,7 @@ describe('in a block', () => {
       leader.apply(one.transaction({ from: ann, payload: transfer(person('new'), 7n) }), facts);
       leader.takeBack(point);
       follower.apply(kept, facts);
+      for (const execution of [leader, follower]) execution.executeVotes([]);
       expect(leader.compact(one.log)).toEqual(follower.compact(one.log));
       expect(leader.overlay.ops()).toEqual(follower.overlay.ops());
       moves += leader.compaction!.moves;
@@ -399,9 +400,13 @@ describe('in a block', () => {
     const one = chain();
     const execution = one.start(1);
     expect(execution.compaction).toBeNull();
+    expect(() => execution.compact(one.log)).toThrowError(/after its votes/);
+    expect(() => execution.electorate()).toThrowError(LedgerInvariantError);
+    execution.executeVotes([]);
+    expect(() => execution.executeVotes([])).toThrowError(/votes are executed once/);
     execution.compact(one.log);
     expect(() => execution.compact(one.log)).toThrowError(LedgerInvariantError);
     const late = one.transaction({ from: ann, payload: transfer(bob, 1n) });
-    expect(() => execution.apply(late, { signatureValid: true, sender: ann.address })).toThrowError(/compacted/);
+    expect(() => execution.apply(late, { signatureValid: true, sender: ann.address })).toThrowError(/after its votes/);
   });
 });

@@ -9,7 +9,7 @@ import { apply, Chain, document, MapState, named, type Person, person, transfer,
 const people = Array.from({ length: 5 }, (_, n) => person(`person ${n}`));
 const [firstValidator, secondValidator] = [person('validator 1'), person('validator 2')];
 const everybody = [...people, firstValidator, secondValidator];
-const SUPPLY = 5n * 400n + 2n * 200n;
+const SUPPLY = 5n * 400n + 2n * 200n + 3n + 1n;
 
 interface Step {
   readonly kind: 'transfer' | 'timestamp' | 'register' | 'commit' | 'prove' | 'verdicts';

@@ -72,7 +72,7 @@ class EvictedList {
 
 const people = Array.from({ length: 10 }, (_, n) => person(`person ${n}`));
 const rich = person('rich');
-const SUPPLY = 1_000_000n + 10n * 150n;
+const SUPPLY = 1_000_000n + 10n * 150n + 10n;
 
 /** 32 units a block: 150 units last for four blocks, if nobody touches them. */
 function chainOf(): Chain {
@@ -104,6 +104,7 @@ class World {
   /** Ends the block, checks the books, and starts the next. */
   endBlock(): void {
     const { chain, execution, list } = this;
+    execution.executeVotes([]);
     const outcome = execution.compact(chain.log);
     expect(outcome.first).toBe(list.all.length);
     list.all.push(...outcome.evictions);

@@ -179,7 +179,14 @@ describe('executeTransaction', () => {
     const signedAgain = { ...transaction, signature: named('other') as never };
     expect(apply(left, signedAgain, ann)).toBe('replayed');
     const leftWindow = left.finish(named('left 2'));
-    const next = BlockExecution.start({ ...left.context, slot: slot(3), recent: leftWindow, state: left.overlay });
+    const parent = { hash: named('left block'), stateRoot: named('left state') };
+    const next = BlockExecution.start({
+      ...left.context,
+      slot: slot(3),
+      recent: leftWindow,
+      state: left.overlay,
+      parent,
+    });
     expect(apply(next, transaction, ann)).toBe('replayed');
     // The fork beside it has not seen the transaction, and one that refers to the fork's own block is unknown elsewhere.
     const right = one.start(3);

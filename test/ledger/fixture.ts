@@ -28,6 +28,7 @@ import {
   type Hasher,
   type Payload,
   type Transaction,
+  type Vote,
 } from '../../src/codec/index.ts';
 import {
   BlockExecution,
@@ -36,11 +37,12 @@ import {
   genesisFrom,
   genesisOps,
   type LedgerRules,
+  type LedgerState,
   ledgerRules,
   RecentWindow,
   type Refusal,
 } from '../../src/ledger/index.ts';
-import type { StateOp, StateReader } from '../../storage/state-reader.ts';
+import type { BondState, StateOp } from '../../storage/state-reader.ts';
 import { LogModel } from '../../tools/bench/log-model.ts';
 
 export const kernels: Kernels = loadKernels();
@@ -61,8 +63,9 @@ export function person(name: string): Person {
 }
 
 /** The plainest state there is. */
-export class MapState implements StateReader {
+export class MapState implements LedgerState {
   readonly balances: Map<string, bigint> = new Map();
+  readonly held: Map<string, BondState> = new Map();
   readonly values: Map<string, Uint8Array> = new Map();
 
   balance(key: Uint8Array): bigint {
@@ -76,13 +79,20 @@ export class MapState implements StateReader {
     for (const key of [...this.values.keys()].filter((one) => one.startsWith(wanted)).sort())
       yield [bytesOfKey(key), this.values.get(key)!];
   }
+  bond(key: Uint8Array): BondState | undefined {
+    return this.held.get(byteKey(key));
+  }
+  *bonds(): Iterable<readonly [Uint8Array, BondState]> {
+    for (const key of [...this.held.keys()].sort()) yield [bytesOfKey(key), this.held.get(key)!];
+  }
   apply(ops: readonly StateOp[]): this {
     for (const op of ops) {
       if (op.kind === 'putAccount') this.balances.set(byteKey(op.address), op.balance);
       else if (op.kind === 'deleteAccount') this.balances.delete(byteKey(op.address));
       else if (op.kind === 'putRecord') this.values.set(byteKey(op.key), op.value.slice());
       else if (op.kind === 'deleteRecord') this.values.delete(byteKey(op.key));
-      else throw new TypeError('the ledger makes no bonds');
+      else if (op.kind === 'deleteBond') this.held.delete(byteKey(op.address));
+      else this.held.set(byteKey(op.address), { bond: op.bond, lastVote: op.lastVote, details: op.details.slice() });
     }
     return this;
   }
@@ -126,6 +136,8 @@ export class Chain {
   readonly rules: LedgerRules;
   readonly state: MapState = new MapState();
   recent: RecentWindow;
+  /** The last block's names, which its child writes down. */
+  parent: { readonly hash: Hash; readonly stateRoot: Hash };
   segmentCount = 4;
   /** The log of final blocks; a chain that compacts reads it. */
   readonly log: LogModel = new LogModel();
@@ -139,6 +151,7 @@ export class Chain {
     this.state.apply(genesisOps(hasher, this.genesis));
     this.log.append(genesisOps(hasher, this.genesis));
     this.recent = RecentWindow.genesis(this.rules, this.rules.chainId);
+    this.parent = { hash: named('genesis'), stateRoot: named('genesis state') };
   }
 
   /** A transaction's real bytes, referring to the last block unless told otherwise. */
@@ -157,14 +170,15 @@ export class Chain {
   }
 
   /** Starts the block of a slot on the last one. */
-  start(atSlot: number): BlockExecution {
-    const { rules, recent, state, segmentCount } = this;
-    return BlockExecution.start({ rules, kernels, slot: slot(atSlot), segmentCount, recent, state });
+  start(atSlot: number, leader: PublicKey = this.genesis.validators[0]!.publicKey): BlockExecution {
+    const { rules, recent, state, segmentCount, parent } = this;
+    return BlockExecution.start({ rules, kernels, slot: slot(atSlot), leader, parent, segmentCount, recent, state });
   }
 
   /** Makes a block final. */
-  finish(execution: BlockExecution, name = 'main'): void {
+  finish(execution: BlockExecution, name = 'main', votes: readonly Vote[] = []): void {
     const { slot: at } = execution.context;
+    if (execution.compaction === null) execution.executeVotes(votes);
     if (this.#compacts && execution.compaction === null) execution.compact(this.log);
     const ops = execution.overlay.ops();
     this.state.apply(ops);
@@ -172,6 +186,7 @@ export class Chain {
     this.recent = execution.finish(named(`${name} ${at}`));
     this.recent.settle();
     execution.overlay.settle();
+    this.parent = { hash: named(`block ${name} ${at}`), stateRoot: named(`state ${name} ${at}`) };
   }
 
   /** A whole block: executes the drafts, returns what became of each. */

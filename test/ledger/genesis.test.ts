@@ -86,7 +86,9 @@ describe('genesis', () => {
   it('pins the canonical form and the chain id', () => {
     const canonical =
       '{"accounts":[{"address":"ADDRESS","balance":"500"}],' +
-      '"consensus":{"timeoutSlots":4,"unfinalizedBlocksMax":256},"format":1,' +
+      '"consensus":{"decoyIntervalSlots":0,"minimumBond":"1","slotsPerEpoch":32,"staleEpochsFast":2,"staleEpochsSlow":4,' +
+      '"staleEpochsVerySlow":0,"termSlots":0,"timeoutSlots":4,"unbondingEpochs":4,"unfinalizedBlocksMax":256,' +
+      '"voteLateSlotsMax":8},"format":1,' +
       '"history":{"leafSizeBytes":1024,"segmentSizeBytes":1048576},"name":"pinned",' +
       '"poh":{"hashesPerTick":5000,"slotDurationMs":500,"ticksPerSlot":10},' +
       '"rent":{"microunitsPerByteBlock":"1"},' +
@@ -98,7 +100,7 @@ describe('genesis', () => {
     expect(new TextDecoder().decode(canonicalGenesis(genesis))).toBe(text);
     const digest = createHash('sha256').update(`cairn/genesis/1${text}`).digest('hex');
     expect(Buffer.from(chainIdOf(hasher, genesis)).toString('hex')).toBe(digest);
-    expect(digest).toBe('892d07e1a45d52a082f48f7efd1ae128580d4f07c8a69d358d45c4a61eccf3e9');
+    expect(digest).toBe('345e256d11606b52125bcfa15548c947663a222c8131ef770d4610781f0ecf57');
   });
 
   it('every parameter changes the chain id', () => {
@@ -113,6 +115,15 @@ describe('genesis', () => {
       ['transactions.blockTransactionsMax', 50_001],
       ['consensus.timeoutSlots', 5],
       ['consensus.unfinalizedBlocksMax', 257],
+      ['consensus.slotsPerEpoch', 33],
+      ['consensus.staleEpochsFast', 3],
+      ['consensus.staleEpochsSlow', 5],
+      ['consensus.staleEpochsVerySlow', 5],
+      ['consensus.voteLateSlotsMax', 9],
+      ['consensus.unbondingEpochs', 5],
+      ['consensus.minimumBond', '2'],
+      ['consensus.termSlots', 8],
+      ['consensus.decoyIntervalSlots', 1],
       ['history.segmentSizeBytes', 2_097_152],
       ['history.leafSizeBytes', 2048],
       ['replication.sampleBlockSizeBytes', 32_768],
@@ -157,6 +168,28 @@ describe('genesis', () => {
         4,
         /^genesis: transactions.recencyWindowSlots must be more than consensus.timeoutSlots/,
       ],
+      ['consensus.slotsPerEpoch', 7, /^genesis: consensus.slotsPerEpoch must be an integer from 8/],
+      ['consensus.slotsPerEpoch', 43, /^genesis: consensus.staleEpochsSlow plus 2, times slotsPerEpoch \(43\)/],
+      ['consensus.staleEpochsFast', undefined, /^genesis: consensus.staleEpochsFast must be an integer/],
+      ['consensus.staleEpochsSlow', 2, /^genesis: consensus.staleEpochsSlow must be more than staleEpochsFast \(2\)/],
+      [
+        'consensus.staleEpochsSlow',
+        7,
+        /^genesis: consensus.staleEpochsSlow plus 2, .* before absence is known, found 7/,
+      ],
+      ['consensus.staleEpochsVerySlow', 4, /^genesis: consensus.staleEpochsVerySlow must be 0 \(never\), or more than/],
+      ['consensus.staleEpochsVerySlow', 257, /at most unfinalizedBlocksMax \(256\), found 257/],
+      ['consensus.voteLateSlotsMax', 32, /^genesis: consensus.voteLateSlotsMax must be less than slotsPerEpoch \(32\)/],
+      ['consensus.unbondingEpochs', 1, /^genesis: consensus.unbondingEpochs must be an integer from 2/],
+      ['consensus.minimumBond', '0', /^genesis: consensus.minimumBond must be more than 0/],
+      ['consensus.minimumBond', 1, /^genesis: consensus.minimumBond must be an amount as a decimal string/],
+      [
+        'consensus.minimumBond',
+        '6',
+        /^genesis: validators\[0\].bond must be at least consensus.minimumBond \(6\), found 5/,
+      ],
+      ['consensus.termSlots', 7, /^genesis: consensus.termSlots must be 0 \(no term\) or at least twice timeoutSlots/],
+      ['accounts.0.balance', String(AMOUNT_MAX - 301n), /^genesis: accounts the supply \(balances and bonds\) must be/],
       ['poh.ticksPerSlot', 1e9, /^genesis: poh.ticksPerSlot/],
       ['history.segmentSizeBytes', 1_048_577, /segmentSizeBytes must be a multiple of history.leafSizeBytes/],
       [
@@ -247,12 +280,13 @@ describe('genesis', () => {
     const genesis = genesisFrom(sample());
     const ops = genesisOps(hasher, genesis);
     const pool = rewardPoolAddress(hasher);
-    const listed = ops.map((op) => (op.kind === 'putAccount' ? Buffer.from(op.address).toString('hex') : ''));
+    const listed = ops.flatMap((op) => (op.kind === 'putAccount' ? [Buffer.from(op.address).toString('hex')] : []));
     expect(listed).toEqual([ann.address, bob.address, pool].map((one) => Buffer.from(one).toString('hex')).sort());
     const sum = ops.reduce((total, op) => total + (op.kind === 'putAccount' ? op.balance : 0n), 0n);
-    expect([sum, genesisSupply(genesis)]).toEqual([800n, 800n]);
+    const bonded = ops.reduce((total, op) => total + (op.kind === 'putBond' ? op.bond : 0n), 0n);
+    expect([sum, bonded, genesisSupply(genesis)]).toEqual([800n, 23n, 823n]);
     const funded = changed('accounts.0.address', formatAddress(pool));
-    expect(genesisOps(hasher, genesisFrom(funded))).toHaveLength(2);
+    expect(genesisOps(hasher, genesisFrom(funded)).filter(({ kind }) => kind === 'putAccount')).toHaveLength(2);
   });
 
   it('has a header that decodes, at height, slot and count 0', () => {
@@ -271,8 +305,8 @@ describe('genesis', () => {
   it('handles 20,000 accounts', () => {
     const funded = Array.from({ length: 20_000 }, (_, n) => [person(`account ${n}`), BigInt(n)] as const);
     const genesis = parseGenesis(JSON.stringify(document({}, funded)));
-    expect(genesisOps(hasher, genesis)).toHaveLength(20_001);
-    expect(genesisSupply(genesis)).toBe((19_999n * 20_000n) / 2n);
+    expect(genesisOps(hasher, genesis).filter(({ kind }) => kind === 'putAccount')).toHaveLength(20_001);
+    expect(genesisSupply(genesis)).toBe((19_999n * 20_000n) / 2n + 10n);
   });
 });
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AMOUNT_MAX } from '../../native/index.ts';
-import { LedgerInvariantError, Overlay } from '../../src/ledger/index.ts';
-import type { StateOp, StateReader } from '../../storage/state-reader.ts';
+import { LedgerInvariantError, type LedgerState, Overlay } from '../../src/ledger/index.ts';
+import type { BondState, StateOp } from '../../storage/state-reader.ts';
 import { MapState, named } from './fixture.ts';
 
 const addresses = Array.from({ length: 6 }, (_, i) => named(`account ${i}`).subarray(0, 20));
@@ -16,7 +16,8 @@ type Action =
   | { readonly do: 'set'; readonly account: number; readonly value: bigint }
   | { readonly do: 'credit'; readonly account: number; readonly value: bigint }
   | { readonly do: 'put'; readonly key: number; readonly value: number }
-  | { readonly do: 'close'; readonly account: number }
+  | { readonly do: 'close' | 'unbond'; readonly account: number }
+  | { readonly do: 'bond'; readonly account: number; readonly value: bigint }
   | { readonly do: 'delete'; readonly key: number }
   | { readonly do: 'child' | 'savepoint' | 'rollback' | 'release' };
 
@@ -25,7 +26,8 @@ const key = fc.nat(keys.length - 1);
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('set' as const), account, value: fc.bigInt(0n, 1000n) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('credit' as const), account, value: fc.bigInt(0n, 1000n) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('close' as const), account }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('close', 'unbond' as const), account }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('bond' as const), account, value: fc.bigInt(0n, 1000n) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('put' as const), key, value: fc.nat(255) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('child' as const) }) },
@@ -39,10 +41,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 class Model {
   balances: Map<number, bigint>;
   values: Map<number, number>;
+  bonds: Map<number, bigint>;
   touched: string[] = [];
   constructor(parent?: Model) {
     this.balances = new Map(parent?.balances);
     this.values = new Map(parent?.values);
+    this.bonds = new Map(parent?.bonds);
   }
   copy(): Model {
     const copy = new Model(this);
@@ -59,6 +63,11 @@ class Model {
         return { kind: 'deleteAccount', address: addresses[index]! };
       if (name.startsWith('a'))
         return { kind: 'putAccount', address: addresses[index]!, balance: this.balances.get(index) ?? 0n };
+      if (name.startsWith('b')) {
+        const bond = this.bonds.get(index);
+        const address = addresses[index]!;
+        return bond === undefined ? { kind: 'deleteBond', address } : { kind: 'putBond', address, ...bondOf(bond) };
+      }
       const value = this.values.get(index);
       if (value === undefined) return { kind: 'deleteRecord', key: keys[index]! };
       return { kind: 'putRecord', key: keys[index]!, value: Uint8Array.of(value) };
@@ -66,14 +75,33 @@ class Model {
   }
 }
 
+const bondOf = (bond: bigint): BondState => ({
+  bond,
+  lastVote: bond + 1n,
+  details: new Uint8Array(24).fill(Number(bond % 256n)),
+});
+
 function plain(op: StateOp): unknown {
   if (op.kind === 'putAccount') return [op.kind, Buffer.from(op.address).toString('hex'), op.balance];
+  if (op.kind === 'putBond')
+    return [op.kind, Buffer.from(op.address).toString('hex'), op.bond, op.lastVote, [...op.details]];
   if ('address' in op) return [op.kind, Buffer.from(op.address).toString('hex')];
   const keyHex = Buffer.from(op.key).toString('hex');
   return op.kind === 'putRecord' ? [op.kind, keyHex, [...op.value]] : [op.kind, keyHex];
 }
 
-function expectSame(overlay: StateReader, model: Model): void {
+function expectSame(overlay: LedgerState, model: Model): void {
+  const bonds = addresses
+    .map((address, index) => ({ hex: Buffer.from(address).toString('hex'), bond: model.bonds.get(index) }))
+    .filter(({ bond }) => bond !== undefined)
+    .sort((a, b) => (a.hex < b.hex ? -1 : 1));
+  expect(
+    [...overlay.bonds()].map(([address, { bond }]) => ({ hex: Buffer.from(address).toString('hex'), bond })),
+  ).toEqual(bonds);
+  addresses.forEach((address, index) => {
+    const bond = model.bonds.get(index);
+    expect(overlay.bond(address)).toEqual(bond === undefined ? undefined : bondOf(bond));
+  });
   addresses.forEach((address, index) => {
     expect(overlay.balance(address)).toBe(model.balances.get(index) ?? 0n);
   });
@@ -98,9 +126,11 @@ describe('Overlay', () => {
         const base = new MapState();
         base.balances.set(Buffer.from(addresses[0]!).toString('latin1'), 77n);
         base.values.set(Buffer.from(keys[1]!).toString('latin1'), Uint8Array.of(9));
+        base.held.set(Buffer.from(addresses[2]!).toString('latin1'), bondOf(33n));
         let model = new Model();
         model.balances.set(0, 77n);
         model.values.set(1, 9);
+        model.bonds.set(2, 33n);
         model = new Model(model);
         let overlay = new Overlay(base);
         const saved: { point: ReturnType<Overlay['savepoint']>; model: Model }[] = [];
@@ -115,6 +145,14 @@ describe('Overlay', () => {
             overlay.deleteAccount(addresses[one.account]!);
             model.balances.delete(one.account);
             model.touch(`a${one.account}`);
+          } else if (one.do === 'bond') {
+            overlay.putBond(addresses[one.account]!, bondOf(one.value));
+            model.bonds.set(one.account, one.value);
+            model.touch(`b${one.account}`);
+          } else if (one.do === 'unbond') {
+            overlay.deleteBond(addresses[one.account]!);
+            model.bonds.delete(one.account);
+            model.touch(`b${one.account}`);
           } else if (one.do === 'put') {
             overlay.putRecord(keys[one.key]!, Uint8Array.of(one.value));
             model.values.set(one.key, one.value);
@@ -142,6 +180,8 @@ describe('Overlay', () => {
         expectSame(overlay, model);
         for (const [index, address] of addresses.entries())
           expect(overlay.isTouched({ kind: 'account', key: address })).toBe(model.touched.includes(`a${index}`));
+        for (const [index, address] of addresses.entries())
+          expect(overlay.isTouched({ kind: 'bond', key: address })).toBe(model.touched.includes(`b${index}`));
         for (const [index, bytes] of keys.entries())
           expect(overlay.isTouched({ kind: 'record', key: bytes })).toBe(model.touched.includes(`r${index}`));
       }),

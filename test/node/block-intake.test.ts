@@ -35,7 +35,7 @@ beforeEach(() => {
   verifier = new InlineVerifier(kernels);
   intake = new BlockIntake({
     kernels,
-    rules: world.check.rules,
+    chainId: world.check.rules.chainId,
     signatures: new SignatureChecks(kernels, verifier, 10),
     tree,
     feed: (event) => fed.push(event),
@@ -74,7 +74,6 @@ describe('block intake', () => {
       makeBlock(newWorld({ name: 'other' }), rootOf(newWorld({ name: 'other' }))).block!,
       'wrong-chain',
     ],
-    ['of no validator', makeBlock(world, first, { key: keyOf(88) }).block!, 'unknown-leader'],
     ['with a foreign signature', resign(good.block!), 'bad-signature'],
     ['with another body under its header', { ...good.block!, entries: twin.block!.entries }, 'wrong-body'],
     ['with a transaction less', { ...good.block!, entries: good.block!.entries.toSpliced(1, 1) }, 'wrong-body'],
@@ -96,11 +95,17 @@ describe('block intake', () => {
     expect(tree.body(good.header.hash)?.bytes).toEqual(encodeBlock(good.header, good.block!.entries));
   });
 
+  it('keeps nothing of a block by somebody without a bond, and blames nobody', () => {
+    const strange = makeBlock(world, first, { key: keyOf(88) }).block!;
+    expect(faultOf(strange)).toBeNull();
+    expect([fed, tree.body(strange.header.hash), intake.counts.received]).toEqual([[], undefined, 0]);
+  });
+
   it('passes over what is not above the root', () => {
     const late = new BlockTree(good);
     const deaf = new BlockIntake({
       kernels,
-      rules: world.check.rules,
+      chainId: world.check.rules.chainId,
       signatures: world.check.signatures,
       tree: late,
       feed: (event) => fed.push(event),
@@ -114,7 +119,7 @@ describe('block intake', () => {
   it('judges gossiped votes', () => {
     const [vote] = votes;
     expect(intake.gossipedVote(vote!.bytes, 'peer')).toBe('accept');
-    expect(intake.gossipedVote(voteFor(keyOf(66), root.header, first.header).bytes, 'peer')).toBe('reject');
+    expect(intake.gossipedVote(voteFor(keyOf(66), root.header, first.header).bytes, 'peer')).toBe('ignore');
     expect(intake.gossipedVote(vote!.bytes.with(-1, vote!.bytes.at(-1)! ^ 1), 'peer')).toBe('reject');
     expect(intake.gossipedVote(vote!.bytes.slice(1), 'peer')).toBe('reject');
     expect(fed).toEqual([{ kind: 'vote', vote: expect.objectContaining({ bytes: vote!.bytes }), from: 'peer' }]);
@@ -157,7 +162,11 @@ describe('consensus effects', () => {
       },
       feed: (event) => fed.push(event),
       gossipVote: () => {},
+      takeVotes: () => {},
       ban: () => {},
+      suspect: () => {},
+      onEvidence: () => {},
+      onExecuted: () => {},
       onFatal: (error) => errors.push(error),
     });
     return { mempool, transactions, effects, forgotten };
@@ -195,8 +204,14 @@ describe('consensus effects', () => {
     await checked.idle();
     // Beside each other: which is done first is nobody's business.
     expect([...fed].sort((a, b) => ('valid' in a && a.valid ? -1 : 'valid' in b && b.valid ? 1 : 0))).toEqual([
-      { kind: 'verified', hash: good.header.hash, valid: true },
-      { kind: 'verified', hash: bad.header.hash, valid: false, reason: expect.stringContaining('wrong-state-root') },
+      { kind: 'verified', hash: good.header.hash, valid: true, electorate: good.electorate, reveals: [] },
+      {
+        kind: 'verified',
+        hash: bad.header.hash,
+        valid: false,
+        reason: expect.stringContaining('wrong-state-root'),
+        decoyLike: true,
+      },
     ]);
     expect(errors).toEqual([]);
     tree.forget(good.header.hash);

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { slot } from '../../native/index.ts';
 import { addressOf, decodeCertificate, decodeVote } from '../../src/codec/index.ts';
-import { AppliedTransactions, checkTransaction, LedgerInvariantError } from '../../src/ledger/index.ts';
+import { checkTransaction, LedgerInvariantError } from '../../src/ledger/index.ts';
 import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.ts';
+import { startExecution } from '../../src/node/chain/check-block.ts';
 import { CorruptionError, HistoryStore, PendingBlocks, StateStore } from '../../storage/index.ts';
 import { freshDirectory } from './directories.ts';
 import { kernels, makeBlock, makeChain, newWorld, SILENT, transactionOn, voteFor, type World } from './world.ts';
@@ -198,14 +199,8 @@ describe('chain store', () => {
     await finalize(store, chain);
     await store.close();
     const again = await open(directory);
-    const context = {
-      rules: world.check.rules,
-      kernels,
-      slot: slot(10),
-      segmentCount: 0,
-      recent: again.root.recent,
-      applied: new AppliedTransactions(world.check.idSecret),
-    };
+    const place = { slot: slot(10), leader: world.validators[0]!.publicKey };
+    const { context } = startExecution(world.check, again.root, place);
     const verdict = (at: number): string | undefined => {
       const on = at === 0 ? root.header : chain[at - 1]!.header;
       const transaction = transactionOn(world, on, { counter: BigInt(at * 1000) });

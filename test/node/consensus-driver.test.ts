@@ -44,6 +44,7 @@ class Rig {
       finalize: () => slow('finalize'),
       prune: () => slow('prune'),
       evidence: ({ kind }) => note(kind),
+      conflict: () => note('conflict'),
       peerFault: (_, code) => note(code),
     };
     const clock: Clock = {
@@ -73,15 +74,15 @@ const [one, two] = makeChain(world, root, 2) as [typeof root, typeof root];
 
 function rig(): Rig {
   const { genesis, check, validators } = world;
-  const opened = { root, ownVotes: [], highestProducedSlot: null };
+  const opened = { root, ownVotes: [], highestProducedSlot: null, votesLost: false };
   const state = startConsensus({ genesis, rules: check.rules, key: validators[1]!, opened }, 0);
   return new Rig(world, state);
 }
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
-const feedBlock = (to: Rig, { header }: typeof root): void => {
+const feedBlock = (to: Rig, { header, electorate }: typeof root): void => {
   to.nowMs += 500;
   to.driver.feed({ kind: 'block', header, from: 'peer' });
-  to.driver.feed({ kind: 'verified', hash: header.hash, valid: true });
+  to.driver.feed({ kind: 'verified', hash: header.hash, valid: true, electorate, reveals: [] });
 };
 
 describe('consensus driver', () => {

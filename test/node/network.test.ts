@@ -3,7 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { amount } from '../../native/index.ts';
 import { signTransaction, type Transaction } from '../../src/codec/index.ts';
 import { MemoryNetwork } from '../../src/net/memory-network.ts';
+import { makeVoteFiles } from '../../src/node/chain/vote-files.ts';
 import { ChainNode } from '../../src/node/chain-node.ts';
+import { diskFiles } from '../../storage/index.ts';
 import { freshDirectory } from './directories.ts';
 import { kernels, newWorld, SILENT } from './world.ts';
 
@@ -21,7 +23,10 @@ class Network {
 
   async start(): Promise<void> {
     this.#directory = await freshDirectory();
-    for (let index = 0; index < 4; index += 1) this.nodes[index] = await this.open(index);
+    for (let index = 0; index < 4; index += 1) {
+      await makeVoteFiles(join(this.#directory, `node${index}`), { kernels, files: diskFiles() });
+      this.nodes[index] = await this.open(index);
+    }
     await Promise.all(this.nodes.map((node) => node.start()));
   }
 

@@ -8,6 +8,7 @@ import {
   addressOf,
   assembleBlock,
   type BlockHeaderDraft,
+  blockVotes,
   countTransactions,
   type Entry,
   encodeBase58,
@@ -26,6 +27,7 @@ import {
 } from '../../src/codec/index.ts';
 import {
   DEVNET_PARAMETERS,
+  electorateAfter,
   type Genesis,
   genesisBatch,
   genesisFrom,
@@ -34,6 +36,7 @@ import {
   ledgerRules,
   RecentWindow,
 } from '../../src/ledger/index.ts';
+import { MemoryState } from '../../src/node/audit/memory-state.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { batchOf, type CheckDeps, completed, startExecution } from '../../src/node/chain/check-block.ts';
 import { finalState, genesisRoot } from '../../src/node/chain/open-root.ts';
@@ -42,7 +45,6 @@ import { SignatureChecks } from '../../src/node/signature-checks.ts';
 import { InlineVerifier } from '../../src/node/threads/index.ts';
 import { PohGenerator } from '../../src/poh/index.ts';
 import { emptyCommitment, HistoryCursor } from '../../storage/index.ts';
-import { MapState } from '../ledger/fixture.ts';
 
 export const kernels: Kernels = loadKernels();
 export const SILENT: Logger = pino({ level: 'silent' });
@@ -61,6 +63,8 @@ export interface WorldOptions {
   readonly slotsPerPeriod?: number;
   readonly periodsPerRotation?: number;
   readonly name?: string;
+  /** In place of the devnet's. */
+  readonly consensus?: Partial<Record<keyof typeof DEVNET_PARAMETERS.consensus, number | string>>;
   /** Millionths of a unit a byte and block. */
   readonly rent?: string;
   /** Opens the balance with which each of the four accounts starts. */
@@ -93,6 +97,7 @@ export function newWorld(options: WorldOptions = {}): World {
       minimumFee: '1',
       blockTransactionsMax: options.blockTransactionsMax ?? 1000,
     },
+    consensus: { ...DEVNET_PARAMETERS.consensus, ...options.consensus },
     history: { segmentSizeBytes: options.segmentSizeBytes ?? 4096, leafSizeBytes: 1024 },
     rent: { microunitsPerByteBlock: options.rent ?? '1' },
     replication: {
@@ -126,10 +131,13 @@ export function newWorld(options: WorldOptions = {}): World {
 
 /** Genesis as a block, its state in memory. */
 export function rootOf({ genesis, check }: World): ChainBlock {
+  const state = finalState(new MemoryState().apply(genesisOps(kernels, genesis)));
   return {
     header: genesisHeader(kernels, genesis, genesisRoot(genesis, kernels)),
     block: null,
-    state: finalState(new MapState().apply(genesisOps(kernels, genesis))),
+    state,
+    electorate: electorateAfter(check.rules, state),
+    reveals: [],
     overlay: null,
     recent: RecentWindow.genesis(check.rules, check.rules.chainId, check.idSecret),
     cursor: HistoryCursor.start(kernels, genesis.history),
@@ -182,12 +190,13 @@ export interface BlockPlan {
 export function makeBlock(world: World, parent: ChainBlock, plan: BlockPlan = {}): ChainBlock {
   const { check } = world;
   const atSlot = slot(plan.slot ?? parent.header.slot + 1);
-  const execution = startExecution(check, parent, atSlot);
+  const key = plan.key ?? world.validators[0]!;
+  const execution = startExecution(check, parent, { slot: atSlot, leader: key.publicKey });
   for (const transaction of (plan.batches ?? []).flat())
     execution.apply(transaction, { signatureValid: true, sender: addressOf(transaction.from) });
   const made = makeEntries(world, parent, atSlot, plan);
   const entries = plan.entries?.(made) ?? made;
-  const batch = batchOf(parent, execution);
+  const batch = batchOf(parent, execution, blockVotes(entries));
   const last = entries.at(-1)!;
   const draft: BlockHeaderDraft = {
     chainId: parent.header.chainId,
@@ -203,7 +212,7 @@ export function makeBlock(world: World, parent: ChainBlock, plan: BlockPlan = {}
     segmentCount: parent.cursor.segmentCount,
     segmentsRoot: parent.cursor.segmentsRoot,
   };
-  const header = signHeader(kernels, { ...draft, ...plan.header?.(draft) }, plan.key ?? world.validators[0]!);
+  const header = signHeader(kernels, { ...draft, ...plan.header?.(draft) }, key);
   return completed(kernels, parent, assembleBlock(header, entries), execution, batch);
 }
 

@@ -43,7 +43,14 @@ describe('CairnClient against a server', () => {
       [100n, true],
       [50n, false],
     ]);
-    expect(await client.supply()).toEqual({ slot: 6, total: 1000n, deposits: 100n, evicted: 30n, rewardPool: 50n });
+    expect(await client.supply()).toEqual({
+      slot: 6,
+      total: 1000n,
+      deposits: 100n,
+      bonds: 150n,
+      evicted: 30n,
+      rewardPool: 50n,
+    });
     expect((await client.clusterNodes()).length).toBe(2);
     expect((await client.status()).finalized.height).toBe(4);
     expect((await client.replication({ segment: 3 })).replicas[0]?.proof).toBe('accepted');

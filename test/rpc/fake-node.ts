@@ -50,6 +50,7 @@ import {
   type TransactionLocation,
   type TransactionStatus,
   type TransactionStatuses,
+  type ValidatorsView,
   type VoteAccount,
 } from '../../src/rpc/node-api.ts';
 
@@ -220,9 +221,29 @@ export class FakeNode implements NodeApi {
       { publicKey: OTHER.publicKey, bond: amount(50n), lastVoteSlot: null, current: false },
     ];
   }
+  validators(): ValidatorsView {
+    const row = {
+      publicKey: KEY.publicKey,
+      address: KEY.address,
+      units: 100n,
+      weight: 100n,
+      stage: 'active' as const,
+      slashed: false,
+      asked: false,
+      stale: false,
+      excluded: false,
+      missedEpochs: 0,
+      fromEra: 0,
+      untilEra: null,
+      freeEpoch: null,
+      lastVoteSlot: slot(6),
+    };
+    const leader = KEY.publicKey;
+    return { slot: slot(6), epoch: 1, era: 1, majorityFloor: false, secondary: null, leader, validators: [row] };
+  }
   supply(): Supply {
     if (this.broken !== undefined) throw this.broken;
-    return { slot: slot(6), total: 1_000n, deposits: 100n, evicted: 30n, rewardPool: 50n };
+    return { slot: slot(6), total: 1_000n, deposits: 100n, bonds: 150n, evicted: 30n, rewardPool: 50n };
   }
   evictions(owner: Uint8Array, fromIndex: number): EvictionsView {
     const all = Buffer.compare(owner, KEY.address) === 0 ? this.evicted : [];
@@ -264,6 +285,20 @@ export class FakeNode implements NodeApi {
       finalized: { ...point, stateRoot: BLOCK.header.stateRoot },
       leader: publicKey(KEY.publicKey),
       isLeader: true,
+      consensus: {
+        epoch: 1,
+        era: 1,
+        members: 2,
+        excluded: 0,
+        majorityFloor: false,
+        secondary: null,
+        isMember: true,
+        silence: { reason: 'votesLost', untilSlot: slot(40) },
+        conflict: null,
+        evidence: 0,
+        decoys: 0,
+        distrusted: [],
+      },
       poh: { count: pohCount(300_000), hashesPerSecond: 100_000, behindMs: 0 },
       transactions: { final: 6, pending: 0, received: 6, refused: 0 },
       blocks: { produced: 4, received: 0, refused: 0 },

@@ -2,10 +2,11 @@
  * A chain of blocks under Zipf traffic, run on the compaction rule and the log model alone: what each block touches, moves and leaves behind. For the bench case and for
  * plots (`compactionCsv`); no disk, no signatures, so that thousands of blocks take seconds.
  */
-import { byteKey, bytesOfKey, type Kernels } from '../../native/index.ts';
+import type { Kernels } from '../../native/index.ts';
 import { compact } from '../../src/ledger/compaction.ts';
 import { Overlay, rewardPoolAddress } from '../../src/ledger/index.ts';
-import type { StateOp, StateReader } from '../../storage/state-reader.ts';
+import { MemoryState } from '../../src/node/audit/memory-state.ts';
+import type { StateOp } from '../../storage/state-reader.ts';
 import { SeededRandom } from '../workload/random.ts';
 import { Zipf } from '../workload/zipf.ts';
 import { LogModel } from './log-model.ts';
@@ -37,36 +38,13 @@ export interface CompactionRow {
 
 const BALANCE = 1_000_000_000n;
 
-class PlainState implements StateReader {
-  readonly #balances: Map<string, bigint> = new Map();
-  readonly #records: Map<string, Uint8Array> = new Map();
-
-  balance(address: Uint8Array): bigint {
-    return this.#balances.get(byteKey(address)) ?? 0n;
-  }
-  record(key: Uint8Array): Uint8Array | undefined {
-    return this.#records.get(byteKey(key));
-  }
-  *records(prefix: Uint8Array): Iterable<readonly [Uint8Array, Uint8Array]> {
-    for (const key of [...this.#records.keys()].filter((one) => one.startsWith(byteKey(prefix))).sort())
-      yield [bytesOfKey(key), this.#records.get(key)!];
-  }
-  apply(ops: readonly StateOp[]): void {
-    for (const op of ops) {
-      if (op.kind === 'putAccount') this.#balances.set(byteKey(op.address), op.balance);
-      else if (op.kind === 'deleteAccount') this.#balances.delete(byteKey(op.address));
-      else if (op.kind === 'putRecord') this.#records.set(byteKey(op.key), op.value);
-    }
-  }
-}
-
 /** Blocks after genesis, without end. */
 export function* compactionRun(options: CompactionRunOptions): Generator<CompactionRow, never> {
   const { kernels, accounts, transfersPerBlock, microunitsPerByteBlock, seed } = options;
   const random = new SeededRandom(seed);
   const picks = new Zipf(random, { count: accounts });
   const rules = { rent: { microunitsPerByteBlock }, rewardPool: rewardPoolAddress(kernels) };
-  const state = new PlainState();
+  const state = new MemoryState();
   const log = new LogModel();
   const commit = (ops: readonly StateOp[]): void => {
     state.apply(ops);

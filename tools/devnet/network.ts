@@ -27,7 +27,7 @@ export interface DevnetFolders {
   /** Not in anybody's bootstrap list; its data folder does not exist yet. */
   readonly newcomer: InitializedNode;
   readonly logDirectory: string;
-  /** Sum of genesis balances. */
+  /** Sum of genesis balances and bonds. */
   readonly supply: bigint;
 }
 
@@ -67,7 +67,7 @@ export async function prepareNetwork(
   const logDirectory = join(directory, 'logs');
   await mkdir(logDirectory);
   const ofRole = (role: string): InitializedNode[] => network.nodes.filter((node) => node.role === role);
-  const own = BigInt(validators + replicators) * NODE_BALANCE;
+  const own = BigInt(validators + replicators) * NODE_BALANCE + BigInt(validators) * VALIDATOR_BOND;
   return {
     network,
     validators: ofRole('validator'),

@@ -13,6 +13,9 @@
  *   transfers' opening balances are exact, and the recomputation of all balances knows nothing of rent.
  * - Recency window of 40 slots (20 s), so that 73 blocks is the least depth a validator may prune at: after 37 s the first segments go.
  *
+ * - Epochs of 16 slots (8 s), terms of 40 slots (20 s), a decoy in 30 slots: a 60 s run sees seven epochs, two leaders handing over by schedule, and about four decoys. A validator that is
+ *   away for two whole epochs (16 s) leaves the sets; one that is killed and restarted at once does not.
+ *
  * None of this is sound against a cheat: such a replica is encoded anew in a millisecond. The devnet shows the protocol, not the security.
  */
 import type { HistoryConfig } from '../../src/node/config.ts';
@@ -21,7 +24,19 @@ import type { NetworkParameters } from '../../src/node/init.ts';
 export const DEVNET_GENESIS: NetworkParameters = {
   poh: { hashesPerTick: 5_000, ticksPerSlot: 10, slotDurationMs: 500 },
   transactions: { recencyWindowSlots: 40, minimumFee: '10', blockTransactionsMax: 5_000 },
-  consensus: { timeoutSlots: 4, unfinalizedBlocksMax: 256 },
+  consensus: {
+    timeoutSlots: 4,
+    unfinalizedBlocksMax: 256,
+    slotsPerEpoch: 16,
+    staleEpochsFast: 2,
+    staleEpochsSlow: 4,
+    staleEpochsVerySlow: 0,
+    voteLateSlotsMax: 8,
+    unbondingEpochs: 2,
+    minimumBond: '1000',
+    termSlots: 40,
+    decoyIntervalSlots: 30,
+  },
   history: { segmentSizeBytes: 256 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 16 * 1024,

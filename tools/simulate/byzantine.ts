@@ -10,9 +10,11 @@ import {
   HEADER_SIZE_BYTES,
   type SigningKey,
   signVote,
+  VOTE_SIZE_BYTES,
   type Vote,
 } from '../../src/codec/index.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
+import { REPEAT_SIZE_BYTES, repeatOf } from '../../src/node/relay/vote-gossip.ts';
 import type { Chance } from './chance.ts';
 import { emptyBlock, type ForgeTools, withheld, wrongPoh, wrongState } from './forge.ts';
 import { LongRangeFork } from './long-range.ts';
@@ -158,7 +160,7 @@ export class Byzantium {
 
   /** A second vote: for another block of that slot or later, from the same source or an old one. */
   #twoVotes(key: SigningKey, message: Uint8Array): readonly Uint8Array[] | null {
-    const vote = decodeVote(Uint8Array.from(message));
+    const vote = decodeVote(message.slice(0, VOTE_SIZE_BYTES));
     const others = this.#headers.filter(
       ({ slot, hash }) => slot >= vote.targetSlot && byteKey(hash) !== byteKey(vote.targetHash),
     );
@@ -187,7 +189,7 @@ export class Byzantium {
 
   /** Votes in everybody's name, without their keys. */
   #forgedVotes(message: Uint8Array): readonly Uint8Array[] {
-    const vote: Vote = decodeVote(Uint8Array.from(message));
+    const vote: Vote = decodeVote(message.slice(0, VOTE_SIZE_BYTES));
     const { validators } = this.#simulation.chain;
     const forged = validators.map(({ publicKey }) =>
       signVote(vote, { publicKey, address: validators[0]!.address, sign: () => vote.signature }),
@@ -195,13 +197,15 @@ export class Byzantium {
     return [message, ...forged.map(({ bytes }) => bytes).filter((bytes) => Buffer.compare(bytes, message) !== 0)];
   }
 
-  /** Old votes again, in any order, straight to neighbours; the gossip layer forgets what it has seen after two minutes. */
+  /** Old votes again, in any order, straight to neighbours, now and then with fresh bytes behind them, as if they were sent again. */
   #replay({ transport }: SimulatedNode): void {
     const peers = transport?.peers() ?? [];
     if (peers.length === 0 || this.#votes.length === 0) return;
     for (let count = 0; count < 20; count += 1) {
       const { topic, message } = this.#chance.pick(this.#votes);
-      transport!.sendRaw(this.#chance.pick(peers), topic, message);
+      const vote = message.slice(0, VOTE_SIZE_BYTES);
+      const said = this.#chance.hits(0.5) ? repeatOf(vote, this.#chance.bytes(REPEAT_SIZE_BYTES)) : message;
+      transport!.sendRaw(this.#chance.pick(peers), topic, said);
     }
   }
 }

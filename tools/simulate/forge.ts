@@ -27,8 +27,8 @@ export interface ForgeTools {
 export function emptyBlock(tools: ForgeTools, parent: ChainBlock, slotNumber: number): ChainBlock {
   const { kernels, poh, rules, key } = tools;
   const slot = toSlot(slotNumber);
-  const execution = startExecution(tools, parent, slot);
-  const batch = batchOf(parent, execution);
+  const execution = startExecution(tools, parent, { slot, leader: key.publicKey });
+  const batch = batchOf(parent, execution, []);
   const { pohCount, pohHash, hash } = parent.header;
   const generator = new PohGenerator(kernels, poh, { count: pohCount, hash: pohHash });
   const entries: Entry[] = [{ kind: 'parent', ...generator.mixin(hash) }];

@@ -5,6 +5,7 @@
 import type { SigningKey } from '../../src/codec/index.ts';
 import type { MemoryNetwork } from '../../src/net/memory-network.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
+import { makeVoteFiles } from '../../src/node/chain/vote-files.ts';
 import { ChainNode } from '../../src/node/chain-node.ts';
 import type { Logger } from '../../src/node/log.ts';
 import type { Platform } from '../../src/node/platform.ts';
@@ -70,6 +71,8 @@ export class SimulatedNode {
   #transport: MemoryTransport | undefined;
   #node: ChainNode | undefined;
   #isUp = false;
+  /** The empty files that come with a new key were made. */
+  #hasVoteFiles = false;
 
   constructor(world: NodeWorld, options: NodeOptions) {
     this.#world = world;
@@ -134,6 +137,10 @@ export class SimulatedNode {
     const log = this.#logger(isPresent);
     const transport = network.transport(this.name, { log });
     this.#transport = transport;
+    const platform = this.#platform(clock);
+    const { files } = platform.disk;
+    if (this.key !== null && !this.#hasVoteFiles) await makeVoteFiles('/data', { kernels: shared.kernels, files });
+    this.#hasVoteFiles = true;
     const node = await ChainNode.open({
       role: this.key === null ? 'archive' : 'validator',
       version: 'simulation',
@@ -144,7 +151,7 @@ export class SimulatedNode {
       kernels: shared.kernels,
       transport: new ObservedTransport(transport, events.ear(this)),
       log,
-      platform: this.#platform(clock),
+      platform,
       onFatal: (error) => {
         if (isPresent()) events.onFatal(this, error);
       },

@@ -5,7 +5,6 @@
  * Invariant: everything follows from the options. Two runs with equal ones give the same trace, byte by byte.
  */
 import { loadKernels } from '../../native/index.ts';
-import { GOSSIP_SEEN_MS } from '../../src/net/gossip-id.ts';
 import { MemoryNetwork } from '../../src/net/memory-network.ts';
 import { FilesError } from '../../storage/index.ts';
 import { Byzantium } from './byzantine.ts';
@@ -34,11 +33,8 @@ import { Workload } from './workload.ts';
 export const USUAL_SLOT_MS = 500;
 /** A phase with faults. */
 export const FAULTY_PHASE_MS = 90_000;
-/**
- * The longest that the phase after it may take to make progress: the protocol's minute, and the two minutes in which the gossip layer takes a vote sent again for
- * one it has passed on already (found by this simulator: a vote lost on the way is heard again only after them).
- */
-export const LIVENESS_BOUND_MS: number = 60_000 + GOSSIP_SEEN_MS;
+/** The longest that the phase after it may take to make progress: the protocol's minute. */
+export const LIVENESS_BOUND_MS = 60_000;
 /** Blocks that must become final in it, above all that was final before. */
 export const LIVENESS_BLOCKS = 6;
 /** The phase after it where no progress is claimed. */

@@ -4,7 +4,19 @@
  */
 import { ByteReader, CodecError } from '../../codec/index.ts';
 
-export type RecordName = 'identity' | 'replica' | 'designated' | 'evictions' | 'revived';
+export type RecordName =
+  | 'identity'
+  | 'replica'
+  | 'designated'
+  | 'evictions'
+  | 'revived'
+  | 'bond'
+  | 'validator'
+  | 'epoch'
+  | 'progress'
+  | 'seats'
+  | 'nomination'
+  | 'tally';
 
 /** `record`: which family; `offset`: byte of the value where decoding stopped; the message says what was expected and found. */
 export class RecordError extends Error {

@@ -3,7 +3,18 @@
  *
  * Invariants: answers only read; `finalized` is answered from what is durable; lists stay within node-api.ts' maxima.
  */
-import { type Address, byteKey, type Hash, type Height, hash, height, type Slot, slot } from '../../../native/index.ts';
+import {
+  type Address,
+  amount,
+  byteKey,
+  type Hash,
+  type Height,
+  hash,
+  height,
+  type PublicKey,
+  type Slot,
+  slot,
+} from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -18,8 +29,10 @@ import {
   evictedUnits,
   isRevived,
   readEvictions,
+  readValidators,
   replicationOverview,
   replicationSums,
+  totalBonds,
   totalDeposits,
   totalSupply,
 } from '../../ledger/index.ts';
@@ -49,11 +62,12 @@ import {
   type TransactionLocation,
   type TransactionStatus,
   type TransactionStatuses,
+  type ValidatorsView,
   type VoteAccount,
 } from '../../rpc/node-api.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainParts } from '../chain-parts.ts';
-import { healthOf, nodeStatus, replicationTotals } from './status.ts';
+import { healthOf, nextLeader, nodeStatus, replicationTotals } from './status.ts';
 
 export class ChainApi implements NodeApi {
   readonly #parts: ChainParts;
@@ -180,12 +194,29 @@ export class ChainApi implements NodeApi {
   }
 
   voteAccounts(): VoteAccount[] {
-    const { rules, votesSeen, tree, genesis } = this.#parts;
-    return rules.validators.members.map(({ publicKey, bond }) => {
-      const last = votesSeen.get(byteKey(publicKey));
-      const current = last !== undefined && tree.best.header.slot - last <= 4 * genesis.consensus.timeoutSlots;
-      return { publicKey, bond, lastVoteSlot: last === undefined ? null : slot(last), current };
+    const { tree, genesis } = this.#parts;
+    return tree.best.electorate.members.map(({ publicKey, weight }) => {
+      const lastVoteSlot = this.#lastVoteSlot(publicKey);
+      const isRecent = tree.best.header.slot - (lastVoteSlot ?? 0) <= 4 * genesis.consensus.timeoutSlots;
+      return { publicKey, bond: amount(weight), lastVoteSlot, current: lastVoteSlot !== null && isRecent };
     });
+  }
+
+  validators(): ValidatorsView {
+    const { rules, tree } = this.#parts;
+    const { header, state, electorate } = tree.root;
+    const { epoch, era, majorityFloor, secondary } = electorate;
+    const validators = readValidators(rules, state).map((row) => ({
+      ...row,
+      lastVoteSlot: this.#lastVoteSlot(row.publicKey),
+    }));
+    const leader = nextLeader(this.#parts, tree.best.header);
+    return { slot: header.slot, epoch, era, majorityFloor, secondary, leader, validators };
+  }
+
+  #lastVoteSlot(voter: PublicKey): Slot | null {
+    const last = this.#parts.votesSeen.get(byteKey(voter));
+    return last === undefined ? null : slot(last);
   }
 
   /** Counted over every account of the final state, once a final block. */
@@ -195,8 +226,16 @@ export class ChainApi implements NodeApi {
     if (this.#supply?.slot !== header.slot) {
       const total = totalSupply(store.balances(), state);
       const deposits = totalDeposits(state);
+      const bonds = totalBonds(state);
       const evicted = evictedUnits(state);
-      this.#supply = { slot: header.slot, total, deposits, evicted, rewardPool: state.balance(rules.rewardPool) };
+      this.#supply = {
+        slot: header.slot,
+        total,
+        deposits,
+        bonds,
+        evicted,
+        rewardPool: state.balance(rules.rewardPool),
+      };
     }
     return this.#supply;
   }

@@ -2,15 +2,24 @@
 
 import { height, slot } from '../../../native/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
-import { isCatchingUp, isStalled, leaderFor, validatorRanking } from '../../consensus/index.ts';
+import {
+  bestElectorate,
+  distrustedLeaders,
+  isCatchingUp,
+  isStalled,
+  leaderFor,
+  rankOf,
+  silenceOf,
+} from '../../consensus/index.ts';
 import { type ReplicationSums, replicationSums } from '../../ledger/index.ts';
-import type { HistoryStatus, NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
+import type { ConsensusStatus, HistoryStatus, NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
 import type { ChainParts } from '../chain-parts.ts';
 
 /** Whether others should be sent here; the reason is one sentence. */
-export function healthOf({ consensus, transport, genesis, tree }: ChainParts): NodeHealth {
+export function healthOf({ consensus, transport, tree, effects }: ChainParts): NodeHealth {
   const lag = tree.best.header.height - tree.root.header.height;
-  if (genesis.validators.length > 1 && transport.peers().length === 0)
+  if (effects.conflictFound !== null) return { ok: false, reason: 'finality has split: see cairn status' };
+  if (bestElectorate(consensus()).members.length > 1 && transport.peers().length === 0)
     return { ok: false, reason: 'no peer is connected' };
   if (isCatchingUp(consensus())) return { ok: false, reason: 'catching up with the chain' };
   if (isStalled(consensus())) return { ok: false, reason: `finality is ${lag} blocks behind` };
@@ -53,6 +62,7 @@ export function nodeStatus(parts: ChainParts, justified: BlockHeader): NodeStatu
     finalized: { height: final.height, slot: final.slot, hash: final.hash, stateRoot: final.stateRoot },
     leader: nextLeader(parts, best),
     isLeader: parts.producer?.isLeading ?? false,
+    consensus: consensusStatus(parts),
     poh: pohStatus(parts, best),
     transactions: {
       final: tree.root.transactionsTotal,
@@ -84,9 +94,30 @@ function historyStatus({ tree, store, genesis, pruner }: ChainParts): HistorySta
   };
 }
 
-function nextLeader({ consensus }: ChainParts, best: BlockHeader): NodeStatus['leader'] {
-  const rank = leaderFor(consensus(), best.hash, slot(best.slot + 1));
-  return rank === null ? null : (validatorRanking(consensus())[rank]?.publicKey ?? null);
+function consensusStatus({ consensus, key, effects }: ChainParts): ConsensusStatus {
+  const state = consensus();
+  const electorate = bestElectorate(state);
+  const { epoch, era, members, majorityFloor, secondary } = electorate;
+  const { conflictFound: conflict } = effects;
+  return {
+    epoch,
+    era,
+    members: members.length,
+    excluded: members.filter((member) => member.excluded).length,
+    majorityFloor,
+    secondary,
+    isMember: key !== null && rankOf(electorate, key.publicKey) !== undefined,
+    silence: silenceOf(state),
+    conflict: conflict === null ? null : { slot: conflict.slot, hash: conflict.hash },
+    evidence: effects.counts.evidence,
+    decoys: effects.counts.decoys,
+    distrusted: distrustedLeaders(state),
+  };
+}
+
+/** Whose key leads the slot after the best block. */
+export function nextLeader({ consensus }: ChainParts, best: BlockHeader): NodeStatus['leader'] {
+  return leaderFor(consensus(), best.hash, slot(best.slot + 1));
 }
 
 function pohStatus({ poh, producer }: ChainParts, best: BlockHeader): NodeStatus['poh'] {

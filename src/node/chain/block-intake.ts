@@ -1,12 +1,12 @@
 /**
- * The door for blocks and votes from outside: what passes has the right chain, a validator's name on it and a good signature; only then does the
+ * The door for blocks and votes from outside: what passes has the right chain, the name of somebody with a bond on it and a good signature; only then does the
  * consensus machine hear of it.
  *
  * Invariants
  * - A block already held is not checked or fed again. A block's votes are fed after the block.
- * - A bad signature, a foreign key, or a body that is not the header's is the sender's fault; nothing of such a message is kept.
+ * - A bad signature, or a body that is not the header's, is the sender's fault. Nothing of a stranger's message is kept: strangers cost a look-up, no memory.
  */
-import { type Kernels, sameBytes } from '../../../native/index.ts';
+import { type Hash, type Kernels, type PublicKey, sameBytes } from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -17,15 +17,15 @@ import {
   voteMessage,
 } from '../../codec/index.ts';
 import type { ConsensusEvent } from '../../consensus/index.ts';
-import type { LedgerRules } from '../../ledger/index.ts';
 import { type GossipVerdict, PeerFault, type PeerName } from '../../net/transport.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 import { blockBodyFault } from './block-body.ts';
 import type { BlockTree } from './block-tree.ts';
+import { isBonded } from './check-block.ts';
 
 export interface IntakeDeps {
   readonly kernels: Kernels;
-  readonly rules: LedgerRules;
+  readonly chainId: Hash;
   readonly signatures: SignatureChecks;
   readonly tree: BlockTree;
   readonly feed: (event: ConsensusEvent) => void;
@@ -46,9 +46,10 @@ export class BlockIntake {
   /** Takes a block from a peer, or (`from` null) from the own pending store. Throws `PeerFault`. */
   block(block: Block, from: PeerName | null): void {
     const { header } = block;
-    this.#require(sameBytes(header.chainId, this.#deps.rules.chainId), from, 'wrong-chain', 'a block of another chain');
+    this.#require(sameBytes(header.chainId, this.#deps.chainId), from, 'wrong-chain', 'a block of another chain');
     if (this.#deps.tree.body(header.hash) !== undefined || header.height <= this.#deps.tree.root.header.height) return;
-    this.#requireValidator(header.leader, from);
+    // A stranger may be a validator of a block that is not here yet: nobody is blamed, and the block comes again when it is wanted.
+    if (!this.#isKnown(header.leader)) return;
     const fault = blockBodyFault(this.#deps.kernels, block);
     this.#require(fault === null, from, fault ?? '', 'the bytes are not what the leader named in the header signed');
     this.counts.received += 1;
@@ -61,10 +62,17 @@ export class BlockIntake {
 
   /** Takes votes from a block, a certificate or the disk; those with bad signatures are left out. */
   async votes(votes: readonly Vote[], from: PeerName | null): Promise<void> {
-    const own = votes.filter(({ voter }) => this.#deps.rules.validators.indexOf(voter) >= 0);
-    const verdicts = await this.#deps.signatures.votes(own);
-    for (let index = 0; index < own.length; index += 1)
-      if (verdicts[index]) this.#deps.feed({ kind: 'vote', vote: own[index]!, from });
+    const known = votes.filter(({ voter }) => this.#isKnown(voter));
+    const verdicts = await this.#deps.signatures.votes(known);
+    this.checkedVotes(
+      known.filter((_, index) => verdicts[index]),
+      from,
+    );
+  }
+
+  /** Takes votes whose signatures were checked. */
+  checkedVotes(votes: readonly Vote[], from: PeerName | null): void {
+    for (const vote of votes) this.#deps.feed({ kind: 'vote', vote, from });
   }
 
   /** Judges a gossiped vote and, when it is good, feeds it. */
@@ -76,15 +84,16 @@ export class BlockIntake {
       if (error instanceof CodecError) return 'reject';
       throw error;
     }
-    if (this.#deps.rules.validators.indexOf(vote.voter) < 0) return 'reject';
+    if (!this.#isKnown(vote.voter)) return 'ignore';
     if (!this.#deps.signatures.single(vote.voter, vote.signature, voteMessage(vote))) return 'reject';
     this.#deps.feed({ kind: 'vote', vote, from });
     return 'accept';
   }
 
-  #requireValidator(key: BlockHeader['leader'], from: PeerName | null): void {
-    const known = this.#deps.rules.validators.indexOf(key) >= 0;
-    this.#require(known, from, 'unknown-leader', 'the header names a leader that is no validator');
+  /** Whether a key has a bond, in the newest states here. */
+  #isKnown(key: PublicKey): boolean {
+    const { best, root } = this.#deps.tree;
+    return isBonded(best, key) || isBonded(root, key);
   }
 
   #require(holds: boolean, from: PeerName | null, code: string, message: string): void {

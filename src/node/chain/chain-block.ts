@@ -6,16 +6,17 @@
  * - A `ChainBlock` exists only for blocks that were verified whole (or are the stored tip): holding one is proof of validity.
  */
 
-import type { Commitment, HistoryCursor, StateReader } from '../../../storage/index.ts';
+import type { Commitment, HistoryCursor } from '../../../storage/index.ts';
 import type { Block, BlockHeader } from '../../codec/index.ts';
-import type { BlockEvictions, Overlay, RecentWindow } from '../../ledger/index.ts';
+import type { DecoyReveal, Electorate } from '../../consensus/index.ts';
+import type { BlockEvictions, LedgerState, Overlay, RecentWindow } from '../../ledger/index.ts';
 
 export interface ChainBlock {
   readonly header: BlockHeader;
   /** null for the root the node started from: its body is in the history, or is genesis. */
   readonly block: Block | null;
   /** State after this block. */
-  readonly state: StateReader;
+  readonly state: LedgerState;
   /** This block's own writes; null for the root. */
   readonly overlay: Overlay | null;
   /** What a child's transactions are checked against. */
@@ -28,6 +29,10 @@ export interface ChainBlock {
   readonly batch: Uint8Array | null;
   /** The accounts it evicted; null for the root. */
   readonly evictions: BlockEvictions | null;
+  /** Who judges and leads its children. Blocks of one epoch of one chain share its members. */
+  readonly electorate: Electorate;
+  /** Decoys that its transactions own up to. */
+  readonly reveals: readonly DecoyReveal[];
   /** Transactions in all blocks up to here. */
   readonly transactionsTotal: number;
 }

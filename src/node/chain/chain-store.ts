@@ -4,15 +4,14 @@
  * Invariants
  * - A final block reaches the history first, then (its evictions) the eviction store, then the op log, then leaves the pending store. So on opening the history is at most a few blocks ahead of the
  *   state, never behind; what is ahead is executed again.
- * - A vote, and the slot of an own block, are on disk before the promise resolves; they bind this key for good.
+ * - A vote, and the slot of an own block, are on disk before the promise resolves; they bind this key for good (vote-files.ts).
  * - The state root after every executed block was compared with its header's.
  */
 import { join } from 'node:path';
-import { type Hash, type Slot, sameBytes, slot as toSlot } from '../../../native/index.ts';
+import { type Hash, type Slot, sameBytes } from '../../../native/index.ts';
 import {
   CorruptionError,
   type Disk,
-  DurableRecord,
   encodeStateProof,
   HistoryStore,
   PendingBlocks,
@@ -45,9 +44,7 @@ import type { ChainBlock } from './chain-block.ts';
 import type { CheckDeps } from './check-block.ts';
 import { requireDiskRoom } from './disk-room.ts';
 import { appendEvictions, initializeState, openRoot } from './open-root.ts';
-
-/** Most own votes above the last final block that are kept: more than `unfinalizedBlocksMax` blocks can hold. */
-const OWN_VOTES_MAX = 1024;
+import { OWN_VOTES_MAX, VoteFiles } from './vote-files.ts';
 
 export interface ChainStoreOptions {
   readonly directory: string;
@@ -70,6 +67,8 @@ export interface OpenedChain {
   readonly keptVotes: readonly Vote[];
   readonly ownVotes: readonly Vote[];
   readonly highestProducedSlot: Slot | null;
+  /** The files that bind a validator's key are not there. */
+  readonly votesLost: boolean;
 }
 
 export interface ChainParts {
@@ -80,8 +79,7 @@ export interface ChainParts {
   readonly pending: PendingBlocks;
   readonly certificates: CertificateStore;
   readonly evictions: EvictionStore;
-  readonly voteFile: DurableRecord;
-  readonly slotFile: DurableRecord;
+  readonly votes: Awaited<ReturnType<typeof VoteFiles.open>>;
 }
 
 export class ChainStore {
@@ -112,9 +110,8 @@ export class ChainStore {
   async #open({ genesis, check, log }: ChainStoreOptions): Promise<OpenedChain> {
     const parts = this.#parts;
     const root = await openRoot(genesis, check, parts);
-    this.#ownVotes = splitVotes(parts.voteFile.read() ?? new Uint8Array(0));
+    this.#ownVotes = splitVotes(parts.votes.votes);
     const pending = await this.#openPending(root);
-    const slotBytes = parts.slotFile.read();
     log.info(
       { height: root.header.height, pending: pending.length, rebuilt: parts.state.openReport.rebuilt },
       'chain opened',
@@ -125,7 +122,8 @@ export class ChainStore {
       pending,
       keptVotes: [root.header.hash, ...pending.map(({ header }) => header.hash)].flatMap((hash) => this.#votesOf(hash)),
       ownVotes: this.#ownVotes,
-      highestProducedSlot: slotBytes === undefined ? null : toSlot(Number(Buffer.from(slotBytes).readBigUInt64LE(0))),
+      highestProducedSlot: parts.votes.producedSlot,
+      votesLost: parts.votes.isAbsent,
     };
   }
 
@@ -161,15 +159,18 @@ export class ChainStore {
 
   /** Makes an own block durable, and that its slot is used up. */
   async persistProduced(block: Block): Promise<void> {
-    const slotBytes = Buffer.alloc(8);
-    slotBytes.writeBigUInt64LE(BigInt(block.header.slot));
-    await Promise.all([this.#parts.slotFile.write(slotBytes), this.persistBlock(block)]);
+    await Promise.all([this.#parts.votes.files.writeSlot(block.header.slot), this.persistBlock(block)]);
+  }
+
+  /** Makes durable that an own block's slot is used up, where the block itself is not kept: a decoy. */
+  persistProducedSlot(slot: Slot): Promise<void> {
+    return this.#parts.votes.files.writeSlot(slot);
   }
 
   /** Makes an own vote durable, beside the earlier ones that still matter. */
   async persistVote(vote: Vote): Promise<void> {
     this.#ownVotes = [...this.#ownVotes, vote].slice(-OWN_VOTES_MAX);
-    await this.#parts.voteFile.write(encodeVotes(this.#ownVotes));
+    await this.#parts.votes.files.writeVotes(encodeVotes(this.#ownVotes));
   }
 
   async persistCertificate(hash: Hash, votes: readonly Vote[]): Promise<void> {
@@ -298,15 +299,14 @@ export class ChainStore {
   }
 
   async close(): Promise<void> {
-    const { state, history, pending, certificates, evictions, voteFile, slotFile } = this.#parts;
+    const { state, history, pending, certificates, evictions, votes } = this.#parts;
     await Promise.all([
       state.close(),
       history.close(),
       pending.close(),
       certificates.close(),
       evictions.close(),
-      voteFile.close(),
-      slotFile.close(),
+      votes.files.close(),
     ]);
   }
 
@@ -357,7 +357,6 @@ async function openParts(options: ChainStoreOptions): Promise<ChainParts> {
     return part;
   };
   const shape = { kernels, ...genesis.history, files, keyValues };
-  const valueSizeBytesMax = OWN_VOTES_MAX * VOTE_SIZE_BYTES;
   try {
     await initializeState(state, genesis, kernels);
     const { range } = readEvictions(state);
@@ -369,8 +368,7 @@ async function openParts(options: ChainStoreOptions): Promise<ChainParts> {
       history: keep(await HistoryStore.open({ directory: at('history'), ...shape })),
       pending: keep(await PendingBlocks.open({ directory: at('pending'), files, keyValues })),
       certificates: keep(new CertificateStore(at('certificates'), keyValues)),
-      voteFile: keep(await DurableRecord.open(at('votes'), { kernels, files, valueSizeBytesMax })),
-      slotFile: keep(await DurableRecord.open(at('produced-slot'), { kernels, files })),
+      votes: await VoteFiles.open(directory, { kernels, files }),
     };
   } catch (error) {
     await Promise.all(opened.map((part) => part.close()));

@@ -7,8 +7,23 @@
  */
 import { type Kernels, sameBytes } from '../../../native/index.ts';
 import { encodeBatch, frameBlock } from '../../../storage/index.ts';
-import { type Block, blockTransactions, blockVotes, type Transaction } from '../../codec/index.ts';
-import { assertSupplyKept, BlockExecution, executeBlock, type IdSecret, type LedgerRules } from '../../ledger/index.ts';
+import {
+  addressOf,
+  type Block,
+  blockTransactions,
+  blockVotes,
+  type Transaction,
+  type Vote,
+} from '../../codec/index.ts';
+import { rankOf } from '../../consensus/index.ts';
+import {
+  assertSupplyKept,
+  BlockExecution,
+  executeBlock,
+  hasBond,
+  type IdSecret,
+  type LedgerRules,
+} from '../../ledger/index.ts';
 import { type PohBatch, type PohParameters, prepareBlockPoh } from '../../poh/index.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 import type { Verifier } from '../threads/verifier.ts';
@@ -24,6 +39,9 @@ export interface CheckDeps {
   readonly idSecret: IdSecret;
 }
 
+/** What execution needs of them. */
+export type ExecutionDeps = Pick<CheckDeps, 'kernels' | 'rules' | 'idSecret'>;
+
 /**
  * Verifies `block` on `parent` and returns it with its state.
  * @throws BlockRefused naming the first thing that is wrong
@@ -35,14 +53,14 @@ export async function checkBlock(deps: CheckDeps, parent: ChainBlock, block: Blo
   const [verdicts, wrongEntry] = await Promise.all([
     deps.signatures.transactions(transactions),
     deps.verifier.pohVerify(batch),
-    checkVotes(deps, block),
+    checkVotes(deps, parent, block),
   ]);
   check(wrongEntry < 0, 'bad-poh', () => `entry ${wrongEntry} does not follow from the one before it`);
   return execute(deps, parent, block, transactions, Uint8Array.from(verdicts, Number));
 }
 
 /** Executes a block that was verified before: one read back from this node's own disk. Its roots are compared all the same. */
-export function executeTrusted(deps: CheckDeps, parent: ChainBlock, block: Block): ChainBlock {
+export function executeTrusted(deps: ExecutionDeps, parent: ChainBlock, block: Block): ChainBlock {
   checkHeader(parent, block);
   const transactions = blockTransactions(block.entries);
   return execute(deps, parent, block, transactions, new Uint8Array(transactions.length).fill(1));
@@ -72,10 +90,15 @@ function preparedPoh(deps: CheckDeps, parent: ChainBlock, block: Block): PohBatc
   return prepared.batch;
 }
 
-async function checkVotes(deps: CheckDeps, block: Block): Promise<void> {
+/** Whether a key has a bond after a block: it may vote on top of it, or lead. */
+export function isBonded({ electorate, state }: Pick<ChainBlock, 'electorate' | 'state'>, key: Vote['voter']): boolean {
+  return rankOf(electorate, key) !== undefined || hasBond(state, addressOf(key));
+}
+
+async function checkVotes(deps: CheckDeps, parent: ChainBlock, block: Block): Promise<void> {
   const votes = blockVotes(block.entries);
   for (const vote of votes) {
-    check(deps.rules.validators.indexOf(vote.voter) >= 0, 'foreign-vote', () => 'a vote of no validator of this chain');
+    check(isBonded(parent, vote.voter), 'foreign-vote', () => 'a vote of a key without a bond');
     check(
       vote.targetSlot < block.header.slot,
       'future-vote',
@@ -87,14 +110,14 @@ async function checkVotes(deps: CheckDeps, block: Block): Promise<void> {
 }
 
 function execute(
-  deps: CheckDeps,
+  deps: ExecutionDeps,
   parent: ChainBlock,
   block: Block,
   transactions: readonly Transaction[],
   verdicts: Uint8Array,
 ): ChainBlock {
   const { header } = block;
-  const execution = startExecution(deps, parent, header.slot);
+  const execution = startExecution(deps, parent, header);
   const senders = sendersOf(deps.kernels, transactions);
   const refused = executeBlock(execution, transactions, { verdicts, senders });
   if (refused !== null)
@@ -102,7 +125,7 @@ function execute(
       'bad-transaction',
       `transaction ${refused.index}: ${refused.refusal.code}: ${refused.refusal.message}`,
     );
-  const batch = batchOf(parent, execution);
+  const batch = batchOf(parent, execution, blockVotes(block.entries));
   const made = completed(deps.kernels, parent, block, execution, batch);
   check(
     sameBytes(made.commitment.root, header.stateRoot),
@@ -114,14 +137,16 @@ function execute(
 
 /** Starts the execution of a child of `parent`: the same for its leader and for everybody else. */
 export function startExecution(
-  deps: Pick<CheckDeps, 'kernels' | 'rules' | 'idSecret'>,
+  deps: ExecutionDeps,
   parent: ChainBlock,
-  slot: ChainBlock['header']['slot'],
+  { slot, leader }: Pick<ChainBlock['header'], 'slot' | 'leader'>,
 ): BlockExecution {
   return BlockExecution.start({
     rules: deps.rules,
     kernels: deps.kernels,
     slot,
+    leader,
+    parent: parent.header,
     segmentCount: parent.cursor.segmentCount,
     recent: parent.recent,
     state: parent.state,
@@ -130,10 +155,12 @@ export function startExecution(
 }
 
 /**
- * The op-log batch of an executed child of `parent`: compacts the block, which ends it. Throws `LedgerInvariantError` 'supply' when execution made or
- * lost a unit.
+ * The op-log batch of an executed child of `parent`: takes in the votes the block holds and compacts, which ends it. Throws `LedgerInvariantError` 'supply' when
+ * execution made or lost a unit.
+ * @param votes all of the block's, in order
  */
-export function batchOf(parent: ChainBlock, execution: BlockExecution): Uint8Array {
+export function batchOf(parent: ChainBlock, execution: BlockExecution, votes: readonly Vote[]): Uint8Array {
+  execution.executeVotes(votes);
   execution.compact(parent.commitment);
   const ops = execution.overlay.ops();
   assertSupplyKept(ops, parent.state, execution.overlay);
@@ -159,6 +186,8 @@ export function completed(
     commitment: parent.commitment.next(batch),
     batch,
     evictions: execution.compaction,
+    electorate: execution.electorate(),
+    reveals: execution.reveals,
     transactionsTotal: parent.transactionsTotal + header.transactionCount,
   };
 }

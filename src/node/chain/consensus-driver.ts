@@ -25,7 +25,8 @@ export interface ConsensusActions {
   requestBlock(hash: Hash, from: string | null): void;
   requestRange(fromHeight: number, toHeight: number, from: string | null): void;
   persistVote(vote: Vote): Promise<void>;
-  sendVote(vote: Vote): void;
+  /** @param again peers may have had it */
+  sendVote(vote: Vote, again: boolean): void;
   includeVote(vote: Vote): void;
   lead(parentHash: Hash, slot: Slot, votes: readonly Vote[]): void;
   stopLeading(): void;
@@ -34,6 +35,8 @@ export interface ConsensusActions {
   finalize(hashes: readonly Hash[], certificate: Certificate): Promise<void>;
   prune(hashes: readonly Hash[]): Promise<void>;
   evidence(evidence: Evidence): void;
+  /** Finality has split: these votes make another block of this slot final. */
+  conflict(slot: Slot, hash: Hash, votes: readonly Vote[]): void;
   peerFault(peer: string, code: string): void;
 }
 
@@ -111,7 +114,7 @@ export class ConsensusDriver {
       case 'castVote':
         return this.#castVote(effect);
       case 'sendVote':
-        actions.sendVote(effect.vote);
+        actions.sendVote(effect.vote, effect.again);
         return;
       case 'includeVote':
         actions.includeVote(effect.vote);
@@ -133,6 +136,9 @@ export class ConsensusDriver {
         return actions.prune(effect.hashes);
       case 'evidence':
         actions.evidence(effect.evidence);
+        return;
+      case 'conflict':
+        actions.conflict(effect.slot, effect.hash, effect.votes);
         return;
       case 'wakeAt':
         this.#wakeAt(effect.ms);

@@ -6,8 +6,15 @@
  * - A block is `verified {valid: false}` only when it breaks a rule; any other failure while checking it is fatal.
  * - A block is durable in the pending store before the machine hears that it is verified or produced.
  */
-import { byteKey, type Hash, type Slot } from '../../../native/index.ts';
-import { blockTransactions, type Certificate, encodeBase58, type Vote } from '../../codec/index.ts';
+import { byteKey, type Hash, type PublicKey, type Slot } from '../../../native/index.ts';
+import {
+  type Block,
+  blockTransactions,
+  blockVotes,
+  type Certificate,
+  encodeBase58,
+  type Vote,
+} from '../../codec/index.ts';
 import type { ConsensusEvent, Evidence } from '../../consensus/index.ts';
 import type { PeerName } from '../../net/transport.ts';
 import type { Clock } from '../clock.ts';
@@ -37,9 +44,33 @@ export interface EffectDeps {
   readonly producer: () => Producer | null;
   readonly blocks: () => BlockSource;
   readonly feed: (event: ConsensusEvent) => void;
-  readonly gossipVote: (vote: Vote) => void;
+  readonly gossipVote: (vote: Vote, again: boolean) => void;
+  /** Takes the votes of a block whose signatures were checked with it. */
+  readonly takeVotes: (votes: readonly Vote[]) => void;
   readonly ban: (peer: PeerName, reason: string) => void;
+  /** A peer has done what may be a fault: it counts against it, and fades. */
+  readonly suspect: (peer: PeerName, code: string) => void;
+  /** Misbehaviour was found. */
+  readonly onEvidence: (evidence: Evidence) => void;
+  /** A block was executed here, whoever made it. */
+  readonly onExecuted: (block: ChainBlock) => void;
+  /** A wrong state root was found in an otherwise good block: only a liar does anything with it. */
+  readonly onWrongRoot?: ((header: ChainBlock['header']) => void) | undefined;
   readonly onFatal: (error: Error) => void;
+}
+
+/** Votes of a quorum that make a block final which is not on this node's final chain. */
+export interface FinalityConflict {
+  readonly slot: Slot;
+  readonly hash: Hash;
+  readonly votes: readonly Vote[];
+}
+
+/** Whose misbehaviour it is. */
+export function culpritOf(evidence: Evidence): PublicKey {
+  if (evidence.kind === 'invalidBlock') return evidence.header.leader;
+  if (evidence.kind === 'doubleProposal') return evidence.a.leader;
+  return evidence.kind === 'decoyVote' ? evidence.vote.voter : evidence.a.voter;
 }
 
 export class ConsensusEffects implements ConsensusActions {
@@ -48,7 +79,8 @@ export class ConsensusEffects implements ConsensusActions {
   #persisting: Promise<void> = Promise.resolve();
   readonly #verifying = new Set<Promise<void>>();
   #justified: Hash;
-  readonly counts: { evidence: number; refused: number } = { evidence: 0, refused: 0 };
+  readonly counts: { evidence: number; refused: number; decoys: number } = { evidence: 0, refused: 0, decoys: 0 };
+  #conflict: FinalityConflict | null = null;
 
   constructor(deps: EffectDeps) {
     this.#deps = deps;
@@ -60,6 +92,11 @@ export class ConsensusEffects implements ConsensusActions {
     return this.#justified;
   }
 
+  /** The proof that finality has split, if it has: this node votes and leads no more. */
+  get conflictFound(): FinalityConflict | null {
+    return this.#conflict;
+  }
+
   /** Takes a block this node has just closed: durable first, then known to consensus and to peers. */
   produced(block: ChainBlock): void {
     const { store, tree, transactions, feed, finality, clock } = this.#deps;
@@ -69,8 +106,23 @@ export class ConsensusEffects implements ConsensusActions {
       .then(() => {
         tree.addVerified(block);
         transactions.add(block.block!);
-        feed({ kind: 'produced', header: block.header });
+        feed({ kind: 'produced', header: block.header, electorate: block.electorate, reveals: block.reveals });
+        this.#deps.onExecuted(block);
         this.#deps.blocks().push(block.block!.bytes);
+      })
+      .catch((error: Error) => this.#deps.onFatal(error));
+  }
+
+  /** Takes a decoy this node has just signed: its slot is used up for good before anybody sees it. */
+  decoyed({ header, bytes }: Block): void {
+    const { store, feed, log } = this.#deps;
+    this.counts.decoys += 1;
+    this.#persisting = this.#persisting
+      .then(() => store.persistProducedSlot(header.slot))
+      .then(() => {
+        log.info({ slot: header.slot }, 'a decoy goes out');
+        feed({ kind: 'decoyed', header });
+        this.#deps.blocks().push(bytes);
       })
       .catch((error: Error) => this.#deps.onFatal(error));
   }
@@ -97,14 +149,20 @@ export class ConsensusEffects implements ConsensusActions {
       await store.persistBlock(block);
       tree.addVerified(checked);
       transactions.add(block);
-      feed({ kind: 'verified', hash, valid: true });
+      const { electorate, reveals } = checked;
+      feed({ kind: 'verified', hash, valid: true, electorate, reveals });
+      // Before that the machine may not have known a new voter.
+      this.#deps.takeVotes(blockVotes(block.entries));
+      this.#deps.onExecuted(checked);
     } catch (error) {
       // Finality has left the branch this block builds on: nobody waits for the answer.
       if (isLeftBranch(error)) return;
       if (!(error instanceof BlockRefused)) throw error;
       this.counts.refused += 1;
       log.warn({ height: block.header.height, code: error.code, message: error.message }, 'block refused');
-      feed({ kind: 'verified', hash, valid: false, reason: `${error.code}: ${error.message}` });
+      const decoyLike = error.code === 'wrong-state-root';
+      feed({ kind: 'verified', hash, valid: false, reason: `${error.code}: ${error.message}`, decoyLike });
+      if (decoyLike) this.#deps.onWrongRoot?.(block.header);
     }
   }
 
@@ -120,8 +178,8 @@ export class ConsensusEffects implements ConsensusActions {
     return this.#deps.store.persistVote(vote);
   }
 
-  sendVote(vote: Vote): void {
-    this.#deps.gossipVote(vote);
+  sendVote(vote: Vote, again: boolean): void {
+    this.#deps.gossipVote(vote, again);
   }
 
   includeVote(vote: Vote): void {
@@ -193,12 +251,20 @@ export class ConsensusEffects implements ConsensusActions {
 
   evidence(evidence: Evidence): void {
     this.counts.evidence += 1;
-    const who =
-      'reason' in evidence ? evidence.header.leader : 'voter' in evidence.a ? evidence.a.voter : evidence.a.leader;
-    this.#deps.log.warn({ kind: evidence.kind, who: encodeBase58(who) }, 'evidence of misbehaviour');
+    this.#deps.log.warn({ kind: evidence.kind, who: encodeBase58(culpritOf(evidence)) }, 'evidence of misbehaviour');
+    this.#deps.onEvidence(evidence);
+  }
+
+  conflict(slot: Slot, hash: Hash, votes: readonly Vote[]): void {
+    this.#conflict = { slot, hash, votes };
+    this.#deps.log.fatal(
+      { slot, hash: encodeBase58(hash), voters: votes.map(({ voter }) => encodeBase58(voter)) },
+      'finality has split: more than 1/3 of the bonds have cheated. This node votes and leads no more; decide which chain to trust',
+    );
   }
 
   peerFault(peer: string, code: string): void {
-    this.#deps.ban(peer, code);
+    if (code === 'unrevealedDecoy') this.#deps.suspect(peer, code);
+    else this.#deps.ban(peer, code);
   }
 }

@@ -7,16 +7,17 @@ import {
   emptyCommitment,
   HistoryCursor,
   type HistoryStore,
-  type StateReader,
   type StateStore,
 } from '../../../storage/index.ts';
 import { type Block, type BlockHeader, blockTransactions, decodeBlock } from '../../codec/index.ts';
 import {
   type BlockEvictions,
   chainIdOf,
+  electorateAfter,
   type Genesis,
   genesisBatch,
   genesisHeader,
+  type LedgerState,
   Overlay,
   type RecentBlock,
   RecentWindow,
@@ -63,6 +64,8 @@ export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainP
     commitment: state.tip.commitment,
     batch: null,
     evictions: null,
+    electorate: electorateAfter(check.rules, state),
+    reveals: [],
     transactionsTotal: transactionsTotal(certificates, header),
   };
   for (let at = stateHeight + 1; at <= historyHeight; at += 1)
@@ -97,7 +100,7 @@ async function readBlock(check: CheckDeps, history: HistoryStore, height: number
  * The stored state as a final block's: an overlay that is settled already. So whoever still reads through it once finality has moved on, on a
  * branch that left the chain right here, gets an error instead of later blocks' state.
  */
-export function finalState(stored: StateReader): StateReader {
+export function finalState(stored: LedgerState): LedgerState {
   const overlay = new Overlay(stored);
   overlay.settle();
   return overlay;

@@ -1,28 +1,23 @@
 /** A validator's proof checker with its parts: own transactions for the verdicts, and copies of segments it has pruned. */
-import type { SigningKey } from '../../codec/index.ts';
 import type { ChainParts } from '../chain-parts.ts';
 import type { Logger } from '../log.ts';
-import { OwnTransactions } from '../own-transactions.ts';
+import type { OwnTransactions } from '../own-transactions.ts';
 import type { Verifier } from '../threads/verifier.ts';
 import { ProofChecker } from './proof-checker.ts';
 import { SegmentCopies } from './segment-copies.ts';
 
-type Parts = Pick<
-  ChainParts,
-  'key' | 'kernels' | 'genesis' | 'rules' | 'store' | 'tree' | 'transport' | 'peers' | 'submissions'
->;
+type Parts = Pick<ChainParts, 'key' | 'kernels' | 'genesis' | 'rules' | 'store' | 'transport' | 'peers'>;
 
-/** Null for a node that is no validator of this network. @param wallClockMs now, in ms since 1970: own counters start above any of an earlier run */
+/** Null for a node that is no validator of this network's genesis. */
 export function openProofChecker(
   parts: Parts,
+  own: OwnTransactions,
   verifier: Verifier,
   log: Logger,
-  wallClockMs: number,
 ): ProofChecker | null {
   const { key, rules, genesis } = parts;
   const index = key === null ? -1 : rules.validators.indexOf(key.publicKey);
   if (key === null || index < 0) return null;
-  const own = ownTransactions(parts, key, wallClockMs);
   const copies = segmentCopies(parts, log);
   return new ProofChecker({
     genesis,
@@ -32,21 +27,6 @@ export function openProofChecker(
     segment: (at) => copies.get(at),
     send: (payload) => own.send(payload),
     log,
-  });
-}
-
-function ownTransactions(
-  { kernels, rules, tree, submissions }: Parts,
-  key: SigningKey,
-  wallClockMs: number,
-): OwnTransactions {
-  return new OwnTransactions({
-    kernels,
-    key,
-    minimumFee: rules.minimumFee,
-    counterStart: BigInt(wallClockMs) << 20n,
-    finalHead: () => tree.root.header,
-    submit: (transaction) => submissions.submitOwn(transaction),
   });
 }
 

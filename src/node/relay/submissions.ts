@@ -7,8 +7,7 @@
  * - One forward is under way at a time, so order of arrival is kept on the wire.
  * - Peers' submissions are bounded in size and count; a bad signature among them is the peer's fault, a refusal for age or funds is not (states differ).
  */
-import type { Kernels } from '../../../native/index.ts';
-import { slot as toSlot } from '../../../native/index.ts';
+import { type Kernels, type PublicKey, slot as toSlot } from '../../../native/index.ts';
 import {
   addressOf,
   CodecError,
@@ -16,11 +15,12 @@ import {
   TRANSACTION_SIZE_BYTES_MAX,
   type Transaction,
 } from '../../codec/index.ts';
-import { AppliedTransactions, type BlockContext, checkTransaction, type Refusal } from '../../ledger/index.ts';
+import { type BlockContext, checkTransaction, type Refusal } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
-import type { CheckDeps } from '../chain/check-block.ts';
+import { type CheckDeps, startExecution } from '../chain/check-block.ts';
 import { after, type Clock } from '../clock.ts';
+import { FeeFree } from '../fee-free.ts';
 import type { Logger } from '../log.ts';
 import type { Mempool } from '../mempool.ts';
 import { IDLE_TIMEOUT_MS, PROTOCOL, SUBMIT_TRANSACTIONS_MAX } from '../protocols.ts';
@@ -48,6 +48,8 @@ export interface SubmissionDeps extends Pick<CheckDeps, 'rules' | 'idSecret'> {
   readonly signatures: SignatureChecks;
   readonly slotDurationMs: number;
   readonly best: () => ChainBlock;
+  /** Whose key leads the slot after the best block. */
+  readonly nextLeader: () => PublicKey;
   /** The peer that leads now, `self`, or null when it is not known or not connected. */
   readonly leader: () => PeerName | 'self' | null;
 }
@@ -59,11 +61,13 @@ export class Submissions {
   #stopped = false;
   #isScheduled = false;
   #context: BlockContext | undefined;
+  readonly #feeFree: FeeFree;
   #received = 0;
   #refused = 0;
 
   constructor(deps: SubmissionDeps) {
     this.#deps = deps;
+    this.#feeFree = new FeeFree(deps.rules.minimumFee, (id) => deps.mempool.has(id));
     deps.transport.handle(PROTOCOL.submit, (from, request) => this.#receive(from, request));
   }
 
@@ -94,11 +98,14 @@ export class Submissions {
     );
   }
 
-  /** Queues a transaction this node made itself. */
+  /** Queues a transaction this node made itself. Refusals of those without a fee are part of the game: several validators may say the same thing. */
   async submitOwn(transaction: Transaction): Promise<void> {
     const [answer] = await this.submit([transaction.bytes]);
     if (answer?.accepted === false && answer.code !== 'already-known')
-      this.#deps.log.warn({ code: answer.code, message: answer.message }, 'own transaction refused');
+      this.#deps.log[transaction.fee === 0n ? 'debug' : 'warn'](
+        { code: answer.code, message: answer.message, kind: transaction.payload.kind },
+        'own transaction refused',
+      );
   }
 
   #decode(bytes: Uint8Array): { transaction: Transaction } | (NotAccepted & { transaction: null }) {
@@ -115,8 +122,10 @@ export class Submissions {
     if (this.#deps.mempool.has(transaction.id)) return { accepted: true, transaction };
     const refusal = this.#check(transaction, signatureValid);
     if (refusal !== null) return this.#count({ accepted: false, transaction, ...refusal });
-    if (this.#deps.mempool.add(transaction) === 'full')
+    const isFull = !this.#feeFree.admits(transaction) || this.#deps.mempool.add(transaction) === 'full';
+    if (isFull)
       return this.#count({ accepted: false, transaction, code: 'busy', message: 'the queue is full: try again later' });
+    this.#feeFree.add(transaction);
     return { accepted: true, transaction };
   }
 
@@ -131,14 +140,8 @@ export class Submissions {
   /** What a child of the best block would be checked against; made once a best block. */
   #contextAfter(best: ChainBlock): BlockContext {
     if (this.#context?.recent === best.recent) return this.#context;
-    this.#context = {
-      rules: this.#deps.rules,
-      kernels: this.#deps.kernels,
-      slot: toSlot(best.header.slot + 1),
-      segmentCount: best.cursor.segmentCount,
-      recent: best.recent,
-      applied: new AppliedTransactions(this.#deps.idSecret),
-    };
+    const place = { slot: toSlot(best.header.slot + 1), leader: this.#deps.nextLeader() };
+    this.#context = startExecution(this.#deps, best, place).context;
     return this.#context;
   }
 

@@ -29,6 +29,7 @@ export function clusterMethods(api: NodeApi): MethodTable {
       async ({ config }) => (await api.point(config.commitment)).height,
     ),
     getVoteAccounts: method({ config: commitmentConfig }, () => voteAccounts(api)),
+    cairn_getValidators: method({}, async () => toWire(await api.validators())),
     getSupply: method({ config: commitmentConfig }, () => supply(api)),
     getClusterNodes: method({}, async () => {
       const nodes = await api.clusterNodes();
@@ -57,12 +58,13 @@ async function voteAccounts(api: NodeApi): Promise<object> {
 }
 
 async function supply(api: NodeApi): Promise<object> {
-  const { slot, total, deposits, evicted, rewardPool } = await api.supply();
+  const { slot, total, deposits, bonds, evicted, rewardPool } = await api.supply();
   return withContext(slot, {
     total: amountText(total),
-    circulating: amountText(total - deposits - evicted - rewardPool),
-    nonCirculating: amountText(deposits + evicted + rewardPool),
+    circulating: amountText(total - deposits - bonds - evicted - rewardPool),
+    nonCirculating: amountText(deposits + bonds + evicted + rewardPool),
     deposits: amountText(deposits),
+    bonds: amountText(bonds),
     evicted: amountText(evicted),
     rewardPool: amountText(rewardPool),
     nonCirculatingAccounts: [],

@@ -1,0 +1,58 @@
+/**
+ * An epoch's change under way: what it is worked out from, and what it comes to. The steps are epoch-change.ts's.
+ */
+import type { Slot } from '../../../native/index.ts';
+import type { Bond } from './bond.ts';
+import { type EpochRecord, judgeNow } from './epoch-record.ts';
+import type { ProgressRecord } from './progress-record.ts';
+import { type ConsensusFields, epochOf } from './stake-rules.ts';
+
+/** A bond that an epoch's change may write. */
+export type OpenBond = { -readonly [K in keyof Bond]: Bond[K] };
+
+/** Everything an epoch's change is worked out from, and what it comes to. */
+export interface EpochChange {
+  readonly rules: ConsensusFields;
+  /** The epoch that begins. */
+  readonly epoch: number;
+  /** Its first block. */
+  readonly slot: Slot;
+  readonly before: EpochRecord;
+  readonly progress: ProgressRecord;
+  readonly bonds: OpenBond[];
+  fullEpochs: number;
+  stalledEpochs: number;
+  era: number;
+  eraFirstSlot: Slot;
+  majorityFloor: boolean;
+}
+
+/** Full epochs that a bond has missed in a row. */
+export function missedEpochs(fullEpochs: number, { absentFrom }: Pick<Bond, 'absentFrom'>): number {
+  return absentFrom === null ? 0 : fullEpochs - absentFrom;
+}
+
+/** Opens an epoch's change: presence, eras and exclusion follow. */
+export function openChange(
+  rules: ConsensusFields,
+  slot: Slot,
+  before: EpochRecord,
+  progress: ProgressRecord,
+  bonds: readonly Bond[],
+): EpochChange {
+  const isFull = progress.blocks * 2 >= rules.slotsPerEpoch;
+  const { era, majorityFloor } = judgeNow(before);
+  return {
+    rules,
+    epoch: epochOf(rules, slot),
+    slot,
+    before,
+    progress,
+    bonds: bonds.map((bond) => ({ ...bond })),
+    fullEpochs: before.fullEpochs + (isFull ? 1 : 0),
+    stalledEpochs: progress.final.slot > before.finalSlot ? 0 : before.stalledEpochs + 1,
+    era,
+    eraFirstSlot: before.eraFirstSlot,
+    majorityFloor,
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * Exclusion: how a chain goes on when more than a third is away and nothing becomes final, so that no era can end.
+ *
+ * After `staleEpochsSlow` epochs without finality, members that have missed as many full epochs do not count any more, if the others hold more than half of both full
+ * sets; and a quorum needs more than half of both full sets from then on (`majorityFloor`). Of two sides of a partition at most one can hold that, so both never finalize in this band.
+ * If no side does, and genesis allows it, the same happens without the floor after `staleEpochsVerySlow` epochs: then both sides may, which is what the docs state.
+ *
+ * Who is excluded stays so until it leaves the sets at an era's change; the floor stays until an era begins without anybody excluded.
+ */
+import { type Bond, isInSet } from './bond.ts';
+import { type EpochChange, missedEpochs } from './epoch-opening.ts';
+import { isJudging } from './era-change.ts';
+
+/** Excludes who is due, at the first block of an epoch and after its era is known. */
+export function excludeAbsent(change: EpochChange): void {
+  const { rules, bonds, era, epoch, stalledEpochs, fullEpochs } = change;
+  if (stalledEpochs < rules.staleEpochsSlow) return;
+  const judging = bonds.filter((bond) => isJudging(bond, era));
+  const counted = judging.filter(({ excludedFrom }) => excludedFrom === null);
+  const absent = counted.filter((bond) => missedEpochs(fullEpochs, bond) >= rules.staleEpochsSlow);
+  if (absent.length === 0) return;
+  const rest = counted.filter((bond) => !absent.includes(bond));
+  const sets = [era, Math.max(0, era - 1)];
+  const isMajority = sets.every((set) => weightIn(rest, set) * 2n > weightIn(judging, set));
+  const isAllowed = rules.staleEpochsVerySlow > 0 && stalledEpochs >= rules.staleEpochsVerySlow;
+  if (!isMajority && !(isAllowed && sets.every((set) => weightIn(rest, set) > 0n))) return;
+  for (const bond of absent) bond.excludedFrom = epoch;
+  change.majorityFloor = isMajority;
+}
+
+function weightIn(bonds: readonly Bond[], era: number): bigint {
+  return bonds.reduce((sum, bond) => (isInSet(bond, era) ? sum + bond.weight : sum), 0n);
+}

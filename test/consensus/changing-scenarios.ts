@@ -1,0 +1,221 @@
+/**
+ * Named runs in which electorates change: short epochs, bonds entering and leaving, absent members, leads that end, decoys, lost vote files.
+ */
+import { byteKey } from '../../native/index.ts';
+import { keyAt } from './fixture.ts';
+import { OracleError } from './oracles.ts';
+import type { Scenario } from './scenarios.ts';
+import { chaos, ROUGH, split, under, with4 } from './scenarios.ts';
+import type { Simulation } from './simulator.ts';
+import { CALM } from './simulator.ts';
+
+/** Eight slots of half a second each. */
+const SHORT = { slotsPerEpoch: 8, staleFast: 2, staleSlow: 3 } as const;
+
+function expectThat(condition: boolean, message: string): void {
+  if (!condition) throw new OracleError(message);
+}
+
+/** Numbers of the members of the newest final electorate's current set. */
+function currentSet(sim: Simulation): number[] {
+  const { members } = sim.finalState.electorate;
+  return members.flatMap(({ seat, inCurrent }) => (inCurrent ? [seat] : [])).sort((a, b) => a - b);
+}
+
+function expectSeen(sim: Simulation, ...kinds: readonly string[]): void {
+  for (const kind of kinds) expectThat((sim.seen.get(kind) ?? 0) > 0, `no ${kind} was seen`);
+}
+
+/** Bonds come and go while the network is rough. */
+function comeAndGo(sim: Simulation): void {
+  sim.requests.push(
+    { kind: 'bond', index: 4, weight: 1n },
+    { kind: 'bond', index: 5, weight: 2n },
+    { kind: 'unbond', index: 0 },
+  );
+  sim.network = ROUGH;
+  sim.run(70_000);
+}
+
+export const CHANGING_SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'bonds enter and leave',
+    options: { candidates: 2, observers: 1, epochs: SHORT },
+    faults: comeAndGo,
+    boundMs: 120_000,
+    after: (sim) => {
+      sim.run(40_000);
+      expectThat(sim.finalState.era > 4, `era ${sim.finalState.era} after two minutes`);
+      expectThat(currentSet(sim).join() === '1,2,3,4,5', `the set is ${currentSet(sim).join()}`);
+    },
+  },
+  {
+    name: 'bonds enter and leave, crashes and partitions',
+    options: { candidates: 2, epochs: { ...SHORT, staleFast: 6, staleSlow: 8 } },
+    faults: (sim) => {
+      sim.requests.push({ kind: 'bond', index: 4, weight: 1n }, { kind: 'unbond', index: 1 });
+      chaos(sim, 30_000, ['crash', 'partition', 'network']);
+      sim.requests.push({ kind: 'bond', index: 5, weight: 1n }, { kind: 'unbond', index: 2 });
+      chaos(sim, 30_000, ['crash', 'partition', 'network']);
+    },
+  },
+  {
+    name: 'everything at once, sets changing by absence',
+    options: { bonds: [2n, 2n, 2n, 1n, 1n], observers: 1, epochs: SHORT },
+    faults: (sim) => {
+      sim.crashInVoteRate = 0.01;
+      chaos(sim, 60_000, ['crash', 'partition', 'network']);
+    },
+  },
+  {
+    name: 'one dead member leaves the set',
+    options: { behaviours: with4('dead', 3), epochs: SHORT },
+    faults: (sim) => sim.run(60_000),
+    after: (sim) => expectThat(currentSet(sim).join() === '0,1,2', `the set is ${currentSet(sim).join()}`),
+  },
+  {
+    name: 'partition 3|1: the one leaves and may come back',
+    options: { epochs: SHORT },
+    faults: split([0, 0, 0, 1], 40_000),
+  },
+  {
+    name: 'partition 3|2: the three exclude the two and go on',
+    options: { bonds: [1n, 1n, 1n, 1n, 1n], epochs: SHORT },
+    faults: (sim) => {
+      split([0, 0, 0, 1, 1], 40_000)(sim);
+      const before = sim.oracles.finalHeight;
+      sim.run(20_000);
+      expectThat(sim.oracles.finalHeight > before + 10, 'the larger side does not go on');
+      const { electorate, bonds } = sim.finalState;
+      const isOut = electorate.majorityFloor || bonds.some(({ isExcluded }) => isExcluded);
+      expectThat(isOut, 'nobody is excluded');
+      expectThat(sim.nodes[4]!.finalHeight < before, 'the smaller side finalizes');
+    },
+    after: (sim) => {
+      sim.run(60_000);
+      expectThat(!sim.finalState.electorate.majorityFloor, 'the floor stays after everybody is back');
+    },
+  },
+  {
+    name: 'partition 3|2 past the bound: a block an epoch leads out',
+    options: { bonds: [1n, 1n, 1n, 1n, 1n], epochs: { ...SHORT, slotsPerEpoch: 16 }, unfinalizedBlocksMax: 16 },
+    faults: (sim) => {
+      split([0, 0, 0, 1, 1], 60_000)(sim);
+      const before = sim.oracles.finalHeight;
+      sim.run(20_000);
+      expectThat(sim.oracles.finalHeight > before + 10, 'the larger side does not go on');
+    },
+    boundMs: 120_000,
+  },
+  {
+    name: 'partition 2|2: nobody is excluded, both wait',
+    options: { epochs: SHORT },
+    faults: (sim) => {
+      split([0, 0, 1, 1], 10_000)(sim);
+      const before = sim.oracles.finalHeight;
+      sim.run(60_000);
+      expectThat(sim.oracles.finalHeight === before, 'a half finalizes');
+    },
+    boundMs: 120_000,
+  },
+  {
+    name: 'terms',
+    options: { termSlots: 12, behaviours: with4('silentLeader', 2), epochs: SHORT },
+    faults: under(CALM, 40_000),
+    after: (sim) => {
+      const leaders = new Set(sim.nodes[0]!.disk.final.map(({ header }) => byteKey(header.leader)));
+      expectThat(leaders.size >= 4, `only ${leaders.size - 1} led`);
+    },
+  },
+  {
+    name: 'terms under crashes and loss',
+    options: { termSlots: 8, epochs: { slotsPerEpoch: 32 } },
+    faults: (sim) => chaos(sim, 40_000, ['crash', 'network']),
+  },
+  {
+    name: 'hand-overs, to the secondary first',
+    options: { handOverRate: 0.1 },
+    faults: (sim) => {
+      sim.requests.push({ kind: 'secondary', index: 2 });
+      sim.network = ROUGH;
+      sim.run(40_000);
+    },
+    after: (sim) => {
+      const blocks = sim.nodes[1]!.disk.final;
+      const at = blocks.findIndex(({ ops }) => ops?.some(({ kind }) => kind === 'handOver') === true);
+      expectThat(at > 0 && at + 1 < blocks.length, 'no hand-over became final');
+    },
+  },
+  {
+    name: 'the secondary takes over from a dead leader',
+    options: {},
+    faults: (sim) => {
+      sim.requests.push({ kind: 'secondary', index: 3 });
+      sim.run(10_000);
+      sim.crashFor(sim.nodes[0]!, 20_000);
+      sim.run(10_000);
+      const newest = sim.nodes[1]!.disk.root;
+      expectThat(byteKey(newest.leader) === byteKey(keyAt(3)), 'another leads than the secondary');
+    },
+  },
+  {
+    name: 'decoys and a lazy voter',
+    options: { decoyRate: 0.1, behaviours: with4('lazyVoter', 2) },
+    faults: under(ROUGH, 30_000),
+    after: (sim) => {
+      sim.run(20_000);
+      expectSeen(sim, 'decoyVote');
+      expectThat(sim.finalState.bonds[2]!.isSlashed, 'the lazy voter keeps its bond');
+    },
+  },
+  {
+    name: 'decoys, everybody honest, crashes',
+    options: { decoyRate: 0.15, observers: 1 },
+    faults: (sim) => chaos(sim, 30_000, ['crash', 'network']),
+  },
+  {
+    name: 'a leader of two histories is slashed and deposed',
+    options: { behaviours: with4('equivocatingLeader', 0), epochs: SHORT },
+    faults: (sim) => sim.run(40_000),
+    after: (sim) => {
+      expectSeen(sim, 'doubleProposal');
+      expectThat(sim.finalState.bonds[0]!.isSlashed, 'the leader keeps its bond');
+      sim.run(20_000);
+      expectThat(!currentSet(sim).includes(0), 'the leader is still in the set');
+    },
+  },
+  {
+    name: 'vote files lost in crashes',
+    options: {
+      loses: 'voteFile',
+      unfinalizedBlocksMax: 12,
+      epochs: { slotsPerEpoch: 16, staleFast: 20, staleSlow: 30 },
+    },
+    faults: (sim) => {
+      for (let i = 0; i < 3; i++) {
+        sim.run(10_000);
+        sim.crashFor(sim.nodes[sim.chance.below(4)]!, 1000);
+        sim.run(70_000);
+      }
+    },
+    boundMs: 180_000,
+  },
+  {
+    name: 'more than 1/3 cheat: what splits is exposed',
+    options: {
+      bonds: [1n, 1n, 1n, 1n, 1n],
+      behaviours: ['equivocatingVoter', 'equivocatingVoter', 'honest', 'honest', 'equivocatingVoter'],
+      maySplit: true,
+      epochs: { ...SHORT, staleFast: 5, staleSlow: 50 },
+    },
+    faults: (sim) => {
+      for (let i = 0; i < 4; i++) {
+        sim.run(4000);
+        sim.groups = [0, 1, 0, 1, 2];
+        sim.run(9000);
+        sim.groups = null;
+      }
+    },
+    boundMs: 0,
+  },
+];
