@@ -3,8 +3,15 @@
  * are. V8 hashes strings with a secret of the process, so nobody can aim collisions.
  */
 
+/**
+ * Up to here characters are put together one by one: a small array lives on JavaScript's heap, and asking for its `buffer` moves it out (0.7 us where
+ * this takes 0.1, and work for the collector).
+ */
+const SMALL_SIZE_BYTES = 64;
+
 /** The map key of any bytes (borrowed). */
 export function byteKey(bytes: Uint8Array): string {
+  if (bytes.length <= SMALL_SIZE_BYTES) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 

@@ -6,7 +6,7 @@
  * Invariants: everything that happens, happens in an event of the network's timers or in a microtask after one; connected is symmetric.
  */
 import { type GossipHandler, type RequestHandler, SILENT_LOG, TransportCore } from './core.ts';
-import { GOSSIP_SEEN_MS, gossipId } from './gossip-id.ts';
+import { GOSSIP_SEEN_MS } from './gossip-id.ts';
 import { transportLimits } from './limits.ts';
 import { type MemoryDuplex, memoryDuplexPair } from './memory-duplex.ts';
 import type { MemoryNetwork, MemoryTransportOptions, TrafficKind } from './memory-network.ts';
@@ -74,8 +74,9 @@ export class MemoryTransport implements Transport {
 
   publish(topic: string, message: Uint8Array): void {
     this.core.checkPublish(message);
-    if (this.#state !== 'running' || !this.#isNew(topic, message)) return;
-    this.#pass(topic, Uint8Array.from(message), this.self);
+    if (this.#state !== 'running') return;
+    const own = Uint8Array.from(message);
+    if (this.#isNew(topic, own)) this.#pass(topic, own, this.self);
   }
 
   subscribe(topic: string, handler: GossipHandler): void {
@@ -164,7 +165,10 @@ export class MemoryTransport implements Transport {
   #send(peer: PeerName, topic: string, message: Uint8Array): void {
     const delayMs = this.#link(peer, 'gossip', message.length);
     if (delayMs === 'lost') return;
-    this.#network.timers.after(delayMs, () => this.#network.find(peer)?.receive(this.self, topic, message));
+    const arrive = (): void => this.#network.find(peer)?.receive(this.self, topic, message);
+    this.#network.timers.after(delayMs, arrive);
+    const againMs = this.#network.replay(this.self, peer);
+    if (againMs !== null) this.#network.timers.after(delayMs + againMs, arrive);
   }
 
   /** @internal A neighbour's gossip arrived. */
@@ -180,7 +184,7 @@ export class MemoryTransport implements Transport {
       if (until > now) break;
       this.#seen.delete(id);
     }
-    const id = Buffer.from(gossipId(topic, message)).toString('base64');
+    const id = this.#network.gossipName(topic, message);
     if (this.#seen.has(id)) return false;
     this.#seen.set(id, now + GOSSIP_SEEN_MS);
     return true;

@@ -25,10 +25,25 @@ export class Mempool {
   readonly #taken = new Map<string, Transaction>();
   readonly #forwarded = new Map<string, Forwarded>();
   readonly #included = new Map<string, Transaction>();
+  readonly #listeners: (() => void)[] = [];
 
   /** @param transactionsMax most transactions held in all groups together */
   constructor(transactionsMax: number) {
     this.#transactionsMax = transactionsMax;
+  }
+
+  /** Calls back whenever a transaction begins to wait, anew or again. */
+  onWaiting(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Transactions that `take` would give. */
+  get waitingCount(): number {
+    return this.#waiting.size;
   }
 
   /** Transactions not yet seen in a block. */
@@ -45,6 +60,7 @@ export class Mempool {
     if (this.has(transaction.id)) return 'duplicate';
     if (this.size >= this.#transactionsMax) return 'full';
     this.#waiting.set(byteKey(transaction.id), transaction);
+    this.#tell();
     return 'added';
   }
 
@@ -93,6 +109,7 @@ export class Mempool {
     this.#waiting.clear();
     for (const transaction of transactions) this.#waiting.set(byteKey(transaction.id), transaction);
     for (const [key, transaction] of later) this.#waiting.set(key, transaction);
+    this.#tell();
   }
 
   /** Marks transactions as standing in a block; those not held here are not taken up. */

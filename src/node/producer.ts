@@ -88,6 +88,7 @@ export class Producer {
   #open: OpenSlot | null = null;
   #filling = false;
   #cancelFill: () => void = () => {};
+  #isScheduled = false;
   #votes: Vote[] = [];
   #produced = 0;
   #closedSlot = 0;
@@ -95,6 +96,7 @@ export class Producer {
   constructor(deps: ProducerDeps) {
     this.#deps = deps;
     deps.poh.onTick((_, count, hash) => this.#tick(count, hash));
+    deps.mempool.onWaiting(() => this.#wake());
     deps.poh.onSlotEnd((slot, count, pohHash) => this.#close(slot, count, pohHash));
   }
 
@@ -125,6 +127,7 @@ export class Producer {
   /** Puts a vote into the block being produced, or the next. Dropped when this node does not lead. */
   includeVote(vote: Vote): void {
     if (this.#open !== null && this.#votes.length < BLOCK_VOTES_MAX) this.#votes.push(vote);
+    this.#wake();
   }
 
   /** Opens a slot: its first entry mixes in the parent's hash. */
@@ -152,6 +155,7 @@ export class Producer {
   /** Stops producing: the open slot is thrown away, its transactions wait again. The sequence runs on to the end of the slot, unheard, and waits there. */
   stop(): void {
     this.#cancelFill();
+    this.#isScheduled = false;
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
@@ -181,8 +185,23 @@ export class Producer {
 
   #schedule(delayMs: number): void {
     this.#cancelFill();
-    const fill = (): void => void this.#fill().catch((error) => this.#failed(error));
+    this.#isScheduled = true;
+    const fill = (): void => {
+      this.#isScheduled = false;
+      void this.#fill().catch((error) => this.#failed(error));
+    };
     this.#cancelFill = after(this.#deps.clock ?? systemClock, delayMs, fill);
+  }
+
+  /** Something has begun to wait: it goes in at the next interval, as when one fill follows another. */
+  #wake(): void {
+    const isReady = this.#open !== null && this.#open.entries.length > 0;
+    if (isReady && !this.#filling && !this.#isScheduled) this.#schedule(BATCH_INTERVAL_MS);
+  }
+
+  /** Whether a later fill of the open slot would find something. */
+  #hasWork(open: OpenSlot): boolean {
+    return this.#deps.mempool.waitingCount > 0 || this.#votes.some(({ targetSlot }) => targetSlot < open.slot);
   }
 
   /** Mixes in what waits, one batch at a time, then comes back after the interval. */
@@ -196,7 +215,8 @@ export class Producer {
       if (open === this.#open) full = await this.#includeTransactions(open);
     } finally {
       this.#filling = false;
-      if (this.#open !== null) this.#schedule(full && open === this.#open ? 0 : BATCH_INTERVAL_MS);
+      if (this.#open !== null && this.#hasWork(this.#open))
+        this.#schedule(full && open === this.#open ? 0 : BATCH_INTERVAL_MS);
     }
   }
 

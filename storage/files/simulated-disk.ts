@@ -10,7 +10,7 @@
  * - After a power cut every operation throws 'power-cut' until `reboot`.
  */
 import { dirname } from 'node:path';
-import { type FileLock, type Files, FilesError, type OpenMode, type StoredFile } from './files.ts';
+import { type FileLock, type Files, FilesError, type OpenMode, SECTOR_SIZE_BYTES, type StoredFile } from './files.ts';
 import { type Random, SimulatedInode, seededRandom } from './simulated-inode.ts';
 
 /** What happens to an operation: the power goes, it fails, or the disk is full (writes only; else the same as 'io'). */
@@ -56,11 +56,24 @@ function moveTree(names: Map<string, Entry>, from: string, to: string): void {
   }
 }
 
+/** Shares of operations that fail with 'io', each by itself. */
+export interface ErrorRates {
+  readonly read: number;
+  /** Writes and syncs. */
+  readonly write: number;
+}
+
 export class SimulatedDisk implements Files {
   /** Operations called so far. */
   operations = 0;
   /** Where and how the next fault strikes. */
   fault: Fault | undefined;
+  /** Reads, writes and syncs that fail on top of that, at random. */
+  errorRates: ErrorRates | undefined;
+  /** The next write lands elsewhere in its file, and says that all is well: a drive that broke its promise. */
+  misdirectsNextWrite = false;
+  /** Writes that landed elsewhere. */
+  misdirectedCount = 0;
   /** Bytes the disk holds; a write past it fails with 'no-space'. */
   capacityBytes: number = Number.POSITIVE_INFINITY;
   #names = new Map<string, Entry>([['/', 'folder']]);
@@ -84,6 +97,10 @@ export class SimulatedDisk implements Files {
     if (!this.#powered || boot !== this.#boot) throw new FilesError('power-cut', path, MESSAGES.cut);
     const number = this.operations++;
     return this.fault !== undefined && this.fault.at === number ? this.fault.kind : undefined;
+  }
+
+  #isUnlucky(kind: keyof ErrorRates): boolean {
+    return this.errorRates !== undefined && this.#random() < this.errorRates[kind];
   }
 
   /** Ends an operation that a fault struck. */
@@ -132,7 +149,7 @@ export class SimulatedDisk implements Files {
       if (!writable) throw new FilesError('io', path, 'file is open for reading only');
     };
     const readSync = (offset: number, target: Uint8Array): number => {
-      const fault = step();
+      const fault = step() ?? (this.#isUnlucky('read') ? 'io' : undefined);
       if (fault !== undefined && fault !== 'no-space') this.#fail(fault, path);
       return inode.read(offset, target);
     };
@@ -159,15 +176,36 @@ export class SimulatedDisk implements Files {
   }
 
   #write(fault: FaultKind | undefined, path: string, inode: SimulatedInode, offset: number, bytes: Uint8Array): void {
-    const full = this.usedBytes() + Math.max(0, offset + bytes.length - inode.sizeBytes) > this.capacityBytes;
-    const kind = fault ?? (full ? 'no-space' : undefined);
+    const full =
+      Number.isFinite(this.capacityBytes) &&
+      this.usedBytes() + Math.max(0, offset + bytes.length - inode.sizeBytes) > this.capacityBytes;
+    const kind = fault ?? (full ? 'no-space' : this.#isUnlucky('write') ? 'io' : undefined);
+    if (kind === undefined && this.misdirectsNextWrite) {
+      this.#misdirect(inode, offset, bytes);
+      return;
+    }
     // A write that fails may have done part of its work.
     const done = kind === undefined ? bytes.length : Math.floor(this.#random() * (bytes.length + 1));
     inode.write(offset, bytes.subarray(0, done));
     if (kind !== undefined) this.#fail(kind, path);
   }
 
-  #sync(fault: FaultKind | undefined, path: string, inode: SimulatedInode): void {
+  /** By whole sectors, within the file: the room it was meant for keeps what stood there. */
+  #misdirect(inode: SimulatedInode, offset: number, bytes: Uint8Array): void {
+    const sectors = Math.ceil(inode.sizeBytes / SECTOR_SIZE_BYTES);
+    const here = Math.floor(offset / SECTOR_SIZE_BYTES);
+    const there = Math.floor(this.#random() * Math.max(1, sectors));
+    if (there === here) {
+      inode.write(offset, bytes);
+      return;
+    }
+    this.misdirectsNextWrite = false;
+    this.misdirectedCount += 1;
+    inode.write(offset + (there - here) * SECTOR_SIZE_BYTES, bytes);
+  }
+
+  #sync(given: FaultKind | undefined, path: string, inode: SimulatedInode): void {
+    const fault = given ?? (this.#isUnlucky('write') ? 'io' : undefined);
     if (fault === undefined || (fault === 'cut' && this.#random() < 0.3)) inode.sync();
     else if (fault !== 'cut') inode.failSync();
     if (fault !== undefined) this.#fail(fault, path);
@@ -226,24 +264,28 @@ export class SimulatedDisk implements Files {
     return used;
   }
 
-  /** The power goes now: decides what of the unsynced is kept. Every open file is dead afterwards. */
-  powerCut(): void {
+  /**
+   * The power goes now: decides what of the unsynced is kept. Every open file is dead afterwards.
+   * @param lossRate share of unsynced sectors and names that do not land, garbage in their place where nothing durable stood; drawn from 0, 0.1, 0.5, 1 unless given
+   */
+  powerCut(lossRate?: number): void {
     if (!this.#powered) return;
     this.#powered = false;
-    const keep = [0, 1, 0.5, 0.9][Math.floor(this.#random() * 4)]!;
+    const keep = lossRate === undefined ? [0, 1, 0.5, 0.9][Math.floor(this.#random() * 4)]! : 1 - lossRate;
+    const garbageRate = lossRate === undefined ? 0.3 : 1;
     for (const change of this.#nameChanges) if (this.#random() < keep) applyChange(this.#durableNames, change);
     this.#nameChanges = [];
     for (const [name] of [...this.#durableNames])
       if (!this.#durableNames.has(dirname(name))) removeTree(this.#durableNames, name);
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()]);
-    for (const inode of inodes) if (inode instanceof SimulatedInode) inode.powerCut(this.#random, keep);
+    for (const inode of inodes) if (inode instanceof SimulatedInode) inode.powerCut(this.#random, keep, garbageRate);
     this.#names = new Map(this.#durableNames);
     this.#locks.clear();
   }
 
-  /** Power comes back, with whatever the cut left. Cuts first when the power is still on. */
-  reboot(): void {
-    this.powerCut();
+  /** Power comes back, with whatever the cut left. Cuts first when the power is still on. @param lossRate as of `powerCut` */
+  reboot(lossRate?: number): void {
+    this.powerCut(lossRate);
     this.#powered = true;
     this.#boot++;
     this.fault = undefined;
@@ -261,10 +303,11 @@ export class SimulatedDisk implements Files {
     this.#inode(path).corrupt(offset, mask);
   }
 
-  /** Every file's bytes as programs see them, by path in ascending order. */
-  image(): Map<string, Uint8Array> {
+  /** Every file's bytes as programs see them, by path in ascending order. @param prefix only paths that begin so */
+  image(prefix = ''): Map<string, Uint8Array> {
     const image = new Map<string, Uint8Array>();
-    for (const path of [...this.#names.keys()].sort()) {
+    const paths = [...this.#names.keys()].filter((path) => path.startsWith(prefix));
+    for (const path of paths.sort()) {
       const entry = this.#names.get(path);
       if (!(entry instanceof SimulatedInode)) continue;
       const bytes = new Uint8Array(entry.sizeBytes);

@@ -56,6 +56,7 @@ export class SimulatedInode {
 
   read(offset: number, target: Uint8Array): number {
     const length = Math.max(0, Math.min(target.length, this.sizeBytes - offset));
+    if (length === 0) return 0;
     for (let done = 0; done < length; ) {
       const within = (offset + done) % SECTOR_SIZE_BYTES;
       const part = Math.min(SECTOR_SIZE_BYTES - within, length - done);
@@ -66,14 +67,17 @@ export class SimulatedInode {
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) {
-      const index = sectorOf(offset + done);
-      const within = (offset + done) % SECTOR_SIZE_BYTES;
-      const part = Math.min(SECTOR_SIZE_BYTES - within, bytes.length - done);
-      const sector = this.#sector(index).slice();
-      sector.set(bytes.subarray(done, done + part), within);
-      this.#push(index, sector);
-      done += part;
+    if (bytes.length === 0) return;
+    // One copy for all sectors: the first and the last are filled up with what stands there.
+    const first = sectorOf(offset);
+    const last = sectorOf(offset + bytes.length - 1);
+    const copy = new Uint8Array((last - first + 1) * SECTOR_SIZE_BYTES);
+    copy.set(this.#sector(first), 0);
+    if (last > first) copy.set(this.#sector(last), copy.length - SECTOR_SIZE_BYTES);
+    copy.set(bytes, offset - first * SECTOR_SIZE_BYTES);
+    for (let index = first; index <= last; index += 1) {
+      const at = (index - first) * SECTOR_SIZE_BYTES;
+      this.#push(index, copy.subarray(at, at + SECTOR_SIZE_BYTES));
     }
     this.#setSize(Math.max(this.sizeBytes, offset + bytes.length));
   }
@@ -104,13 +108,16 @@ export class SimulatedInode {
     for (const versions of this.#pending.values()) for (const version of versions) version.lost = true;
   }
 
-  /** The power goes: each unsynced sector lands in one of its versions or not at all. @param keep chance of landing, 0 .. 1 */
-  powerCut(random: Random, keep: number): void {
+  /**
+   * The power goes: each unsynced sector lands in one of its versions or not at all.
+   * @param keep chance of landing, 0 .. 1 @param garbageRate chance of garbage in a sector that did not land and was never durable
+   */
+  powerCut(random: Random, keep: number, garbageRate: number): void {
     const sizes = [this.#durableSize, ...this.#pendingSizes];
     const size = random() < keep ? sizes[sizes.length - 1]! : sizes[Math.floor(random() * sizes.length)]!;
     for (const [index, versions] of this.#pending) {
       if (random() < keep) this.#durable.set(index, versions[Math.floor(random() * versions.length)]!.bytes);
-      else if (index * SECTOR_SIZE_BYTES >= this.#durableSize && random() < 0.3)
+      else if (index * SECTOR_SIZE_BYTES >= this.#durableSize && random() < garbageRate)
         this.#durable.set(index, garbage(random));
     }
     this.#pending.clear();

@@ -1,17 +1,48 @@
-/** A campaign over scenarios in turn: with simulation.test.ts, what fits into `npm test`. Longer ones: test/long/simulate.long.ts. */
+/**
+ * Ten simulated hours over every scenario in turn, and a thousand kills in the middle of writing a vote or a slot: in processes of their own, from the compiled
+ * program, as `cairn simulate` runs them. Slots of 8 s, so that an hour has a sixteenth of the slots that it has with 500 ms; faults, phases and bounds are
+ * stretched alike. Slots of 500 ms: simulation.test.ts. Longer campaigns: test/long/simulate.long.ts.
+ */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { runCampaign } from '../../tools/simulate/campaign.ts';
-import { CAMPAIGN } from '../../tools/simulate/scenarios.ts';
+import { packageRoot } from '../../native/worker-url.ts';
 
-const SEEDS = 20;
-/** One phase of faults and the calm after it: at least this long. */
-const RUN_MS = 95_000;
+const CLI = join(packageRoot(import.meta.filename), 'dist/src/cli/main.js');
+const HOUR_MS = 3_600_000;
 
-it(`holds for over half an hour of virtual time over ${SEEDS} seeds`, { timeout: 600_000 }, async () => {
-  const options = { seed: 40_000, scenarios: CAMPAIGN, totalMs: SEEDS * RUN_MS, runMs: RUN_MS };
-  const { failure, runs, simulatedMs, finalBlocks } = await runCampaign(options);
-  expect(failure?.command ?? null).toBeNull();
-  expect(runs).toBeGreaterThan(SEEDS / 2);
-  expect(simulatedMs).toBeGreaterThanOrEqual(SEEDS * RUN_MS);
-  expect(finalBlocks).toBeGreaterThan(SEEDS * 50);
+interface Summary {
+  readonly ok: boolean;
+  readonly runs: number;
+  readonly simulatedMs: number;
+  readonly finalBlocks: number;
+  readonly failure: { readonly message: string; readonly command: string } | null;
+  readonly last: { readonly killsAtWork: number };
+}
+
+/** What a run of the program says at its end; also when it has found something. */
+async function simulated(...options: string[]): Promise<Summary> {
+  const child = promisify(execFile)(process.execPath, [CLI, 'simulate', '--json', ...options]);
+  const { stdout } = await child.catch((error: { stdout?: string }) => {
+    if (error.stdout === undefined || error.stdout === '') throw error;
+    return { stdout: error.stdout };
+  });
+  return JSON.parse(stdout) as Summary;
+}
+
+it('holds for ten hours of virtual time', { timeout: 900_000 }, async () => {
+  const { failure, runs, simulatedMs, finalBlocks } = await simulated(
+    ...['--seed', '40000', '--hours', '10', '--slot-ms', '8000'],
+  );
+  expect(failure).toBeNull();
+  expect(simulatedMs).toBeGreaterThanOrEqual(10 * HOUR_MS);
+  expect(runs).toBeGreaterThan(20);
+  expect(finalBlocks).toBeGreaterThan(runs * 100);
+});
+
+it('a thousand kills while leading or voting give no slashable vote', { timeout: 300_000 }, async () => {
+  const { failure, last } = await simulated('--seed', '41000', '--scenario', 'kills-at-work', '--hours', '0.22');
+  expect(failure).toBeNull();
+  expect(last.killsAtWork).toBeGreaterThanOrEqual(1000);
 });

@@ -113,7 +113,7 @@ export class Byzantium {
     const { shared, chain } = this.#simulation;
     const { hashesPerTick, ticksPerSlot } = chain.genesis.poh;
     return {
-      kernels: shared.real,
+      kernels: shared.checking,
       rules: chain.rules,
       poh: { hashesPerTick, ticksPerSlot },
       idSecret: Uint32Array.of(1, 2, 3, 4),
@@ -150,10 +150,10 @@ export class Byzantium {
     ) => { readonly bytes: Uint8Array },
   ): Uint8Array | null {
     const { shared, trace } = this.#simulation;
-    const { parentHash, leader } = decodeHeader(shared.real, bytes.slice(0, HEADER_SIZE_BYTES));
+    const { parentHash, leader } = decodeHeader(shared.checking, bytes.slice(0, HEADER_SIZE_BYTES));
     const parent = node.node?.tree.verified(parentHash);
     if (parent === undefined || byteKey(leader) !== byteKey(node.key!.publicKey)) return null;
-    const block = decodeBlock(shared.real, Uint8Array.from(bytes));
+    const block = decodeBlock(shared.checking, Uint8Array.from(bytes));
     trace.add('byzantine', node.name, { lie: this.kindOf(node)!, slot: block.header.slot });
     return forge(block, this.#tools(node), parent).bytes;
   }

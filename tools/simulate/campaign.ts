@@ -1,7 +1,7 @@
 /** Many simulations: scenarios in turn over seeds, until the hours are up or one fails. */
 import { type Minimized, minimize, replayCommand } from './minimize.ts';
 import type { Scenario } from './scenario.ts';
-import { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
+import { type SimulationOptions, type SimulationResult, simulate, USUAL_SLOT_MS } from './simulation.ts';
 
 export interface CampaignOptions {
   readonly seed: number;
@@ -13,6 +13,8 @@ export interface CampaignOptions {
   readonly runMs: number;
   readonly validators?: number;
   readonly wideArea?: boolean;
+  /** Slot durations in turn, one a round of scenarios; 500 ms unless given. */
+  readonly slotDurationsMs?: readonly number[];
   readonly without?: ReadonlySet<number>;
   readonly onTrace?: (line: string) => void;
   /** Told after each run, and now and then in between. */
@@ -31,6 +33,8 @@ export interface CampaignResult {
   readonly runs: number;
   readonly seeds: readonly [first: number, last: number];
   readonly simulatedMs: number;
+  /** Slots simulated. */
+  readonly slots: number;
   readonly finalBlocks: number;
   readonly finalTransactions: number;
   readonly faults: number;
@@ -41,13 +45,14 @@ export interface CampaignResult {
 
 /** Runs until the time is up or a violation is found, which is then made smaller. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seed, scenarios, totalMs, onRun } = options;
-  const sums = { simulatedMs: 0, finalBlocks: 0, finalTransactions: 0, faults: 0, boots: 0 };
+  const { seed, totalMs, onRun } = options;
+  const sums = { simulatedMs: 0, slots: 0, finalBlocks: 0, finalTransactions: 0, faults: 0, boots: 0 };
   for (let runs = 0; ; runs += 1) {
-    const run = optionsOf(options, scenarios[runs % scenarios.length]!, seed + runs, sums.simulatedMs);
+    const run = optionsOf(options, runs, sums.simulatedMs);
     const result = await simulate(run);
     onRun?.(result);
     sums.simulatedMs += result.simulatedMs;
+    sums.slots += Math.round(result.simulatedMs / (run.slotDurationMs ?? USUAL_SLOT_MS));
     sums.finalBlocks += result.finalHeight;
     sums.finalTransactions += result.finalTransactions;
     sums.faults += result.faults.length;
@@ -64,12 +69,14 @@ async function explain(run: SimulationOptions, result: SimulationResult): Promis
   return { result, minimized, command: replayCommand(run, minimized.without) };
 }
 
-function optionsOf(campaign: CampaignOptions, scenario: Scenario, seed: number, doneMs: number): SimulationOptions {
-  const { runMs, validators, wideArea, without, onTrace, onProgress } = campaign;
+function optionsOf(campaign: CampaignOptions, number: number, doneMs: number): SimulationOptions {
+  const { seed, scenarios, slotDurationsMs, runMs, validators, wideArea, without, onTrace, onProgress } = campaign;
+  const slotDurationMs = slotDurationsMs?.[Math.floor(number / scenarios.length) % slotDurationsMs.length];
   return {
-    seed,
-    scenario,
+    seed: seed + number,
+    scenario: scenarios[number % scenarios.length]!,
     durationMs: runMs,
+    ...(slotDurationMs === undefined ? {} : { slotDurationMs }),
     ...(validators === undefined ? {} : { validators }),
     ...(wideArea === undefined ? {} : { wideArea }),
     ...(without === undefined ? {} : { without }),

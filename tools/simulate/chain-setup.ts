@@ -3,7 +3,6 @@ import { encodeBase58, formatAddress, type SigningKey, signingKey } from '../../
 import { DEVNET_PARAMETERS, type Genesis, genesisFrom, type LedgerRules, ledgerRules } from '../../src/ledger/index.ts';
 import type { SharedKernels } from './shared-kernels.ts';
 
-const SLOT_DURATION_MS = 500;
 const BALANCE = '1000000000';
 const PEOPLE_COUNT = 6;
 
@@ -21,22 +20,23 @@ export interface ChainOptions {
   /** Descending; one a validator. */
   readonly bonds: readonly bigint[];
   readonly timeoutSlots: number;
+  readonly slotDurationMs: number;
   readonly unfinalizedBlocksMax: number;
 }
 
 /** Makes the chain; the same options give the same chain. */
 export function setUpChain(shared: SharedKernels, options: ChainOptions): ChainSetup {
-  const { bonds, timeoutSlots, unfinalizedBlocksMax } = options;
+  const { bonds, timeoutSlots, slotDurationMs, unfinalizedBlocksMax } = options;
   // Within one bond the rank is by key, descending: hand the bonds out in that order.
   const keys = bonds
     .map((_, index) => keyOf(index + 1))
     .sort((a, b) => Buffer.compare(b.publicKey, a.publicKey))
-    .map((key) => shared.trusted(key));
-  const people = Array.from({ length: PEOPLE_COUNT }, (_, index) => shared.trusted(keyOf(10_000 + index)));
+    .map((key) => shared.key(key));
+  const people = Array.from({ length: PEOPLE_COUNT }, (_, index) => shared.key(keyOf(10_000 + index)));
   const genesis = genesisFrom({
     ...DEVNET_PARAMETERS,
     name: 'simulation',
-    poh: { hashesPerTick: 8, ticksPerSlot: 2, slotDurationMs: SLOT_DURATION_MS },
+    poh: { hashesPerTick: 8, ticksPerSlot: 2, slotDurationMs },
     transactions: { recencyWindowSlots: 60, minimumFee: '1', blockTransactionsMax: 256 },
     consensus: {
       ...DEVNET_PARAMETERS.consensus,

@@ -55,7 +55,7 @@ function heardVote(
 function heardBlock(simulation: Simulation, byzantium: Byzantium, { name }: SimulatedNode, block: Uint8Array): void {
   const { oracles, trace, shared, times, nowMs } = simulation;
   if (block.length < HEADER_SIZE_BYTES) return;
-  const header = decodeHeader(shared.real, block.slice(0, HEADER_SIZE_BYTES));
+  const header = decodeHeader(shared.checking, block.slice(0, HEADER_SIZE_BYTES));
   if (!oracles.blockSent(header)) return;
   byzantium.heardBlock(header);
   times.sent(header, nowMs);

@@ -7,18 +7,26 @@ import type { Simulation } from './simulation.ts';
 
 /** Whoever looks after a node starts it again after so long. */
 const RESTART_MS = [300, 5_000] as const;
+/** A node at work dies so long after its vote or slot began to be written: before, in the middle of, or after the sync and what follows it. */
+const KILL_WITHIN_MS = 4;
+/** A node whose ruined disk has failed so often is given up by whoever looks after it. */
+const RUINED_LIVES_MAX = 2;
 /** Share of phases after which nodes outside of the core stay broken. */
 const BROKEN_RATE = 0.5;
 
 export class FaultRunner {
   /** Numbers of the faults that struck. */
   readonly struck: number[] = [];
+  /** Nodes killed while they wrote a vote or a slot of their own. */
+  killsAtWork = 0;
   readonly #simulation: Simulation;
   readonly #chance: Chance;
   /** Undoes what is under way. */
   readonly #undo = new Set<() => void>();
   /** Rises with every phase: what was planned for an earlier one is void. */
   #phase = 0;
+  /** Disks that fail now and then until their fault is over, whatever life their node is in. */
+  readonly #failing = new Set<SimulatedNode>();
   /** Outside of the core: not started again. */
   readonly #leftBroken = new Set<SimulatedNode>();
 
@@ -45,6 +53,7 @@ export class FaultRunner {
   calm(): SimulatedNode[] {
     this.#phase += 1;
     const { links, options, nodes } = this.#simulation;
+    for (const { disk } of nodes) disk.onRecordSync = () => {};
     for (const undo of [...this.#undo]) undo();
     links.quality = options.scenario.wire ?? CALM;
     const core = this.#core();
@@ -66,21 +75,23 @@ export class FaultRunner {
   gaveUp(node: SimulatedNode, error: Error): void {
     const { trace, oracles } = this.#simulation;
     trace.add('down', node.name, { why: `${error.name}: ${error.message}` });
-    if (node.isHonest && !node.hasFailingDisk) oracles.gaveUp(node.name, error);
+    if (node.isDiskRuined) node.ruinedLives += 1;
+    else if (node.isHonest && !node.hasFailingDisk) oracles.gaveUp(node.name, error);
     const isCut = 'code' in error && error.code === 'power-cut';
     node.kill(isCut || !node.disk.disk.powered ? 'power' : 'process');
     this.#startSoon(node);
   }
 
   #startSoon(node: SimulatedNode): void {
-    if (node.isAlive) return;
+    if (node.isAlive || node.ruinedLives >= RUINED_LIVES_MAX) return;
     this.#simulation.time.after(this.#chance.between(...RESTART_MS), () => this.#start(node));
   }
 
   #start(node: SimulatedNode): void {
-    if (node.isAlive || this.#leftBroken.has(node)) return;
+    if (node.isAlive || this.#leftBroken.has(node) || node.ruinedLives >= RUINED_LIVES_MAX) return;
     this.#simulation.trace.add('boot', node.name);
     node.boot();
+    node.hasFailingDisk = this.#failing.has(node);
   }
 
   #break(node: SimulatedNode): void {
@@ -88,10 +99,10 @@ export class FaultRunner {
     if (node.isAlive) this.#kill(node, 'power', 'left broken');
   }
 
-  #kill(node: SimulatedNode, kind: 'power' | 'process', why: string): void {
+  #kill(node: SimulatedNode, kind: 'power' | 'process', why: string, lossRate?: number): void {
     if (!node.isAlive) return;
     this.#simulation.trace.add('down', node.name, { why });
-    node.kill(kind);
+    node.kill(kind, lossRate);
     const { rank } = node;
     const { losesVoteFile } = this.#simulation.options.scenario;
     if (rank !== null && losesVoteFile?.includes(rank) === true) void node.disk.disk.remove('/data/votes');
@@ -100,7 +111,7 @@ export class FaultRunner {
   /** Archives, and honest validators at random up to a quorum. */
   #core(): SimulatedNode[] {
     const { nodes, oracles } = this.#simulation;
-    const honest = nodes.filter(({ isHonest, rank }) => isHonest && rank !== null);
+    const honest = nodes.filter(({ isHonest, rank, isDiskRuined }) => isHonest && rank !== null && !isDiskRuined);
     const core: SimulatedNode[] = [];
     while (honest.length > 0 && !oracles.votes.isQuorum(core.map(({ rank }) => rank!)))
       core.push(honest.splice(this.#chance.below(honest.length), 1)[0]!);
@@ -120,6 +131,15 @@ export class FaultRunner {
       case 'disk':
         for (const node of struck) this.#failDisk(node);
         return;
+      case 'diskErrors':
+        for (const node of struck) this.#diskErrors(node, fault);
+        return;
+      case 'ruin':
+        this.#ruin();
+        return;
+      case 'killAtWork':
+        for (const node of struck) this.#killAtWork(node, fault);
+        return;
       case 'pause':
         for (const node of struck) this.#pause(node, durationMs);
         return;
@@ -136,10 +156,49 @@ export class FaultRunner {
     }
   }
 
-  #crash(node: SimulatedNode, { power, durationMs }: Fault): void {
+  #crash(node: SimulatedNode, { power, durationMs, lossRate }: Fault): void {
     if (!node.isAlive) return;
-    this.#kill(node, power === true ? 'power' : 'process', power === true ? 'power cut' : 'killed');
+    this.#kill(node, power === true ? 'power' : 'process', power === true ? 'power cut' : 'killed', lossRate);
     this.#simulation.time.after(durationMs, () => this.#start(node));
+  }
+
+  /** Waits for the node's next vote or own slot, and strikes while it is written. */
+  #killAtWork(node: SimulatedNode, fault: Fault): void {
+    const { time } = this.#simulation;
+    const phase = this.#phase;
+    node.disk.onRecordSync = () => {
+      node.disk.onRecordSync = () => {};
+      const life = node.lives;
+      time.after(this.#chance.between(0, KILL_WITHIN_MS), () => {
+        if (node.lives !== life || !node.isAlive || phase !== this.#phase) return;
+        this.killsAtWork += 1;
+        this.#crash(node, fault);
+      });
+    };
+  }
+
+  #diskErrors(node: SimulatedNode, { errorRates, durationMs }: Fault): void {
+    if (!node.isAlive || errorRates === undefined) return;
+    const { disk } = node.disk;
+    disk.errorRates = errorRates;
+    node.hasFailingDisk = true;
+    this.#failing.add(node);
+    this.#during(durationMs, () => {
+      disk.errorRates = undefined;
+      this.#failing.delete(node);
+    });
+  }
+
+  /** One of the nodes that the scenario lets be ruined: so few that the others are a quorum. */
+  #ruin(): void {
+    const { nodes, options, oracles } = this.#simulation;
+    const ruinable = nodes.filter(({ rank }) => rank !== null && options.scenario.ruins?.includes(rank) === true);
+    const alive = ruinable.filter(({ isAlive }) => isAlive);
+    if (alive.length === 0) return;
+    const node = this.#chance.pick(alive);
+    node.isDiskRuined = true;
+    oracles.ruined.add(node.name);
+    node.disk.ruin();
   }
 
   /** An operation soon fails, or the power goes in the middle of it. */

@@ -4,7 +4,7 @@
  * A gossip message can vanish. Bytes of a stream are under TCP: a lost packet delays them, and now and then the connection breaks. A cut wire loses
  * all; a clogged one delivers late.
  */
-import type { Link, TrafficKind } from '../../src/net/memory-network.ts';
+import type { Link, Replay, TrafficKind } from '../../src/net/memory-network.ts';
 import type { Chance } from './chance.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -13,6 +13,8 @@ export interface WireQuality {
   readonly delayMs: readonly [number, number];
   /** Share of packets lost. */
   readonly lossRate: number;
+  /** Share of gossip messages that arrive again later; none unless given. */
+  readonly replayRate?: number;
 }
 
 export const CALM: WireQuality = { delayMs: [1, 20], lossRate: 0 };
@@ -21,6 +23,8 @@ export const CALM: WireQuality = { delayMs: [1, 20], lossRate: 0 };
 const RESEND_MS = 200;
 /** Share of lost packets that cost the stream. */
 const BREAK_SHARE = 0.05;
+/** A message that arrives again does so within this: now and then past the two minutes for which the gossip layer remembers it. */
+const REPLAY_MS = [1, 150_000] as const;
 
 export class Links {
   /** Everywhere, unless `base` says otherwise. */
@@ -75,6 +79,15 @@ export class Links {
     if (this.#cut.size > 0 && (this.isCut(from, to) || (kind === 'dial' && this.isCut(to, from)))) return 'lost';
     const delayMs = this.#delay(from, to, kind);
     return delayMs === 'lost' ? 'lost' : Math.max(delayMs, this.#heldMs(from, to));
+  };
+
+  /** The hook of the memory network: how much later a gossip message arrives once more, or null. */
+  readonly replay: Replay = () => {
+    const { replayRate = 0 } = this.quality;
+    if (replayRate === 0 || !this.#chance.hits(replayRate)) return null;
+    const [low, high] = REPLAY_MS;
+    // Mostly soon: the cube of an even chance.
+    return low + (high - low) * this.#chance.next() ** 3;
   };
 
   #delay(from: string, to: string, kind: TrafficKind): number | 'lost' {

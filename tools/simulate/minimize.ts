@@ -43,11 +43,12 @@ function quiet({ onTrace: _, ...options }: SimulationOptions, without: ReadonlyS
 
 /** The command line that replays a run. */
 export function replayCommand(options: SimulationOptions, without: ReadonlySet<number>): string {
-  const { seed, scenario, durationMs, validators, wideArea } = options;
+  const { seed, scenario, durationMs, validators, wideArea, slotDurationMs } = options;
   const hours = Math.max(1e-6, durationMs / 3_600_000);
   return [
     `cairn simulate --seed ${seed} --scenario ${scenario.name} --hours ${Number(hours.toFixed(6))}`,
     validators === undefined ? '' : ` --validators ${validators}`,
+    slotDurationMs === undefined ? '' : ` --slot-ms ${slotDurationMs}`,
     wideArea === true ? ' --wide-area' : '',
     without.size === 0 ? '' : ` --without ${[...without].sort((a, b) => a - b).join(',')}`,
   ].join('');

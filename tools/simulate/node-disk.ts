@@ -17,6 +17,8 @@ const FREE_BYTES = 2 ** 40;
 const SYNC_MS = [0.2, 2] as const;
 const STALL_MS = [20, 200] as const;
 const STALL_RATE = 0.002;
+/** What a validator must not lose: its votes, and the last slot it led. */
+const RECORDS: ReadonlySet<string> = new Set(['/data/votes', '/data/produced-slot']);
 
 /** Changes a disk's files, to plant a bug: e.g. a sync that does nothing. */
 export type FilesPlant = (files: Files) => Files;
@@ -28,6 +30,8 @@ export class NodeDisk {
   readonly #plant: FilesPlant;
   #clock: NodeClock | undefined;
   #keyValueFault: FaultKind | undefined;
+  /** Told when such a record is about to be synced. */
+  onRecordSync: () => void = () => {};
 
   constructor(seed: number, name: string, plant: FilesPlant = (files) => files) {
     this.#chance = new Chance(seed, `disk ${name}`);
@@ -46,9 +50,10 @@ export class NodeDisk {
     return { files: this.#plant(this.#slow(clock)), keyValues, freeBytes: async () => FREE_BYTES };
   }
 
-  /** The machine lost its power, or only the process was killed (then what was written stays). */
-  crash(kind: 'power' | 'process'): void {
-    if (kind === 'power') this.disk.reboot();
+  /** The machine lost its power, or only the process was killed (then what was written stays). @param lossRate of a power cut, as of `SimulatedDisk` */
+  crash(kind: 'power' | 'process', lossRate?: number): void {
+    this.onRecordSync = () => {};
+    if (kind === 'power') this.disk.reboot(lossRate);
     else this.disk.restartProcess();
     // lmdb's own files: an unfinished commit is lost either way.
     this.#keyValues.powerCut();
@@ -59,6 +64,17 @@ export class NodeDisk {
   failSoon(kind: FaultKind): void {
     if (this.#chance.hits(0.3)) this.#keyValueFault = kind;
     else this.disk.fault = { at: this.disk.operations + this.#chance.below(40), kind };
+  }
+
+  /** A drive that breaks its promises: the next write lands elsewhere, or a byte that was synced long ago is another one now. */
+  ruin(): void {
+    const files = [...this.disk.image('/data/')].filter(([, bytes]) => bytes.length > 0);
+    if (files.length === 0 || this.#chance.hits(0.7)) {
+      this.disk.misdirectsNextWrite = true;
+      return;
+    }
+    const [path, bytes] = this.#chance.pick(files);
+    this.disk.corrupt(path, this.#chance.below(bytes.length), 1 << this.#chance.below(8));
   }
 
   async #syncKeyValues(path: string): Promise<void> {
@@ -81,6 +97,7 @@ export class NodeDisk {
     const slowFile = (file: StoredFile): StoredFile => ({
       ...file,
       sync: async () => {
+        if (RECORDS.has(file.path)) this.onRecordSync();
         await this.#sleep(clock);
         await file.sync();
       },

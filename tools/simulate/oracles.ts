@@ -63,13 +63,15 @@ export class Oracles {
   readonly #proposals = new Map<string, string>();
   readonly #finalIds = new Set<string>();
   #transactionsFinal = 0;
+  /** Nodes whose disks broke their promises: what they keep and report may be gone; what they sign is judged as before. */
+  readonly ruined: Set<string> = new Set();
   /** Finality has conflicted where it may: from here on only the culprits matter. */
   #isForked = false;
 
   constructor(deps: OracleDeps) {
     this.#deps = deps;
     const { chain, shared } = deps;
-    const genesis = genesisHeader(shared.real, chain.genesis, genesisRoot(chain.genesis, shared.real));
+    const genesis = genesisHeader(shared.checking, chain.genesis, genesisRoot(chain.genesis, shared.checking));
     this.votes = new VoteRecord(chain.bonds, genesis);
     this.#rankOf = new Map(chain.validators.map(({ publicKey }, rank) => [byteKey(publicKey), rank]));
     this.#final = [genesis];
@@ -120,13 +122,15 @@ export class Oracles {
 
   /** An honest node holds evidence against, or has banned, the validator of this rank. */
   blamed(by: string, rank: number, why: string): void {
-    if (this.#deps.isHonest(rank)) this.#fail('false-blame', `${by} blames honest validator ${rank}: ${why}`);
+    if (this.#deps.isHonest(rank) && !this.ruined.has(`v${rank}`))
+      this.#fail('false-blame', `${by} blames honest validator ${rank}: ${why}`);
   }
 
   /** An honest node has started: what it had reported must be there. */
   restarted(name: string, node: ChainNode): void {
     const reported = this.#reported.get(name);
     const { height } = node.tree.root.header;
+    if (this.ruined.has(name) && reported !== undefined) reported.height = height;
     if (reported !== undefined && height < reported.height)
       this.#fail('lost', `${name} had reported height ${reported.height} final and came back with ${height}`);
     if (reported !== undefined) reported.proof = undefined;
@@ -138,6 +142,12 @@ export class Oracles {
 
   fail(code: ViolationCode, message: string): never {
     return this.#fail(code, message);
+  }
+
+  /** Whether a node may have reported something since the last look. */
+  hasNews(name: string, node: ChainNode): boolean {
+    const reported = this.#reported.get(name);
+    return node.tree.root.header.height !== reported?.height || node.store.finality() !== reported.proof;
   }
 
   /** Looks at everything an honest node has made final since the last look. */
@@ -164,13 +174,15 @@ export class Oracles {
 
   async #lookAt(name: string, node: ChainNode, height: number): Promise<void> {
     const hash = node.store.hashOfHeight(height);
+    if (hash === undefined && this.ruined.has(name)) return;
     if (hash === undefined) this.#fail('lost', `${name} does not keep the block of height ${height}`);
     const known = this.#final[height];
     if (known !== undefined) {
       if (byteKey(known.hash) !== byteKey(hash)) this.#conflict(name, height, known.hash, hash);
       return;
     }
-    if (this.#isForked) return;
+    // What a ruined disk gives back is not what the node said.
+    if (this.#isForked || this.ruined.has(name)) return;
     const bytes = await node.store.finalBlock(height);
     if (bytes === undefined) this.#fail('lost', `${name} does not keep the block of height ${height}`);
     this.#takeFinal(name, bytes, height);
@@ -179,12 +191,12 @@ export class Oracles {
   /** The first sight of a final block. */
   #takeFinal(name: string, bytes: Uint8Array, height: number): void {
     const { shared, chain, trace } = this.#deps;
-    const block = decodeBlock(shared.real, bytes);
+    const block = decodeBlock(shared.checking, bytes);
     const { header } = block;
     const below = this.#final[height - 1]!;
     if (byteKey(below.hash) !== byteKey(header.parentHash))
       this.#conflict(name, height - 1, below.hash, header.parentHash);
-    const fault = checkFinalBlock(shared.real, chain, below, block);
+    const fault = checkFinalBlock(shared.checking, chain, below, block);
     if (fault !== null) this.#fail('invalid-block', `${name}, height ${height}: ${fault}`);
     this.votes.addBlock(header);
     for (const { id } of blockTransactions(block.entries)) this.#takeTransaction(byteKey(id), height);
@@ -225,9 +237,9 @@ export class Oracles {
     const proof = node.store.finality();
     if (proof === undefined || proof === reported.proof || this.#isForked) return;
     reported.proof = proof;
-    const { real } = this.#deps.shared;
-    const last = decodeHeader(real, Uint8Array.from(proof.header));
-    const { header, votes } = decodeCertificate(real, Uint8Array.from(proof.certificate));
+    const { checking } = this.#deps.shared;
+    const last = decodeHeader(checking, Uint8Array.from(proof.header));
+    const { header, votes } = decodeCertificate(checking, Uint8Array.from(proof.certificate));
     const isChild = byteKey(header.parentHash) === byteKey(last.hash) && header.slot === last.slot + 1;
     if (!isChild)
       this.#fail(
@@ -254,8 +266,7 @@ export class Oracles {
     if (this.#isForked) return;
     const longest = new Map<string, { bytes: Uint8Array; name: string }>();
     for (const { name, disk } of nodes)
-      for (const [path, bytes] of disk.disk.image()) {
-        if (!path.startsWith('/data/state/log/segment-')) continue;
+      for (const [path, bytes] of disk.disk.image('/data/state/log/segment-')) {
         const other = longest.get(path);
         const common = Math.min(bytes.length, other?.bytes.length ?? 0);
         if (other !== undefined && Buffer.compare(bytes.subarray(0, common), other.bytes.subarray(0, common)) !== 0)

@@ -26,6 +26,8 @@ export interface Scenario {
   readonly byzantine?: Readonly<Record<number, ByzantineKind>>;
   /** Ranks whose key a second node holds: both run honest code. */
   readonly twins?: readonly number[];
+  /** Ranks whose disks may break their promises (`ruin` faults): under 1/3 of the bonds, if progress is claimed. */
+  readonly ruins?: readonly number[];
   /** Ranks whose vote file is deleted at every crash. */
   readonly losesVoteFile?: readonly number[];
   readonly faults: FaultMix;

@@ -2,7 +2,7 @@
 import type { FaultKind } from './faults.ts';
 import type { ByzantineKind, Scenario } from './scenario.ts';
 
-const ALL: readonly FaultKind[] = ['crash', 'disk', 'pause', 'cut', 'cutOneWay', 'clog', 'wire'];
+const ALL: readonly FaultKind[] = ['crash', 'disk', 'diskErrors', 'pause', 'cut', 'cutOneWay', 'clog', 'wire'];
 const WIRE: readonly FaultKind[] = ['cut', 'cutOneWay', 'clog', 'wire'];
 const NONE = { kinds: [], everyMs: 1_000 } as const;
 const SOME = { kinds: ALL, everyMs: 8_000 } as const;
@@ -36,7 +36,19 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'disks',
     about: 'reads, writes and syncs that fail, and power that goes in the middle of them',
-    faults: { kinds: ['disk', 'disk', 'crash'], everyMs: 2_500 },
+    faults: { kinds: ['disk', 'diskErrors', 'crash'], everyMs: 2_500 },
+  },
+  {
+    name: 'ruined-disk',
+    about:
+      'one disk writes to the wrong place and forgets bytes: it may stop its node, but nobody signs or finalizes anything wrong',
+    ruins: [3],
+    faults: { kinds: ['ruin', 'ruin', 'crash', 'wire'], everyMs: 6_000 },
+  },
+  {
+    name: 'kills-at-work',
+    about: 'killed, or without power, in the middle of writing a vote or a slot of its own',
+    faults: { kinds: ['killAtWork'], everyMs: 500 },
   },
   {
     name: 'wires',

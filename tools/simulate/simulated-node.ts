@@ -59,8 +59,10 @@ export class SimulatedNode {
   lives = 0;
   /** The present life's disk was made to fail: giving up is right. */
   hasFailingDisk = false;
-  /** Its disk broke its promises: it may be unable to start again. */
+  /** Its disk broke its promises: it may be unable to start again, and nothing but its vote file and what it signs can be relied on. */
   isDiskRuined = false;
+  /** Lives that ended because a ruined disk could not be used. */
+  ruinedLives = 0;
   readonly #world: NodeWorld;
   readonly #originMs: number;
   readonly #rate: number;
@@ -111,8 +113,8 @@ export class SimulatedNode {
     });
   }
 
-  /** Ends this life at once. @param kind `process`: what was written and not synced stays */
-  kill(kind: 'power' | 'process'): void {
+  /** Ends this life at once. @param kind `process`: what was written and not synced stays @param lossRate of a power cut, as of `SimulatedDisk` */
+  kill(kind: 'power' | 'process', lossRate?: number): void {
     if (!this.isAlive) return;
     this.#clock!.end();
     this.#clock = undefined;
@@ -120,7 +122,7 @@ export class SimulatedNode {
     this.#node = undefined;
     void this.#transport?.stop();
     this.#transport = undefined;
-    this.disk.crash(kind);
+    this.disk.crash(kind, lossRate);
   }
 
   /** Suspends the machine. @returns until when, in virtual time */

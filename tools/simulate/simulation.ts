@@ -29,6 +29,8 @@ import { VirtualTime } from './virtual-time.ts';
 import { wideAreaDelay } from './wide-area.ts';
 import { Workload } from './workload.ts';
 
+/** Slots as on the devnet: all durations below are for these. */
+export const USUAL_SLOT_MS = 500;
 /** A phase with faults. */
 export const FAULTY_PHASE_MS = 90_000;
 /** The longest that the phase after it may take to make progress: the protocol's minute. */
@@ -49,6 +51,8 @@ export interface SimulationOptions {
   readonly durationMs: number;
   /** In place of the scenario's number. */
   readonly validators?: number;
+  /** 500 ms unless given. Longer ones stretch faults, phases and bounds alike: as many slots an hour fewer, as much faster the run. */
+  readonly slotDurationMs?: number;
   /** Distances of five regions. */
   readonly wideArea?: boolean;
   /** Faults left out, by number. */
@@ -72,6 +76,8 @@ export interface SimulationResult {
   /** Numbers of the faults that struck. */
   readonly faults: readonly number[];
   readonly boots: number;
+  /** Nodes killed while a vote or an own slot was being written. */
+  readonly killsAtWork: number;
   readonly events: number;
   readonly traceDigest: string;
   /** Finality conflicted where that was not excluded, and the culprits were named. */
@@ -102,6 +108,8 @@ export class Simulation {
   readonly #chance: Chance;
   readonly #faults: FaultRunner;
   readonly #byzantium: Byzantium;
+  /** How much longer slots are than usual. */
+  readonly #stretch: number;
   #violation: Violation | undefined;
   #failure: Error | undefined;
   #phases = 0;
@@ -116,11 +124,14 @@ export class Simulation {
     this.links = new Links(time, new Chance(seed, 'links'));
     const timers = { now: () => time.nowMs, after: (ms: number, run: () => void) => time.after(ms, run) };
     const isMeshed = meshOf(() => this.nodes.map(({ name }) => name));
-    this.#network = new MemoryNetwork({ timers, link: this.links.link, isMeshed });
+    const { link, replay } = this.links;
+    this.#network = new MemoryNetwork({ timers, link, replay, isMeshed });
     this.shared = new SharedKernels(loadKernels(), plant?.kernels);
     const bonds = scenario.bonds ?? Array.from({ length: options.validators ?? scenario.validators ?? 4 }, () => 100n);
     const { unfinalizedBlocksMax = 64 } = scenario;
-    this.chain = setUpChain(this.shared, { bonds, timeoutSlots: 4, unfinalizedBlocksMax });
+    const { slotDurationMs = USUAL_SLOT_MS } = options;
+    this.#stretch = slotDurationMs / USUAL_SLOT_MS;
+    this.chain = setUpChain(this.shared, { bonds, timeoutSlots: 4, unfinalizedBlocksMax, slotDurationMs });
     const dishonest = new Set([
       ...Object.keys(scenario.byzantine ?? {}).map(Number),
       ...(scenario.twins ?? []),
@@ -149,7 +160,7 @@ export class Simulation {
   async run(): Promise<SimulationResult> {
     const { durationMs } = this.options;
     for (const node of this.nodes) this.time.after(this.#chance.between(0, 300), () => node.boot());
-    this.#every(this.options.wideArea === true ? WIDE_AREA_LOOK_MS : LOOK_MS, () => void this.#look());
+    this.#every(this.options.wideArea === true ? WIDE_AREA_LOOK_MS : LOOK_MS * this.#stretch, () => void this.#look());
     this.#visit();
     try {
       while (this.#phases === 0 || this.nowMs < durationMs) await this.#phase();
@@ -170,9 +181,9 @@ export class Simulation {
   async #phase(): Promise<void> {
     const { scenario, seed, without } = this.options;
     const fromMs = this.nowMs + (this.#phases === 0 ? 5_000 : 0);
-    const toMs = fromMs + FAULTY_PHASE_MS;
+    const toMs = fromMs + FAULTY_PHASE_MS * this.#stretch;
     const names = this.nodes.map(({ name }) => name);
-    const plan = planFaults(seed, this.#phases, scenario.faults, names, { fromMs, toMs });
+    const plan = planFaults(seed, this.#phases, scenario.faults, names, { fromMs, toMs, stretch: this.#stretch });
     this.#phases += 1;
     this.#faults.begin(
       plan.filter(({ number }) => without?.has(number) !== true),
@@ -183,20 +194,23 @@ export class Simulation {
     const core = this.#faults.calm();
     this.trace.add('calm', null, { core: core.map(({ name }) => name) });
     if (scenario.claimsProgress ?? true) await this.#expectProgress(core);
-    else await this.#runUntil(this.nowMs + QUIET_MS);
+    else await this.#runUntil(this.nowMs + QUIET_MS * this.#stretch);
     await this.#look();
     if (this.#violation !== undefined) throw this.#violation;
-    this.oracles.checkOpLogs(this.nodes.filter(({ isHonest, node }) => isHonest && node !== undefined));
+    this.oracles.checkOpLogs(
+      this.nodes.filter(({ isHonest, isDiskRuined, node }) => isHonest && !isDiskRuined && node !== undefined),
+    );
     this.#faults.restore();
   }
 
   async #expectProgress(core: readonly SimulatedNode[]): Promise<void> {
     const goal = this.oracles.finalHeight + LIVENESS_BLOCKS;
     const isDone = (): boolean => core.every(({ node }) => (node?.tree.root.header.height ?? 0) >= goal);
-    await this.#runUntil(this.nowMs + LIVENESS_BOUND_MS, isDone);
+    const boundMs = LIVENESS_BOUND_MS * this.#stretch;
+    await this.#runUntil(this.nowMs + boundMs, isDone);
     if (isDone() || this.oracles.isForked) return;
     const heights = core.map(({ name, node }) => `${name} ${node?.tree.root.header.height ?? 'down'}`).join(', ');
-    this.oracles.fail('no-progress', `height ${goal} is not final after ${LIVENESS_BOUND_MS / 1000} s: ${heights}`);
+    this.oracles.fail('no-progress', `height ${goal} is not final after ${boundMs / 1000} s: ${heights}`);
   }
 
   async #runUntil(ms: number, isDone: () => boolean = () => false): Promise<void> {
@@ -242,7 +256,7 @@ export class Simulation {
     this.#isLooking = true;
     try {
       for (const { name, isHonest, node } of this.nodes) {
-        if (!isHonest || node === undefined) continue;
+        if (!isHonest || node === undefined || !this.oracles.hasNews(name, node)) continue;
         this.times.final(node.tree.root.header, this.nowMs, name);
         await this.oracles.look(name, node);
       }
@@ -256,7 +270,7 @@ export class Simulation {
   }
 
   #visit(): void {
-    this.time.after(this.#chance.between(...CLIENT_MS), () => {
+    this.time.after(this.#chance.between(...CLIENT_MS) * this.#stretch, () => {
       this.#workload.submit(this.nodes.flatMap(({ node }) => node ?? []));
       this.#visit();
     });
@@ -296,6 +310,7 @@ export class Simulation {
       finalTransactions: this.oracles.finalTransactions,
       phases: this.#phases,
       faults: this.#faults.struck,
+      killsAtWork: this.#faults.killsAtWork,
       boots: this.nodes.reduce((sum, { lives }) => sum + lives, 0),
       events: this.time.events,
       traceDigest: this.trace.digest(),

@@ -28,6 +28,8 @@ export class VoteRecord {
   readonly #blocks = new Map<string, KnownBlock>();
   readonly #votesFor = new Map<string, { slot: number; votes: { rank: number; vote: Vote }[] }>();
   readonly #cast: Vote[][];
+  /** By rank: the bytes of each vote cast. */
+  readonly #known: Set<string>[];
   readonly #finalSlots = new Map<string, number>();
   #prunedBelow = 0;
 
@@ -35,6 +37,7 @@ export class VoteRecord {
     this.#bonds = bonds;
     this.#total = bonds.reduce((sum, bond) => sum + bond, 0n);
     this.#cast = bonds.map(() => []);
+    this.#known = bonds.map(() => new Set());
     this.#blocks.set(byteKey(genesis.hash), { header: genesis, isJustified: true });
     this.#finalSlots.set(byteKey(genesis.hash), 0);
   }
@@ -47,15 +50,18 @@ export class VoteRecord {
   /** Notes a vote. @returns what it makes slashable, if anything; null also for one known already */
   addVote(rank: number, vote: Vote): SlashablePair | null {
     const cast = this.#cast[rank]!;
+    const known = this.#known[rank]!;
+    const name = byteKey(vote.bytes);
+    if (known.has(name)) return null;
+    known.add(name);
     const last = cast.at(-1);
     const isNext = last === undefined || (vote.targetSlot > last.targetSlot && vote.sourceSlot >= last.sourceSlot);
-    if (!isNext && cast.some(({ bytes }) => Buffer.compare(bytes, vote.bytes) === 0)) return null;
     const pair = isNext ? null : pairAmong(rank, cast, vote);
     cast.push(vote);
     const key = byteKey(vote.targetHash);
-    const known = this.#votesFor.get(key);
-    if (known === undefined) this.#votesFor.set(key, { slot: vote.targetSlot, votes: [{ rank, vote }] });
-    else known.votes.push({ rank, vote });
+    const others = this.#votesFor.get(key);
+    if (others === undefined) this.#votesFor.set(key, { slot: vote.targetSlot, votes: [{ rank, vote }] });
+    else others.votes.push({ rank, vote });
     return pair;
   }
 
@@ -128,8 +134,11 @@ export class VoteRecord {
     for (const [key, { header }] of this.#blocks) if (header.slot < below) this.#blocks.delete(key);
     for (const [key, slot] of this.#finalSlots) if (slot < below) this.#finalSlots.delete(key);
     for (const [key, { slot }] of this.#votesFor) if (slot < below) this.#votesFor.delete(key);
-    for (const [rank, cast] of this.#cast.entries())
-      this.#cast[rank] = cast.filter(({ targetSlot }, at) => targetSlot >= below || at === cast.length - 1);
+    for (const [rank, cast] of this.#cast.entries()) {
+      const kept = cast.filter(({ targetSlot }, at) => targetSlot >= below || at === cast.length - 1);
+      this.#cast[rank] = kept;
+      this.#known[rank] = new Set(kept.map(({ bytes }) => byteKey(bytes)));
+    }
   }
 }
 

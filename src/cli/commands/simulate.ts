@@ -18,6 +18,7 @@ interface Options extends CommonOptions {
   readonly validators?: number;
   readonly scenario?: string;
   readonly wideArea?: boolean;
+  readonly slotMs?: readonly number[];
   readonly without?: ReadonlySet<number>;
   readonly trace?: string;
   readonly view?: string;
@@ -34,8 +35,13 @@ export function simulateCommand(): Command {
   ])
     .option('--seed <number>', 'every choice follows from it: the same seed, the same run', wholeNumber(0, 2 ** 48), 1)
     .option('--hours <hours>', 'virtual time to run at least', hoursOf, 0.2)
-    .option('--validators <count>', 'in place of the scenario’s number', wholeNumber(4, 100))
+    .option('--validators <count>', 'in place of the scenario’s number', wholeNumber(4, 1000))
     .addOption(scenario.choices(names))
+    .option(
+      '--slot-ms <durations>',
+      'slots of 500 ms or longer, which stretch faults and bounds too; several with commas: in turn, one a round of scenarios',
+      slotsOf,
+    )
     .option('--wide-area', 'distances of five regions between the nodes')
     .option('--without <numbers>', 'leave out these faults of the plan, as a failure’s replay line says', numbersOf)
     .option('--trace <file>', 'write the timeline, one JSON object a line (with --scenario)')
@@ -55,6 +61,13 @@ function hoursOf(text: string): number {
   const hours = Number(text);
   if (!(hours > 0 && hours <= 10_000)) throw new InvalidArgumentError('It must be a number above 0, at most 10000.');
   return hours;
+}
+
+function slotsOf(text: string): readonly number[] {
+  const durations = text.split(',').map(Number);
+  if (durations.length > 100 || durations.some((ms) => !Number.isInteger(ms) || ms < 500 || ms > 60_000))
+    throw new InvalidArgumentError('It must be milliseconds within 500 .. 60000, such as 500 or 500,2000.');
+  return durations;
 }
 
 function numbersOf(text: string): ReadonlySet<number> {
@@ -85,7 +98,7 @@ async function run(options: Options): Promise<void> {
 }
 
 function campaignOf(options: Options, totalMs: number): CampaignOptions {
-  const { seed, validators, wideArea, without, scenario: name } = options;
+  const { seed, validators, wideArea, slotMs, without, scenario: name } = options;
   const named = name === undefined ? undefined : scenarioNamed(name);
   return {
     seed,
@@ -94,6 +107,7 @@ function campaignOf(options: Options, totalMs: number): CampaignOptions {
     runMs: named === undefined ? Math.min(RUN_MS, totalMs) : totalMs,
     ...(validators === undefined ? {} : { validators }),
     ...(wideArea === undefined ? {} : { wideArea }),
+    ...(slotMs === undefined ? {} : { slotDurationsMs: slotMs }),
     ...(without === undefined ? {} : { without }),
   };
 }
@@ -129,10 +143,10 @@ function summaryOf(result: CampaignResult, realSeconds: number): object {
 }
 
 function linesOf(result: CampaignResult, realSeconds: number): string[] {
-  const { runs, simulatedMs, finalBlocks, finalTransactions, faults, boots, failure, last, seeds } = result;
+  const { runs, simulatedMs, slots, finalBlocks, finalTransactions, faults, boots, failure, last, seeds } = result;
   const speed = Math.round(simulatedMs / 1000 / realSeconds);
   const lines = [
-    `${runs} runs, seeds ${seeds[0]} to ${seeds[1]}: ${(simulatedMs / HOUR_MS).toFixed(3)} simulated hours at ${speed} times real time`,
+    `${runs} runs, seeds ${seeds[0]} to ${seeds[1]}: ${(simulatedMs / HOUR_MS).toFixed(3)} simulated hours (${slots} slots) at ${speed} times real time`,
     `${finalBlocks} blocks and ${finalTransactions} transactions final, ${faults} faults, ${boots} starts of nodes`,
   ];
   if (last.finality !== null)

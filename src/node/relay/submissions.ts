@@ -59,6 +59,7 @@ export class Submissions {
   #cancel: () => void = () => {};
   #lastLeader: PeerName | 'self' | null = null;
   #stopped = false;
+  #isScheduled = false;
   #context: BlockContext | undefined;
   readonly #feeFree: FeeFree;
   #received = 0;
@@ -75,6 +76,9 @@ export class Submissions {
   }
 
   start(): void {
+    this.#deps.mempool.onWaiting(() => {
+      if (!this.#isScheduled) this.#schedule();
+    });
     this.#schedule();
   }
 
@@ -146,8 +150,10 @@ export class Submissions {
     return answer;
   }
 
+  /** Looks again and again while something waits or has been handed to a leader; else the mempool says when something does. */
   #schedule(): void {
-    if (this.#stopped) return;
+    this.#isScheduled = this.#deps.mempool.pendingCount > 0 && !this.#stopped;
+    if (!this.#isScheduled) return;
     const forward = (): void => void this.#forward().finally(() => this.#schedule());
     this.#cancel = after(this.#deps.clock, FORWARD_INTERVAL_MS, forward);
   }
