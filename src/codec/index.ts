@@ -81,7 +81,6 @@ export {
   signTransaction,
   TRANSACTION_OVERHEAD_SIZE_BYTES,
   TRANSACTION_SIZE_BYTES_MAX,
-  TRANSACTION_SIZE_BYTES_MIN,
   type TransactionFields,
 } from './transaction.ts';
 export {

@@ -27,10 +27,8 @@ import { SHORT_HASH_SIZE_BYTES, type Transaction, type TransactionDraft, Transac
 import { kindName, payloadSizeBytes, readPayload, writePayload } from './payload.ts';
 import type { SigningKey } from './signing.ts';
 
-/** Bytes of a transaction around its payload. */
+/** Bytes of a transaction around its payload: all there is of those without one (`unbond`, `handOver`, `unregister`). */
 export const TRANSACTION_OVERHEAD_SIZE_BYTES: number = 36 + 8 + 8 + 32 + SIGNATURE_SIZE_BYTES;
-/** Smallest transactions: those without a payload (`unbond`, `handOver`, `unregister`). */
-export const TRANSACTION_SIZE_BYTES_MIN: number = TRANSACTION_OVERHEAD_SIZE_BYTES;
 /** Largest transaction: `validations` with 64 entries and 512 voters; below 64 KiB, so that its length fits a u16. */
 export const TRANSACTION_SIZE_BYTES_MAX: number = TRANSACTION_OVERHEAD_SIZE_BYTES + MARKET_PAYLOAD_SIZE_BYTES_MAX;
 

@@ -81,7 +81,7 @@ export class BlockExecution {
     );
     const overlay = new Overlay(state);
     designateHashes(rules.replication, overlay, recent.end, slot);
-    beginBlock(rules.consensus, overlay, { ...parent, slot: recent.end.slot }, slot, leader);
+    beginBlock(kernels, rules.consensus, overlay, { ...parent, slot: recent.end.slot }, slot, leader);
     const applied = new AppliedTransactions(place.idSecret);
     return new BlockExecution({ rules, kernels, slot, leader, segmentCount, recent, applied, reveals: [] }, overlay);
   }

@@ -163,7 +163,7 @@ export function genesisOps(hasher: Hasher, genesis: Genesis): StateOp[] {
   const funded = genesis.accounts.some(({ address }) => byteOrder(address, pool) === 0);
   const accounts = funded ? genesis.accounts : [...genesis.accounts, { address: pool, balance: 0n }].sort(byAddress);
   const funds = accounts.map(({ address, balance }): StateOp => ({ kind: 'putAccount', address, balance }));
-  return [...funds, ...genesisStakeOps(genesis)];
+  return [...funds, ...genesisStakeOps(hasher, genesis)];
 }
 
 /** Where batch 0 stands: at the log's start, hanging on the chain id. */

@@ -6,8 +6,8 @@ import {
   encodeHex,
   type Payload,
   signFindings,
+  TRANSACTION_OVERHEAD_SIZE_BYTES,
   TRANSACTION_SIZE_BYTES_MAX,
-  TRANSACTION_SIZE_BYTES_MIN,
   VALIDATION_ENTRIES_MAX,
   VALIDATION_VOTERS_MAX,
   type ValidationsPayload,
@@ -191,6 +191,6 @@ describe('sizes', () => {
     const largest = transactionOf({ kind: 'validations', period: 1, entries, voters }).bytes;
     expect(largest).toHaveLength(TRANSACTION_SIZE_BYTES_MAX);
     expect(largest.length).toBeLessThan(65_536);
-    expect(transactionOf({ kind: 'unregister' }).bytes).toHaveLength(TRANSACTION_SIZE_BYTES_MIN);
+    expect(transactionOf({ kind: 'unregister' }).bytes).toHaveLength(TRANSACTION_OVERHEAD_SIZE_BYTES);
   });
 });

@@ -12,7 +12,13 @@ import {
   verifyOpen,
 } from '../../replicator/index.ts';
 import { type Payload, signFindings, signingKey, type ValidationsPayload } from '../../src/codec/index.ts';
-import { fakeOpening, fakeSamplesRoot, openingDigest, openingRestHash } from '../../src/ledger/index.ts';
+import {
+  fakeOpening,
+  fakeSamplesRoot,
+  genesisElectorate,
+  openingDigest,
+  openingRestHash,
+} from '../../src/ledger/index.ts';
 import { encodeMessage, PROTOCOL, type ReplicaStatus } from '../../src/node/protocols.ts';
 import { FakeReveals } from '../../src/node/replicator/fake-reveals.ts';
 import { OpeningFolder } from '../../src/node/replicator/opening-folder.ts';
@@ -221,7 +227,9 @@ describe('packet gatherer', () => {
       });
     }
     const sent: { payload: ValidationsPayload; fees: number }[] = [];
+    const electorate = genesisElectorate(world.genesis);
     const gatherer = new PacketGatherer({
+      electorate: () => electorate,
       ...{ kernels, transport: self, rules, signatures, identity: mine, validators: () => names, log: SILENT },
       send: async (payload, fees) => sent.push({ payload, fees }) > 0,
     });

@@ -3,6 +3,7 @@
  * changes with the epoch. Tallies that nobody needs any more go.
  */
 import type { Hash, PublicKey, Slot } from '../../../native/index.ts';
+import type { Hasher } from '../../codec/index.ts';
 import { invariant } from '../invariant.ts';
 import type { Overlay } from '../overlay.ts';
 import { beginEpoch } from './epoch-change.ts';
@@ -22,6 +23,7 @@ export interface ParentBlock {
 
 /** Begins a block of `slot`, led by `leader`. */
 export function beginBlock(
+  hasher: Hasher,
   rules: ConsensusFields,
   overlay: Overlay,
   parent: ParentBlock,
@@ -34,7 +36,7 @@ export function beginBlock(
   // Who judges this block is settled by the state after its parent, before this block's own epoch begins.
   const judgeEpoch = judgeNow(epoch).epoch;
   const isFirst = epochOf(rules, slot) > judgeEpoch;
-  if (isFirst) beginEpoch(rules, overlay, { slot, parent: parent.hash }, epoch, progress);
+  if (isFirst) beginEpoch(hasher, rules, overlay, { slot, parent: parent.hash }, epoch, progress);
   const { blocks, present } = isFirst ? { blocks: 0, present: NO_SEATS } : progress;
   putProgress(overlay, { ...progress, handOver: false, judgeEpoch, leader, blocks: blocks + 1, present });
 }

@@ -10,12 +10,15 @@
  *    set(era + 2) is fixed now (era-change.ts).
  * 5. Exclusion, when finality stalls (exclusion.ts).
  * 6. Out. Slashed bonds whose units are gone are taken away once nothing can count them any more.
+ * 7. The electorate record, when who judges has changed.
  */
 import type { Hash, Slot } from '../../../native/index.ts';
+import type { Hasher } from '../../codec/index.ts';
 import type { Overlay } from '../overlay.ts';
 import { type Bond, deleteBond, putStatus, putValidator, readBonds } from './bond.ts';
 import { comeBack, type EraPoint, hasLeftForGood, mayComeBack } from './coming-back.ts';
 import { membersFrom } from './electorate-after.ts';
+import { noteElectorate } from './electorate-record.ts';
 import { type EpochChange, openChange } from './epoch-opening.ts';
 import { type EpochRecord, encodeEpoch, judgeNow, withJudge } from './epoch-record.ts';
 import { changeEra } from './era-change.ts';
@@ -28,6 +31,7 @@ import type { ConsensusFields } from './stake-rules.ts';
 
 /** Begins an epoch: writes its record and the bonds it changes. @param parent hash of the block before its first */
 export function beginEpoch(
+  hasher: Hasher,
   rules: ConsensusFields,
   overlay: Overlay,
   place: { readonly slot: Slot; readonly parent: Hash },
@@ -46,6 +50,7 @@ export function beginEpoch(
   const record: EpochRecord = { judges, eraFirstSlot, finalSlot: progress.final.slot, fullEpochs, stalledEpochs };
   overlay.putRecord(EPOCH_KEY, encodeEpoch(record));
   for (const [index, bond] of change.bonds.entries()) writeBond(overlay, change, bonds[index]!, bond);
+  noteElectorate(hasher, overlay, { epoch, era, majorityFloor, members: membersFrom(change.bonds, epoch, era) });
   return record;
 }
 

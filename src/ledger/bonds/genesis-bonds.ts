@@ -1,19 +1,20 @@
 /**
- * What batch 0 holds of stake: the genesis validators' bonds and records, and the first epoch.
+ * What batch 0 holds of stake: the genesis validators' bonds and records, the first epoch, and who judges in it.
  *
  * A validator's seat is its rank. Genesis is in epoch 0 and era 0, and final; it has no name yet (its header's hash covers this state), so the first block writes that down.
  */
 import { slot, ZERO_HASH } from '../../../native/index.ts';
 import type { StateOp } from '../../../storage/state-reader.ts';
-import { addressOf } from '../../codec/index.ts';
+import { addressOf, type Hasher } from '../../codec/index.ts';
 import type { Electorate } from '../../consensus/electorate.ts';
 import type { Genesis } from '../genesis-schema.ts';
 import { byteOrder } from '../state-key.ts';
 import { type Bond, encodeStatus, encodeValidator } from './bond.ts';
 import { newBond } from './bond-transactions.ts';
 import { membersFrom } from './electorate-after.ts';
+import { encodeElectorateRecord, recordOf } from './electorate-record.ts';
 import { encodeEpoch } from './epoch-record.ts';
-import { EPOCH_KEY, PROGRESS_KEY, SEATS_KEY, validatorKey } from './keys.ts';
+import { ELECTORATE_KEY, EPOCH_KEY, PROGRESS_KEY, SEATS_KEY, validatorKey } from './keys.ts';
 import { encodeProgress } from './progress-record.ts';
 import { NO_SEATS, withSeat } from './seat-set.ts';
 import { encodeSeatsTaken } from './seats-record.ts';
@@ -31,8 +32,8 @@ export function genesisElectorate(genesis: Pick<Genesis, 'validators'>): Elector
   return { epoch: 0, era: 0, members, majorityFloor: false, secondary: null, handOver: false, deposed: null };
 }
 
-/** The bonds by address, each followed by its validator record; then the epoch, progress and seats records. */
-export function genesisStakeOps(genesis: Pick<Genesis, 'validators'>): StateOp[] {
+/** The bonds by address, each followed by its validator record; then the epoch, progress, seats and electorate records. */
+export function genesisStakeOps(hasher: Hasher, genesis: Pick<Genesis, 'validators'>): StateOp[] {
   const { validators } = genesis;
   const bonds = genesisBonds(genesis).sort((a, b) => byteOrder(a.address, b.address));
   const origin = { slot: slot(0), hash: ZERO_HASH };
@@ -62,5 +63,10 @@ export function genesisStakeOps(genesis: Pick<Genesis, 'validators'>): StateOp[]
     { kind: 'putRecord', key: EPOCH_KEY, value: epoch },
     { kind: 'putRecord', key: PROGRESS_KEY, value: encodeProgress(progress) },
     { kind: 'putRecord', key: SEATS_KEY, value: encodeSeatsTaken(taken) },
+    {
+      kind: 'putRecord',
+      key: ELECTORATE_KEY,
+      value: encodeElectorateRecord(recordOf(hasher, genesisElectorate(genesis))),
+    },
   ];
 }

@@ -6,6 +6,7 @@
  * | 0x06 | 0x00 / 0x01 / 0x02 / 0x03 | epoch / progress / seats / nomination record: one of each |
  * | 0x07 | address 20 | validator record |
  * | 0x08 | slot u64 | tally record of the chain's block of that slot |
+ * | 0x09 | nothing more | electorate record |
  *
  * What a validator has at stake is no record: it stands in the bond table under the address of the validator's key.
  */
@@ -15,11 +16,14 @@ import { ADDRESS_SIZE_BYTES } from '../state-key.ts';
 const SINGLE_FAMILY = 0x06;
 const VALIDATOR_FAMILY = 0x07;
 const TALLY_FAMILY = 0x08;
+const ELECTORATE_FAMILY = 0x09;
 
 export const EPOCH_KEY: Uint8Array = Uint8Array.of(SINGLE_FAMILY, 0);
 export const PROGRESS_KEY: Uint8Array = Uint8Array.of(SINGLE_FAMILY, 1);
 export const SEATS_KEY: Uint8Array = Uint8Array.of(SINGLE_FAMILY, 2);
 export const NOMINATION_KEY: Uint8Array = Uint8Array.of(SINGLE_FAMILY, 3);
+/** Key of the electorate record, the only one of its family. */
+export const ELECTORATE_KEY: Uint8Array = Uint8Array.of(ELECTORATE_FAMILY);
 /** Prefix of all tally records; they sort by slot. */
 export const TALLY_PREFIX: Uint8Array = Uint8Array.of(TALLY_FAMILY);
 

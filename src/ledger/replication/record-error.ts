@@ -17,6 +17,7 @@ export type RecordName =
   | 'seats'
   | 'nomination'
   | 'tally'
+  | 'electorate'
   | 'places'
   | 'faults';
 
