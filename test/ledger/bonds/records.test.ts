@@ -13,7 +13,7 @@ import { freeSeat, hasSeat, NO_SEATS, unionOf, withoutSeat, withSeat } from '../
 import { decodeSeatsTaken, encodeSeatsTaken } from '../../../src/ledger/bonds/seats-record.ts';
 import { decodeTally, encodeTally } from '../../../src/ledger/bonds/tally-record.ts';
 import { genesisFrom, LedgerInvariantError, RecordError } from '../../../src/ledger/index.ts';
-import { document } from '../fixture.ts';
+import { document, kernels } from '../fixture.ts';
 import { actor } from './stake-world.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replace(/\s/g, ''), 'hex'));
@@ -230,7 +230,7 @@ describe('stake records', () => {
         ],
       ),
     );
-    const ops = genesisStakeOps(genesis);
+    const ops = genesisStakeOps(kernels, genesis);
     const sorted = [ann, bob].sort((x, y) => Buffer.compare(x.address, y.address));
     expect(ops.map((op) => [op.kind, 'address' in op ? hex(op.address) : hex(op.key)])).toEqual([
       ...sorted.flatMap(({ address }) => [
@@ -240,6 +240,7 @@ describe('stake records', () => {
       ['putRecord', '0600'],
       ['putRecord', '0601'],
       ['putRecord', '0602'],
+      ['putRecord', '09'],
     ]);
     expect(genesis.validators.map(({ publicKey: key }) => hex(addressOf(key)))).toEqual([
       hex(bob.address),
@@ -250,11 +251,14 @@ describe('stake records', () => {
       lastVote: 0n,
       details: bytes('00000000 ffffffff 0000 0000 ffffffff ffffffff 00000000'),
     });
-    const values = ops.slice(-3).map((op) => ('value' in op ? hex(op.value) : ''));
+    const values = ops.slice(-4).map((op) => ('value' in op ? hex(op.value) : ''));
+    const list = bytes(`${hex(bob.key)} 0900000000000000 0000 03 00 ${hex(ann.key)} 0500000000000000 0100 03 00`);
+    const listDigest = hex(kernels.sha256(Buffer.concat([Buffer.from('cairn/electorate/1'), list])));
     expect(values).toEqual([
       hex(bytes(`01 01 000000000000 ${'00'.repeat(24)} ${'00'.repeat(48)}`)),
       hex(bytes(`01 00 0000 00000000 00000000 00000000 ${hex(bob.key)} ${'00'.repeat(80)} 0000`)),
       hex(bytes('01 00000000000000 0100 03')),
+      hex(bytes(`01 00 0200 00000000 00000000 00000000 ${listDigest}`)),
     ]);
   });
 });
