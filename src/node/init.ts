@@ -73,7 +73,8 @@ export interface NetworkParameters {
  * What `cairn init` writes unless told otherwise: a network of whole machines. PoH at 1 million hashes a second (a ninth of what the portable
  * kernel holds on a 2020s core), slots of half a second, segments of 16 MiB, a proof a minute, a fresh key every hour. Rent: an account that nobody touches
  * for a year (63 million blocks) owes about 20,000 units, 2,000 minimum fees. Epochs of 16 s: a validator that is away for a minute leaves the sets, and a bond is
- * free 17 minutes after it has left them. A decoy every five minutes of leading.
+ * free 17 minutes after it has left them. A decoy every five minutes of leading. Terms of 48 s: a leader that leaves
+ * votes out has lost its turn before those voters count as absent.
  */
 export const DEFAULT_PARAMETERS: NetworkParameters = {
   poh: { hashesPerTick: 50_000, ticksPerSlot: 10, slotDurationMs: 500 },
@@ -88,7 +89,7 @@ export const DEFAULT_PARAMETERS: NetworkParameters = {
     voteLateSlotsMax: 8,
     unbondingEpochs: 64,
     minimumBond: '1000',
-    termSlots: 0,
+    termSlots: 96,
     decoyIntervalSlots: 600,
   },
   history: { segmentSizeBytes: 16 * 1024 * 1024, leafSizeBytes: 1024 },
