@@ -4,14 +4,22 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { byteKey, height, type Kernels, type PublicKey, slot } from '../../native/index.ts';
+import { byteKey, height, type Kernels, type PublicKey, type Slot, sameBytes, slot } from '../../native/index.ts';
 import { type BlockHeader, encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
-import { bestElectorate, type ConsensusEvent, type ConsensusState, leaderFor } from '../consensus/index.ts';
+import {
+  bestElectorate,
+  type ConsensusEvent,
+  type ConsensusState,
+  electorateOf,
+  leaderFor,
+  leaderOf,
+} from '../consensus/index.ts';
 import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
 import { PeerFault, type Transport } from '../net/transport.ts';
 import { ChainApi } from './api/chain-api.ts';
 import { BlockIntake } from './chain/block-intake.ts';
 import { BlockTree } from './chain/block-tree.ts';
+import type { ChainBlock } from './chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from './chain/chain-store.ts';
 import type { CheckDeps } from './chain/check-block.ts';
 import { ConsensusDriver } from './chain/consensus-driver.ts';
@@ -262,6 +270,7 @@ export class ChainNode implements ChainParts {
       producer: () => this.producer,
       blocks: () => this.blocks,
       feed: (event) => this.#feed(event),
+      isKept: (hash) => electorateOf(this.#state, hash) !== null,
       gossipVote: (vote, again) => this.#voteGossip.send(vote, again),
       takeVotes: (votes) => this.intake.checkedVotes(votes, null),
       ban: (peer, reason) => transport.ban(peer, reason),
@@ -381,6 +390,7 @@ export class ChainNode implements ChainParts {
       mempool: this.mempool,
       key: this.key,
       onBlock: (block) => this.effects.produced(block),
+      mayLead: (parent, slot) => this.#mayLead(parent, slot),
       decoySecret: (parent, slot) => this.#side?.decoySecret(parent, slot) ?? null,
       onDecoy: (decoy, secret) => {
         this.effects.decoyed(decoy);
@@ -390,6 +400,11 @@ export class ChainNode implements ChainParts {
       onRefused: (transaction, refusal) => this.transactions.drop(transaction.id, refusal),
       onError: (error) => this.#fail(error),
     });
+  }
+
+  #mayLead({ electorate, header }: ChainBlock, at: Slot): boolean {
+    const leader = leaderOf(electorate, header, at, this.genesis.consensus);
+    return this.key !== null && leader !== null && sameBytes(leader, this.key.publicKey);
   }
 
   #newSide({ randomBytes, wallClockMs }: Platform): ValidatorSide | null {

@@ -211,6 +211,21 @@ describe('absence', () => {
       );
     }
   });
+
+  it('a late vote shows nothing either where its target is not final', () => {
+    for (const lateSlots of [3, 4]) {
+      const world = worldOf([100n, 100n, 100n, 40n]);
+      world.advance(7, four);
+      const ownVotes: Vote[][] = [];
+      while (world.tip.slot < 24) {
+        ownVotes.push(world.votesBy([d]));
+        world.block(world.tip.slot + 1, ownVotes.at(-lateSlots) ?? []);
+      }
+      expect(world.finalSlot).toBeLessThan(7);
+      const missed = readValidators(world.rules, world.chain.state).map(({ missedEpochs }) => missedEpochs);
+      expect(missed).toEqual([2, 2, 2, lateSlots === 3 ? 0 : 2]);
+    }
+  });
 });
 
 describe('exclusion', () => {
@@ -262,6 +277,29 @@ describe('exclusion', () => {
       const half = bonds[0] === 26n;
       expect(finals.some(Boolean)).toBe(half);
     }
+  });
+
+  it('with exactly half nobody is excluded', () => {
+    const world = worldOf([30n, 20n, 30n, 20n], { staleEpochsVerySlow: 0 });
+    world.advance(10, four);
+    world.advance(80, [a, b]);
+    expect(world.electorate.majorityFloor).toBe(false);
+    expect(world.electorate.members.some(({ excluded }) => excluded)).toBe(false);
+  });
+
+  it('half of the previous set is needed as well as half of the current', () => {
+    // d holds most, and leaves; in era 2 only the previous set has it.
+    const world = worldOf([40n, 40n, 40n, 200n], { staleEpochsFast: 1, staleEpochsSlow: 2, staleEpochsVerySlow: 0 });
+    world.advance(8, four);
+    world.begin(9);
+    expect(world.send(d, { kind: 'unbond' })).toBeNull();
+    world.end(world.votesBy(four));
+    world.advance(24, four);
+    world.advance(80, [a, b, c]);
+    expect(world.finalSlot).toBe(22);
+    expect(world.electorate.members.some(({ excluded }) => excluded)).toBe(false);
+    world.advance(90, four);
+    expect(world.finalSlot).toBe(88);
   });
 
   it('with the floor, more than 2/3 of the rest is not enough without half of all', () => {

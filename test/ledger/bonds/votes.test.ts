@@ -127,6 +127,19 @@ describe('votes in blocks', () => {
     expect(readProgress(first.chain.state)).toEqual(readProgress(second.chain.state));
   });
 
+  it('wait for nothing that stands behind them in the same block, however much that is', () => {
+    const crowd = Array.from({ length: 12 }, (_, n) => actor(`crowd ${n}`));
+    const world = new StakeWorld(crowd.map((who) => [who, 10n] as const));
+    const at = bare(
+      world,
+      Array.from({ length: 12 }, (_, n) => n + 1),
+    );
+    const first = crowd.slice(0, 9).map((voter, n) => voteOf(voter, at.get(n + 1)!, at.get(12)!, 50_000));
+    const behind = Array.from({ length: 9 }, (_, n) => from(crowd, at.get(0)!, at.get(n + 1)!)).flat();
+    world.block(13, [...first, ...behind]);
+    expect(shown(world)).toEqual([12, 0]);
+  });
+
   it('twice by one voter weigh once, also for different sources', () => {
     const world = worldOf();
     const at = bare(world, [1, 2]);
