@@ -318,7 +318,7 @@ export class ChainNode implements ChainParts {
       byHash: (hash) => servedByHash(store, tree, hash),
       byHeight: (at) => servedByHeight(store, tree, at),
       onBlock: (block, from) => this.intake.block(block, from),
-      onVotes: (votes, from) => void this.intake.votes(votes, from),
+      onVotes: (votes, from) => void this.intake.votes(votes, from).catch((error: Error) => this.#fail(error)),
     });
   }
 

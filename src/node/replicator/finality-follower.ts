@@ -1,5 +1,6 @@
 /**
- * A light client: follows the final chain by headers, trusting only genesis' validators.
+ * A light client: follows the final chain by headers, trusting only genesis' validators: as long as more than 2/3 of their bonds vote, whoever else does.
+ * Once fewer of them do, it stands still and says so.
  *
  * Invariants
  * - The head moves only to a header shown final: its direct child in the very next slot, and votes for that child with the head as source, from more
