@@ -9,11 +9,17 @@ import {
   EmptyRequest,
   encodeMessage,
   HashRequest,
+  OpeningRequest,
+  PendingProofsAnswer,
+  PendingProofsRequest,
   RangeRequest,
   ReplicasAnswer,
   ReplicasRequest,
   SegmentRequest,
+  StandingsAnswer,
   StatusMessage,
+  ValidationsAnswer,
+  ValidationsRequest,
 } from '../../src/node/protocols.ts';
 import { frameTransactions, unframeTransactions } from '../../src/node/relay/submissions.ts';
 import { mutatorOf } from '../codec/mutator.ts';
@@ -45,17 +51,34 @@ const samples: readonly (readonly [z.ZodType<unknown>, Record<string, unknown>])
       slot: 3,
       registered: true,
       balance: '18446744073709551615',
+      deposit: '1000',
+      locked: '0',
+      accepted: 7,
+      fakes: 1,
       replicas: Array.from({ length: 40 }, (_, segment) => ({
         segment,
         rotation: 1,
+        commitSlot: 77,
         lastPeriod: -1,
-        proof: 'none',
+        proof: 'revealed',
         accepted: 0,
         rejected: 200,
         expired: 3,
+        reason: 'segment-opening',
+        paid: 9,
+        misses: 2,
       })),
     },
   ],
+  [OpeningRequest, { segment: 3, period: 70_000 }],
+  [PendingProofsRequest, { period: 4 }],
+  [PendingProofsAnswer, { entries: [{ segment: 1, identity: new Uint8Array(20).fill(3) }] }],
+  [ValidationsRequest, { period: 4, entries: [{ segment: 1, identity: new Uint8Array(20).fill(3) }] }],
+  [
+    ValidationsAnswer,
+    { seat: 3, valid: Uint8Array.of(1), invalid: Uint8Array.of(0), signature: new Uint8Array(64).fill(8) },
+  ],
+  [StandingsAnswer, { slot: 8, target: 4, identities: 2, standings: [{ segment: 0, proven: 1, replicas: 3 }] }],
 ];
 
 /** The fault's code, or null when the bytes were taken; anything else thrown fails the test. */

@@ -265,8 +265,10 @@ describe('replica service', () => {
     await damaged.store.injectCorruption({ segment: 0, rotation: 0 }, 1500);
     const transport = await net.peer('replicator');
     const told: number[] = [];
+    const handle: typeof transport.handle = (protocol, handler) =>
+      transport.handle(protocol, (from, bytes) => held(net, handler(from, bytes)));
     new ReplicaService({
-      transport,
+      transport: { handle },
       segmentSizeBytes,
       roots: () => [],
       finality: () => undefined,
