@@ -18,7 +18,7 @@ import { CodecError } from './codec-error.ts';
 import type { Hasher } from './domain.ts';
 import { readHash } from './fields.ts';
 import { type Entry, EntryKind } from './model.ts';
-import { readTransaction, TRANSACTION_SIZE_BYTES_MIN } from './transaction.ts';
+import { readTransaction, TRANSACTION_OVERHEAD_SIZE_BYTES } from './transaction.ts';
 import { readVote, VOTE_SIZE_BYTES } from './vote.ts';
 
 /** Bytes of a tick or parent entry, and of the fixed part of the others before their item count. */
@@ -68,7 +68,7 @@ export function readEntry(hasher: Hasher, reader: ByteReader): Entry {
     case EntryKind.parent:
       return { kind: 'parent', count, hash };
     case EntryKind.transactions: {
-      const length = readItemCount(reader, TRANSACTION_SIZE_BYTES_MIN);
+      const length = readItemCount(reader, TRANSACTION_OVERHEAD_SIZE_BYTES);
       return {
         kind: 'transactions',
         count,

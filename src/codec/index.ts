@@ -78,7 +78,6 @@ export {
   signTransaction,
   TRANSACTION_OVERHEAD_SIZE_BYTES,
   TRANSACTION_SIZE_BYTES_MAX,
-  TRANSACTION_SIZE_BYTES_MIN,
   type TransactionFields,
 } from './transaction.ts';
 export { decodeVote, encodeVote, signVote, VOTE_SIZE_BYTES, voteMessage } from './vote.ts';

@@ -26,10 +26,8 @@ import { SHORT_HASH_SIZE_BYTES, type Transaction, type TransactionDraft, Transac
 import { kindName, payloadSizeBytes, readPayload, writePayload } from './payload.ts';
 import type { SigningKey } from './signing.ts';
 
-/** Bytes of a transaction around its payload. */
+/** Bytes of a transaction around its payload: the smallest (`unbond`, `withdraw`, `handOver`) have nothing else. */
 export const TRANSACTION_OVERHEAD_SIZE_BYTES: number = 36 + 8 + 8 + 32 + SIGNATURE_SIZE_BYTES;
-/** Smallest transactions: those without a payload (`unbond`, `withdraw`, `handOver`). */
-export const TRANSACTION_SIZE_BYTES_MIN: number = TRANSACTION_OVERHEAD_SIZE_BYTES;
 /** Largest transaction: `verdicts` with 64 of them. */
 export const TRANSACTION_SIZE_BYTES_MAX: number = TRANSACTION_OVERHEAD_SIZE_BYTES + 4 + 32 * 64;
 

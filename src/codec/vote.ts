@@ -15,7 +15,7 @@
  * | 168 | 32 | voter |
  * | 200 | 64 | signature, over 'cairn/vote/1' and the 200 bytes before it |
  *
- * The signed message is 212 bytes: a length no transaction's signed bytes can have (they are 92, 112, 116, 204 or 88 + 32 n), so nobody
+ * The signed message is 212 bytes: a length no transaction's signed bytes can have (they are listed in docs/format/packets.md), so nobody
  * can be led to sign a vote by being asked to sign a transaction. test/codec/signed-messages.test.ts holds this.
  */
 import { pohCount, publicKey, signature, slot } from '../../native/index.ts';

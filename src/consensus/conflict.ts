@@ -3,13 +3,13 @@
  * cheated (docs/protocol.md, "Safety"), and no rule can tell which side is right: the node says so, with the votes as proof, and is silent from then on.
  *
  * A block is off the final chain when its slot lies within the stretch this node remembers (the trail and the root) and it is none of that stretch; or when it builds
- * on such a block, which is kept track of for blocks seen (`offChain`, bounded). The votes are judged by each electorate alive here. Votes of keys that none of these
+ * on such a block, which is kept track of for blocks seen (`offChain`, bounded). The votes are judged by each electorate alive here, and by the other side's in the very slow band. Votes of keys that none of these
  * knows, as in a fork from long ago, prove nothing.
  */
 import { byteKey, type PublicKey, sameBytes } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../codec/model.ts';
 import type { Electorate } from './electorate.ts';
-import { addVoter, isQuorumOf, NO_TALLY, rankOf } from './electorate.ts';
+import { addVoter, indexOf, isQuorumOf, NO_TALLY, rankOf } from './electorate.ts';
 import { votesIn } from './evidence.ts';
 import type { ConsensusState } from './state.ts';
 import { emit } from './state.ts';
@@ -63,11 +63,22 @@ function settle(state: ConsensusState, { sourceSlot, sourceHash, targetSlot, tar
       ),
     );
   const voters = votes.map(({ voter }) => voter);
-  const judges = [...state.electorates.values()].map(({ electorate }) => electorate);
+  const judges = [...state.electorates.values()].flatMap(({ electorate }) => [electorate, ...otherSideOf(electorate)]);
   if (!judges.some((judge) => isQuorumOf(judge, tallyOf(judge, voters)))) return;
   state.conflicted = true;
   state.voting.silence = { reason: 'conflict', untilSlot: null };
   emit(state, { kind: 'conflict', slot: sourceSlot, hash: sourceHash, votes });
+}
+
+/**
+ * In the very slow band (half or more of both sets excluded, so no floor) those excluded here may judge by themselves elsewhere. Fewer are not listened to: who is
+ * excluded for good reasons must not be able to stop the rest.
+ */
+function otherSideOf(electorate: Electorate): Electorate[] {
+  const { full, active } = indexOf(electorate);
+  if (active.current * 2n > full.current || active.previous * 2n > full.previous) return [];
+  const members = electorate.members.map((member) => ({ ...member, excluded: !member.excluded }));
+  return [{ ...electorate, members, majorityFloor: false }];
 }
 
 function tallyOf(judge: Electorate, voters: readonly PublicKey[]): { current: bigint; previous: bigint } {

@@ -10,7 +10,7 @@
 import type { PublicKey, Slot } from '../../native/index.ts';
 import { byteKey, sameBytes } from '../../native/index.ts';
 import type { Electorate, Member } from './electorate.ts';
-import { indexOf, rankOf } from './electorate.ts';
+import { rankOf } from './electorate.ts';
 
 /** What the leader rule needs of a parent's header. */
 export interface LedBlock {
@@ -113,9 +113,4 @@ function ownSlotWithin(
   const wait = (place - (turnAt % line.length) + line.length) % line.length;
   const slot = wait === 0 ? from : parentSlot + (turnAt + wait) * timeoutSlots + 1;
   return slot <= lastSlot ? slot : null;
-}
-
-/** Whether the electorate knows this key at all. */
-export function isMember(electorate: Electorate, key: string): boolean {
-  return indexOf(electorate).rankByKey.has(key);
 }

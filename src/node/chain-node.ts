@@ -4,14 +4,22 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { byteKey, height, type Kernels, type PublicKey, sameBytes, slot } from '../../native/index.ts';
+import { byteKey, height, type Kernels, type PublicKey, type Slot, sameBytes, slot } from '../../native/index.ts';
 import { type BlockHeader, encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
-import { bestElectorate, type ConsensusEvent, type ConsensusState, leaderFor, rankOf } from '../consensus/index.ts';
+import {
+  bestElectorate,
+  type ConsensusEvent,
+  type ConsensusState,
+  electorateOf,
+  leaderFor,
+  leaderOf,
+} from '../consensus/index.ts';
 import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
 import { PeerFault, type Transport } from '../net/transport.ts';
 import { ChainApi } from './api/chain-api.ts';
 import { BlockIntake } from './chain/block-intake.ts';
 import { BlockTree } from './chain/block-tree.ts';
+import type { ChainBlock } from './chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from './chain/chain-store.ts';
 import type { CheckDeps } from './chain/check-block.ts';
 import { ConsensusDriver } from './chain/consensus-driver.ts';
@@ -20,9 +28,7 @@ import { startConsensus } from './chain/consensus-start.ts';
 import type { ChainParts } from './chain-parts.ts';
 import { after, type Clock, every } from './clock.ts';
 import type { ByzantineKind } from './config.ts';
-import { decoySecret } from './decoys.ts';
-import { handOverLead } from './duties/hand-over.ts';
-import { ValidatorDuties } from './duties/validator-duties.ts';
+import { ValidatorSide } from './duties/validator-side.ts';
 import { blindVote } from './faults/blind-vote.ts';
 import { LyingTransport } from './faults/lying-transport.ts';
 import { FinalityLog } from './finality-log.ts';
@@ -30,7 +36,6 @@ import type { HistoryKeeping } from './history/history-keeping.ts';
 import { HistoryPruner } from './history/history-pruner.ts';
 import type { Logger } from './log.ts';
 import { Mempool } from './mempool.ts';
-import { OwnTransactions } from './own-transactions.ts';
 import { machinePlatform, type Platform } from './platform.ts';
 import { Producer } from './producer.ts';
 import { openProofChecker } from './proof-checks/open-proof-checker.ts';
@@ -52,7 +57,6 @@ import { TransactionIndex } from './transaction-index.ts';
 const MEMPOOL_TRANSACTIONS_MAX = 200_000;
 /** Checked signatures remembered, in each of two generations. */
 const SIGNATURES_KEPT = 100_000;
-const NO_KEY = new Uint8Array(32);
 /** How often storage proofs are looked for. */
 const PROOF_LOOK_INTERVAL_MS = 500;
 /** How often a validator looks to its duties besides voting and leading. */
@@ -107,8 +111,7 @@ export class ChainNode implements ChainParts {
   readonly poh: PohService | null;
   readonly producer: Producer | null;
   readonly proofs: ProofChecker | null;
-  readonly #own: OwnTransactions | null;
-  readonly #duties: ValidatorDuties | null;
+  readonly #side: ValidatorSide | null;
   readonly pruner: HistoryPruner | null;
   readonly api: ChainApi;
   readonly consensus: () => ConsensusState = () => this.#state;
@@ -123,8 +126,6 @@ export class ChainNode implements ChainParts {
   #stopWatching: () => void = () => {};
   #stateService: StateService | undefined;
   #isStopping = false;
-  /** A stop was asked for: no decoy goes out any more. */
-  #isLeaving = false;
 
   /** Opens the data directory and puts the node together; `start` makes it live. Throws what storage throws for a directory it cannot use. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
@@ -181,10 +182,9 @@ export class ChainNode implements ChainParts {
     this.submissions = this.#newSubmissions();
     const pace = { parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs };
     this.poh = key === null ? null : platform.startPoh(pace, onFatal);
-    this.#own = this.#newOwnTransactions(platform.wallClockMs());
-    this.#duties = this.#newDuties();
-    this.producer = this.#newProducer(platform);
-    this.proofs = this.#own === null ? null : openProofChecker(this, this.#own, check.verifier, options.log);
+    this.producer = this.#newProducer();
+    this.#side = this.#newSide(platform);
+    this.proofs = this.#side === null ? null : openProofChecker(this, this.#side.own, check.verifier, options.log);
     this.pruner = this.#newPruner();
     this.api = new ChainApi(this);
   }
@@ -211,15 +211,14 @@ export class ChainNode implements ChainParts {
     this.submissions.start();
     if (this.proofs !== null)
       this.#stops.push(every(clock, PROOF_LOOK_INTERVAL_MS, () => void this.proofs?.look(this.tree.root)));
-    if (this.#duties !== null) this.#stops.push(every(clock, DUTIES_INTERVAL_MS, () => this.#duties?.look()));
+    if (this.#side !== null) this.#stops.push(every(clock, DUTIES_INTERVAL_MS, () => this.#side?.look()));
     if (this.pruner !== null) this.#stops.push(every(clock, PRUNE_INTERVAL_MS, () => void this.pruner?.look()));
     this.#feed({ kind: 'wake' });
   }
 
   /** Stops cleanly; everything acknowledged is on disk when it resolves. What is cut short by it is no failure. */
   async stop(): Promise<void> {
-    this.#isLeaving = true;
-    await this.#handOver();
+    await this.#side?.leave();
     this.#isStopping = true;
     for (const stop of this.#stops) stop();
     this.#stopWatching();
@@ -269,12 +268,13 @@ export class ChainNode implements ChainParts {
       producer: () => this.producer,
       blocks: () => this.blocks,
       feed: (event) => this.#feed(event),
+      isKept: (hash) => electorateOf(this.#state, hash) !== null,
       gossipVote: (vote, again) => this.#voteGossip.send(vote, again),
       takeVotes: (votes) => this.intake.checkedVotes(votes, null),
       ban: (peer, reason) => transport.ban(peer, reason),
       suspect: (peer, code) => transport.fault(new PeerFault(peer, code, 'a block with a wrong state root')),
-      onEvidence: (evidence) => this.#duties?.evidence(evidence),
-      onExecuted: (block) => this.#duties?.executed(block),
+      onEvidence: (evidence) => this.#side?.evidence(evidence),
+      onExecuted: (block) => this.#side?.executed(block),
       onWrongRoot: this.#options.byzantine === 'lazy' ? (header) => this.#voteBlindly(header) : undefined,
       onFatal: (error) => this.#fail(error),
     });
@@ -316,7 +316,7 @@ export class ChainNode implements ChainParts {
       byHash: (hash) => servedByHash(store, tree, hash),
       byHeight: (at) => servedByHeight(store, tree, at),
       onBlock: (block, from) => this.intake.block(block, from),
-      onVotes: (votes, from) => void this.intake.votes(votes, from),
+      onVotes: (votes, from) => void this.intake.votes(votes, from).catch((error: Error) => this.#fail(error)),
     });
   }
 
@@ -373,62 +373,14 @@ export class ChainNode implements ChainParts {
     return leaderFor(this.#state, hash, slot(bestSlot + 1));
   }
 
-  #newOwnTransactions(wallClockMs: number): OwnTransactions | null {
-    const { key, kernels, rules, tree, submissions } = this;
-    if (key === null) return null;
-    return new OwnTransactions({
-      kernels,
-      key,
-      minimumFee: rules.minimumFee,
-      // Above any of an earlier run: a counter makes the id.
-      counterStart: BigInt(wallClockMs) << 20n,
-      finalHead: () => tree.root.header,
-      submit: (transaction) => submissions.submitOwn(transaction),
-    });
-  }
-
-  #newDuties(): ValidatorDuties | null {
-    const { key, genesis, rules, tree } = this;
-    const own = this.#own;
-    if (key === null || own === null) return null;
-    return new ValidatorDuties({
-      key,
-      genesis,
-      rules,
-      best: () => tree.best,
-      final: () => tree.root,
-      isLeading: () => this.producer?.isLeading === true && sameBytes(this.#nextLeader() ?? NO_KEY, key.publicKey),
-      send: (payload, isFree) => own.send(payload, isFree ? 0n : rules.minimumFee),
-      log: this.#options.log,
-    });
-  }
-
   /** What a lazy validator does with a block it should have refused. */
   #voteBlindly(header: BlockHeader): void {
     if (this.key !== null) this.#voteGossip.send(blindVote(this.#state, header, this.key));
   }
 
-  /** Before it stops, a leader says so in the chain: the next one leads at once, without a timeout. */
-  async #handOver(): Promise<void> {
-    const { producer, mempool, transactions, clock, genesis, tree } = this;
-    if (this.#own === null || producer === null || !producer.isLeading || this.transport.peers().length === 0) return;
-    if (rankOf(tree.best.electorate, producer.publicKey) === undefined || tree.best.electorate.members.length < 2)
-      return;
-    await handOverLead({
-      transaction: this.#own.sign({ kind: 'handOver' }, 0n),
-      mempool,
-      isLeading: () => producer.isLeading,
-      isIncluded: (id) => transactions.holding(id).length > 0,
-      clock,
-      slotDurationMs: genesis.poh.slotDurationMs,
-    });
-  }
-
-  #newProducer({ randomBytes }: Platform): Producer | null {
-    const own = this.#own;
-    const { byzantine } = this.#options;
-    if (this.key === null || this.poh === null || own === null) return null;
-    const decoys = { consensus: this.genesis.consensus, randomBytes, isStopping: () => this.#isLeaving };
+  #newProducer(): Producer | null {
+    if (this.key === null || this.poh === null) return null;
+    const isCensor = this.#options.byzantine === 'censor';
     return new Producer({
       ...this.#check,
       poh: this.poh,
@@ -436,15 +388,32 @@ export class ChainNode implements ChainParts {
       mempool: this.mempool,
       key: this.key,
       onBlock: (block) => this.effects.produced(block),
-      decoySecret: (parent, slot) => decoySecret(decoys, parent, slot),
+      mayLead: (parent, slot) => this.#mayLead(parent, slot),
+      decoySecret: (parent, slot) => this.#side?.decoySecret(parent, slot) ?? null,
       onDecoy: (decoy, secret) => {
         this.effects.decoyed(decoy);
-        // First of all, by whoever leads then.
-        this.mempool.addFirst(own.sign({ kind: 'revealDecoy', header: decoy.header, secret }, 0n));
+        this.#side?.reveal(decoy, secret);
       },
-      leavesOut: byzantine === 'censor' ? ({ payload }) => payload.kind === 'transfer' : undefined,
+      leavesOut: isCensor ? ({ payload }) => payload.kind === 'transfer' : undefined,
       onRefused: (transaction, refusal) => this.transactions.drop(transaction.id, refusal),
       onError: (error) => this.#fail(error),
+    });
+  }
+
+  #mayLead({ electorate, header }: ChainBlock, at: Slot): boolean {
+    const leader = leaderOf(electorate, header, at, this.genesis.consensus);
+    return this.key !== null && leader !== null && sameBytes(leader, this.key.publicKey);
+  }
+
+  #newSide({ randomBytes, wallClockMs }: Platform): ValidatorSide | null {
+    if (this.key === null) return null;
+    return new ValidatorSide({
+      parts: this,
+      key: this.key,
+      log: this.#options.log,
+      randomBytes,
+      wallClockMs: wallClockMs(),
+      nextLeader: () => this.#nextLeader(),
     });
   }
 

@@ -159,16 +159,18 @@ export async function initNetwork(options: InitOptions): Promise<InitializedNetw
 
 /**
  * Adds one node to a network that was written before: its folder, keys and configuration, with all others as bootstrap. The genesis stays as it is,
- * so this is for roles it need not name.
+ * so a validator added here has no bond yet.
  * @param options those the network was written with: the new node gets the ports after the last one's
+ * @param added how many were added before
  */
 export async function addNode(
   options: InitOptions,
   network: InitializedNetwork,
-  role: 'archive',
+  role: 'archive' | 'validator',
   name: string,
+  added = 0,
 ): Promise<InitializedNode> {
-  const index = network.nodes.length;
+  const index = network.nodes.length + added;
   const draft = draftNode(options, index, role, name);
   await writeNode(options, index, draft, network.nodes);
   return draft.node;

@@ -7,6 +7,7 @@
  * - Never two blocks of this key in one slot: a slot that was closed once is not opened again, whatever is asked.
  * - At most one batch is between execution and mixin, so entries, counts and execution order agree.
  * - A block extends exactly the parent it was opened on. Every change of parent starts the sequence anew from that parent's last hash.
+ * - No slot is opened, after the first one asked for, that by the chain is another's.
  * - A decoy uses up its slot like a block; the next one stands on the decoy's parent, with the same votes and transactions.
  * - Nothing here persists or announces: the caller does, before it shows the block to anybody.
  */
@@ -57,6 +58,8 @@ export interface ProducerDeps extends Pick<CheckDeps, 'kernels' | 'rules' | 'idS
   readonly key: SigningKey;
   /** Called once a slot's block is closed and signed; production of the next slot has begun by then. */
   readonly onBlock: (block: ChainBlock) => void;
+  /** Whether this key may lead a slot on a parent, by the chain alone: it goes on into no slot that is another's, whoever is slow to say so. */
+  readonly mayLead: (parent: ChainBlock, slot: Slot) => boolean;
   /** Asked as a slot closes: a secret makes its block a decoy, signed with a state root that nobody can have computed (src/consensus/decoys.ts); null as a rule. */
   readonly decoySecret?: ((parent: ChainBlock, slot: Slot) => Uint8Array | null) | undefined;
   /** Called with a decoy; the next slot is being produced on the same parent as soon as this returns, and must hold its reveal. */
@@ -315,12 +318,21 @@ export class Producer {
       }
       const block = this.#seal(open, count, pohHash);
       this.#closedSlot = slot;
-      const next = toSlot(slot + 1);
-      this.#openOn(block, next, () => this.#deps.poh.openSlot(next, block.header.hash));
+      this.#goOn(block, toSlot(slot + 1));
       this.#produced += 1;
       this.#deps.onBlock(block);
     } catch (error) {
       this.#failed(error as Error);
+    }
+  }
+
+  /** Opens the next slot on a block just closed, if it is this key's too. */
+  #goOn(block: ChainBlock, next: Slot): void {
+    if (this.#deps.mayLead(block, next))
+      this.#openOn(block, next, () => this.#deps.poh.openSlot(next, block.header.hash));
+    else {
+      this.#cancelFill();
+      this.#open = null;
     }
   }
 

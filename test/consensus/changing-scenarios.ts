@@ -201,21 +201,18 @@ export const CHANGING_SCENARIOS: readonly Scenario[] = [
     boundMs: 180_000,
   },
   {
-    name: 'more than 1/3 cheat: what splits is exposed',
-    options: {
-      bonds: [1n, 1n, 1n, 1n, 1n],
-      behaviours: ['equivocatingVoter', 'equivocatingVoter', 'honest', 'honest', 'equivocatingVoter'],
-      maySplit: true,
-      epochs: { ...SHORT, staleFast: 5, staleSlow: 50 },
-    },
+    name: 'partition 2|2 in the very slow band: both finalize, and find out',
+    options: { epochs: { ...SHORT, staleVerySlow: 5 }, maySplit: 'freely' },
     faults: (sim) => {
-      for (let i = 0; i < 4; i++) {
-        sim.run(4000);
-        sim.groups = [0, 1, 0, 1, 2];
-        sim.run(9000);
-        sim.groups = null;
-      }
+      split([0, 0, 1, 1], 60_000)(sim);
+      const heights = sim.nodes.map(({ finalHeight }) => finalHeight);
+      expectThat(Math.min(...heights) > 40, `final heights ${heights.join()}`);
     },
     boundMs: 0,
+    after: (sim) => {
+      sim.run(20_000);
+      expectThat(sim.oracles.splits.length > 0, 'no split');
+      expectSeen(sim, 'conflict');
+    },
   },
 ];

@@ -14,7 +14,7 @@ import {
   leaderFor,
   voteTally,
 } from '../../src/consensus/index.ts';
-import { blockOn, chainOn, electorateOf, FOUR, GENESIS, keyAt, membersOf, voteFor } from './fixture.ts';
+import { blockOn, chainOn, electorateOf, FOUR, fakeHash, GENESIS, keyAt, membersOf, voteFor } from './fixture.ts';
 import { Machine } from './machine.ts';
 
 const observer = () => new Machine({ own: null });
@@ -60,7 +60,7 @@ describe('who judges a block', () => {
     machine.under(NEXT, chain[1]!, chain[2]!);
     machine.blocks(chain);
     machine.votes([0, 1, 3], GENESIS, chain[0]!);
-    machine.votes([0, 1, 2], chain[0]!, chain[1]!);
+    machine.votes([0, 1, 2, 3], chain[0]!, chain[1]!);
     machine.votes([0, 1, 2, 3], chain[1]!, chain[2]!);
     expect(voteTally(machine.state, chain[0]!.hash)!.justified).toBe(true);
     expect(voteTally(machine.state, chain[1]!.hash)).toMatchObject({
@@ -131,6 +131,18 @@ describe('who judges a block', () => {
     expect(machine.state.voters.has(byteKey(keyAt(3)))).toBe(false);
     expect(machine.state.electorates.size).toBe(1);
     expect(machine.state.unknownVotes.size).toBe(0);
+  });
+
+  it('the votes remembered of one voter are bounded, those of a cheat too', () => {
+    const machine = new Machine({ own: null, unfinalizedBlocksMax: 4 });
+    const targets = Array.from({ length: 300 }, (_, i) => blockOn(GENESIS, i + 1, Math.floor(i / 4) % 4));
+    for (const target of targets)
+      for (const salt of ['', 'twin'])
+        machine.vote(voteFor(1, GENESIS, { ...target, hash: fakeHash(`${target.slot}${salt}`) }));
+    const { records, doubles } = machine.voter(1);
+    const { recordsPerVoterMax } = machine.state.rules.limits;
+    expect([records.size, doubles.size]).toEqual([recordsPerVoterMax, recordsPerVoterMax]);
+    expect(Math.min(...records.keys())).toBe(300 - recordsPerVoterMax + 1);
   });
 
   it('own votes from before a restart count once an electorate knows this node', () => {

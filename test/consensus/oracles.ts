@@ -8,9 +8,8 @@
  * - No honest validator signs a double or surrounding vote, or two headers for a slot.
  * - No honest node blames an honest peer.
  */
-import { byteKey } from '../../native/index.ts';
+import { byteKey, type Hash } from '../../native/index.ts';
 import type { BlockHeader, Certificate, Vote } from '../../src/codec/model.ts';
-import type { Electorate } from '../../src/consensus/index.ts';
 import type { ChainModel } from './chain-model.ts';
 import { isQuorumFor } from './chain-model.ts';
 import { GENESIS } from './fixture.ts';
@@ -26,31 +25,13 @@ function hasSlashablePair(votes: readonly Vote[]): boolean {
   );
 }
 
-/** By era, the weight of the set and what of it `cheats` hold. */
-function setsOf(
-  { era, members }: Electorate,
-  cheats: ReadonlySet<number>,
-): Map<number, { full: bigint; exposed: bigint }> {
-  const sets = new Map<number, { full: bigint; exposed: bigint }>();
-  for (const [key, side] of [[era, 'inCurrent'] as const, [era - 1, 'inPrevious'] as const]) {
-    let [full, exposed] = [0n, 0n];
-    for (const member of members) {
-      if (!member[side]) continue;
-      full += member.weight;
-      if (cheats.has(member.seat)) exposed += member.weight;
-    }
-    sets.set(key, { full, exposed });
-  }
-  return sets;
-}
-
 export class OracleError extends Error {
   override readonly name = 'OracleError';
 }
 
 export class Oracles {
   readonly #model: ChainModel;
-  readonly #maySplit: boolean;
+  readonly #maySplit: 'exposed' | 'freely' | null;
   readonly #decoys = new Set<string>();
   /** Blocks finalized against the first one at their height: finality has split. */
   readonly splits: BlockHeader[] = [];
@@ -61,7 +42,7 @@ export class Oracles {
   readonly #justified = new Map<string, boolean>([[byteKey(GENESIS.hash), true]]);
   readonly #final: BlockHeader[] = [GENESIS];
 
-  constructor(model: ChainModel, validatorCount: number, maySplit: boolean) {
+  constructor(model: ChainModel, validatorCount: number, maySplit: 'exposed' | 'freely' | null) {
     this.#model = model;
     this.#maySplit = maySplit;
     this.#signed = Array.from({ length: validatorCount }, () => []);
@@ -101,25 +82,27 @@ export class Oracles {
   finalized(headers: readonly BlockHeader[], certificate: Certificate): void {
     for (const header of headers) {
       const known = this.#final[header.height];
-      if (known !== undefined && byteKey(known.hash) !== byteKey(header.hash) && this.#maySplit) {
-        this.#checkExposed(known, header);
+      const isOther = known !== undefined && byteKey(known.hash) !== byteKey(header.hash);
+      if (this.#maySplit !== null && (isOther || this.#isSplit(header.parentHash))) {
+        if (isOther && this.#maySplit === 'exposed') this.#checkExposed(known, header);
         this.splits.push(header);
-        return;
+        continue;
       }
-      if (known !== undefined && byteKey(known.hash) !== byteKey(header.hash))
+      if (isOther)
         throw new OracleError(
           `two finalized blocks at height ${header.height}: slots ${known.slot} and ${header.slot}`,
         );
       const below = this.#final[header.height - 1];
-      if (this.splits.some(({ hash }) => byteKey(hash) === byteKey(header.parentHash))) {
-        this.splits.push(header);
-        return;
-      }
       if (below === undefined || byteKey(below.hash) !== byteKey(header.parentHash))
         throw new OracleError(`finalized block at height ${header.height} does not stand on the one before`);
       this.#final[header.height] = header;
     }
+    if (this.#isSplit(headers[headers.length - 1]!.hash)) return;
     this.#checkCertificate(headers[headers.length - 1]!, certificate);
+  }
+
+  #isSplit(hash: Hash): boolean {
+    return this.splits.some((header) => byteKey(header.hash) === byteKey(hash));
   }
 
   #checkCertificate(last: BlockHeader, { header, votes }: Certificate): void {
@@ -139,22 +122,31 @@ export class Oracles {
     if (!this.#isJustified(last)) throw new OracleError(`${where}: the block is not justified by the votes signed`);
   }
 
-  /** Two final blocks at one height: at least 1/3 of a set that both sides are judged by has broken the rules in public. */
+  /** Two final blocks at one height: more than 1/3 of the current set where the branches part has broken the rules in public. */
   #checkExposed(a: BlockHeader, b: BlockHeader): void {
     const cheats = new Set(this.#signed.flatMap((votes, rank) => (hasSlashablePair(votes) ? [rank] : [])));
-    const [one, other] = [a, b].map((header) => this.#model.stateOf(byteKey(header.hash)).electorate);
-    const sets = [one!, other!].map((electorate) => setsOf(electorate, cheats));
-    const shared = [...sets[0]!].filter(([era]) => sets[1]!.has(era));
-    if (shared.length === 0) throw new OracleError(`finality split between eras ${one!.era} and ${other!.era}`);
-    if (!shared.some(([, { full, exposed }]) => 3n * exposed > full))
-      throw new OracleError(
-        `two finalized blocks at height ${a.height}, but only validators ${[...cheats].join(', ')} exposed`,
-      );
+    const { members } = this.#model.stateOf(byteKey(this.#lastCommon(a, b).hash)).electorate;
+    const set = members.filter(({ inCurrent }) => inCurrent);
+    const weightOf = (some: typeof set): bigint => some.reduce((sum, { weight }) => sum + weight, 0n);
+    const exposed = weightOf(set.filter(({ seat }) => cheats.has(seat)));
+    if (3n * exposed > weightOf(set)) return;
+    const names = [...cheats].join(', ');
+    throw new OracleError(`two finalized blocks at height ${a.height}, but only validators ${names} exposed`);
+  }
+
+  /** Where the branches of two blocks of one height part. */
+  #lastCommon(a: BlockHeader, b: BlockHeader): BlockHeader {
+    let [one, other] = [a, b];
+    while (byteKey(one.hash) !== byteKey(other.hash)) {
+      one = this.#headers.get(byteKey(one.parentHash))!;
+      other = this.#headers.get(byteKey(other.parentHash))!;
+    }
+    return one;
   }
 
   /** Somebody holds votes said to show that finality has split. */
   conflictSeen(votes: readonly Vote[]): void {
-    if (!this.#maySplit)
+    if (this.#maySplit === null)
       throw new OracleError(`conflict reported: ${votes.length} votes for slot ${votes[0]!.targetSlot}`);
   }
 

@@ -199,6 +199,6 @@ describe('planted bugs are found', { timeout: 120_000 }, () => {
         state.voting.silence = null;
       },
     }));
-    expect(await hunt(plant, 'vote files lost in crashes', {}, 40)).toMatch(/voted twice|around/);
+    expect(await hunt(plant, 'crashes and restarts', { loses: 'voteFile' }, 40)).toMatch(/voted twice|around/);
   });
 });

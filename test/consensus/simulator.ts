@@ -31,8 +31,8 @@ export interface SimulationOptions {
   /** How often a leader makes a decoy of a slot, and hands its lead over. */
   readonly decoyRate?: number;
   readonly handOverRate?: number;
-  /** More than 1/3 cheat: finality may split, if at least 1/3 of a set is exposed. */
-  readonly maySplit?: boolean;
+  /** Finality may split: if more than 1/3 of a set is exposed; or, in the very slow band, without anybody's fault. */
+  readonly maySplit?: 'exposed' | 'freely';
   readonly behaviours?: readonly Behaviour[];
   readonly timeoutSlots?: number;
   readonly unfinalizedBlocksMax?: number;
@@ -78,7 +78,7 @@ export class Simulation {
     this.rankOf = new Map(Array.from({ length: keys }, (_, index) => [byteKey(keyAt(index)), index]));
     const epochs = { slotsPerEpoch: 64, staleFast: 4, staleSlow: 6, staleVerySlow: 0, ...options.epochs };
     this.model = new ChainModel(bonds, epochs);
-    this.oracles = new Oracles(this.model, keys, options.maySplit ?? false);
+    this.oracles = new Oracles(this.model, keys, options.maySplit ?? null);
     const count = keys + (options.observers ?? 0);
     for (let index = 0; index < count; index++) {
       const own = index < keys ? index : null;

@@ -306,6 +306,21 @@ describe('split finality', () => {
     expect(FOUR.members).toHaveLength(4);
   });
 
+  it('who is excluded here may judge elsewhere, but only half or more of all are listened to', () => {
+    const start = (...excluded: number[]) => {
+      const change = Object.fromEntries(excluded.map((index) => [index, { excluded: true }]));
+      return { root: chain[3]!, electorate: electorateOf(membersOf([1n, 1n, 1n, 1n], change)) };
+    };
+    const few = new Machine({ own: null }, start(3));
+    few.votes([3], other[2]!, other[3]!);
+    expect(isConflicted(few.state)).toBe(false);
+    const half = new Machine({ own: null }, start(2, 3));
+    half.votes([3], other[2]!, other[3]!);
+    expect(isConflicted(half.state)).toBe(false);
+    half.votes([2], other[2]!, other[3]!);
+    expect(isConflicted(half.state)).toBe(true);
+  });
+
   it('the blocks remembered as off the chain are bounded', () => {
     const machine = new Machine({ own: null });
     final(machine, chain.slice(0, 3));

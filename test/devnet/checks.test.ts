@@ -44,6 +44,19 @@ const GOOD: Evidence = {
   histories: [kept('validator-1', {}), kept('archive-1', { mode: 'archive', startHeight: 1, prunedBytes: 0 })],
   fastSync: { from: 'validator-1', fromKeeps: 9, ms: 5, bytes: 5, height: 5, stateRootEqual: true },
   restart: { node: 'validator-4', ms: 5, caughtUp: true, blocksMissed: 6 },
+  consensus: {
+    elections: 1,
+    leaders: ['validator-1'],
+    epoch: 3,
+    era: 2,
+    slashed: ['validator-3'],
+    stale: [],
+    decoys: 1,
+    evidence: 1,
+    conflicts: 0,
+  },
+  mischief: { kind: 'twin', node: 'validator-3', isProvable: true },
+  partition: { sides: ['a', 'b'], forMs: 5_000, finalized: [4, 0] },
   unexpectedExits: [],
   stepFailures: [],
   interrupted: false,
@@ -56,11 +69,17 @@ const withDamaged = (changes: object): Partial<Evidence> => ({
 
 const synced = { from: 'validator-1', fromKeeps: 9, ms: 5, bytes: 5, height: 5, stateRootEqual: true };
 
+const consensus = (changes: object): Partial<Evidence> => ({ consensus: { ...GOOD.consensus, ...changes } });
+
 const BROKEN: readonly (readonly [check: string, what: string, changes: Partial<Evidence>])[] = [
   ['transfersFinal', 'one not final', transfers({ final: 9, open: 1 })],
   ['transfersFinal', 'one refused', transfers({ refused: [{ index: 3, code: 'insufficient-funds', message: 'm' }] })],
   ['transfersFinal', 'none at all', transfers({ submitted: 0, final: 0 })],
   ['transfersFinal', 'a file not handed out whole', transfers({ planExhausted: false })],
+  ['slashing', 'the cheat goes free', consensus({ slashed: [] })],
+  ['slashing', 'an honest one is slashed', consensus({ slashed: ['validator-3', 'validator-1'] })],
+  ['oneFinality', 'finality has split', consensus({ conflicts: 1 })],
+  ['oneFinality', 'both sides finalize', { partition: { sides: ['a', 'b'], forMs: 5_000, finalized: [4, 1] } }],
   ['balances', 'one differs', { balances: [compared('a'), { ...compared('b'), mismatched: 1 }] }],
   ['balances', 'none was read', { balances: [compared('a'), { ...compared('b'), checked: 0 }] }],
   ['balances', 'only one node', { balances: [compared('a')] }],

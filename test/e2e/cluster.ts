@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type SigningKey, signingKey } from '../../src/codec/index.ts';
 import type { InitializedNode, NetworkParameters } from '../../src/node/init.ts';
 import { writeKeyFile } from '../../src/node/key-file.ts';
-import { CairnClient } from '../../src/rpc/client.ts';
+import { CairnClient, FaultsClient } from '../../src/rpc/client.ts';
 import { type DevnetFolders, prepareNetwork, workloadBalances } from '../../tools/devnet/network.ts';
 import { type Child, type CommandOutcome, Processes, type ReadyLine } from '../../tools/devnet/spawn.ts';
 import type { WorkloadPlan } from '../../tools/workload/plan.ts';
@@ -60,6 +60,8 @@ export interface ClusterShape {
   readonly validators: number;
   readonly archives?: number;
   readonly replicators?: number;
+  /** In place of TEST_GENESIS's. */
+  readonly consensus?: Partial<NetworkParameters['consensus']>;
 }
 
 /** An account that holds WALLET_BALANCE at genesis, with its key file. */
@@ -93,7 +95,7 @@ export class Cluster {
   }
 
   /** Writes the network; nothing runs yet. */
-  static async prepare({ validators, archives = 0, replicators = 0 }: ClusterShape): Promise<Cluster> {
+  static async prepare({ validators, archives = 0, replicators = 0, consensus = {} }: ClusterShape): Promise<Cluster> {
     const directory = await mkdtemp(join(tmpdir(), 'cairn-e2e-'));
     const plan = planZipf({ accountCount: WORKLOAD_ACCOUNTS, seed: 7, fee: FEE });
     const keys = new WorkloadKeys(plan);
@@ -104,7 +106,7 @@ export class Cluster {
       validators,
       archives,
       replicators,
-      parameters: TEST_GENESIS,
+      parameters: { ...TEST_GENESIS, consensus: { ...TEST_GENESIS.consensus, ...consensus } },
       replicatorCapacityBytes: 2 * TEST_GENESIS.history.segmentSizeBytes,
     };
     const accounts = [...workloadBalances(plan, keys), { address: wallet.key.address, balance: WALLET_BALANCE }];
@@ -182,6 +184,27 @@ export class Cluster {
 
   client(node: InitializedNode): CairnClient {
     return new CairnClient({ url: this.ready(node).rpc, timeoutMs: 5_000 });
+  }
+
+  /**
+   * Splits the network: wires between nodes of different groups are cut, all others mended. Nodes in no group keep every wire.
+   */
+  async split(...groups: readonly (readonly InitializedNode[])[]): Promise<void> {
+    const nameOf = ({ peer }: InitializedNode): string => peer.slice(peer.lastIndexOf('/') + 1);
+    const all = groups.flat();
+    await Promise.all(
+      groups.flatMap((group) =>
+        group.map((node) => {
+          const others = all.filter((other) => !group.includes(other));
+          return new FaultsClient(this.ready(node).rpc).cutPeers(others.map(nameOf));
+        }),
+      ),
+    );
+  }
+
+  /** Mends all wires. */
+  heal(): Promise<void> {
+    return this.split(this.chainNodes);
   }
 
   /** Runs one command of the program to its end. */

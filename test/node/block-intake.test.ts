@@ -161,6 +161,7 @@ describe('consensus effects', () => {
         throw new RangeError('not asked for here');
       },
       feed: (event) => fed.push(event),
+      isKept: () => true,
       gossipVote: () => {},
       takeVotes: () => {},
       ban: () => {},

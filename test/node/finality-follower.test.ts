@@ -52,6 +52,7 @@ async function faultOf(work: Promise<unknown>): Promise<string> {
     () => undefined,
     (one: unknown) => one,
   );
+  if (error instanceof TransportError) return error.code;
   expect(error).toBeInstanceOf(PeerFault);
   return (error as PeerFault).code;
 }
@@ -100,7 +101,8 @@ describe('finality follower', () => {
     await update(4);
     expect(follower.head?.height).toBe(4);
     tell(someOf(2));
-    expect(await faultOf(update(5))).toBe('bad-finality');
+    // Others' votes may make up for it today: nobody is blamed.
+    expect(await faultOf(update(5))).toBe('refused');
     const three = newWorld({ validators: 3 });
     const blocks = makeChain(three, rootOf(three), 4, 0);
     const other = new FakeArchive(three, blocks, await net.peer('three'));
@@ -111,7 +113,7 @@ describe('finality follower', () => {
     other.finalHeight = 2;
     // Exactly 2/3 is none.
     other.lies.set(PROTOCOL.finality, ([final]) => [final!, encodeCertificate(someOf(2)(other.certificate()))]);
-    expect(await faultOf(net.settle(exact.update('three')))).toBe('bad-finality');
+    expect(await faultOf(net.settle(exact.update('three')))).toBe('refused');
     other.lies.clear();
     await net.settle(exact.update('three'));
     expect(exact.head?.height).toBe(2);
@@ -130,10 +132,10 @@ describe('finality follower', () => {
     ['that name another target slot', revote(4, { targetSlot: 9 })],
     ['with foreign signatures', (vote) => resigned(vote)],
   ];
-  it.each(wrongVotes)('counts no votes %s', async (_, change) => {
+  it.each(wrongVotes)('counts no votes %s', async (what, change) => {
     await update(2);
     tell(({ header, votes }) => ({ header, votes: votes.map(change) }));
-    expect(await faultOf(update(4))).toBe('bad-finality');
+    expect(await faultOf(update(4))).toBe(what === 'of strangers' ? 'refused' : 'bad-finality');
     expect(follower.head?.height).toBe(2);
     archive.lies.clear();
     await update(4);

@@ -1,6 +1,6 @@
 /** A producer over the inline PoH service, on a clock and timers that only the test moves. Use with vitest's fake timers. */
 import { vi } from 'vitest';
-import type { Transaction } from '../../src/codec/index.ts';
+import type { Block, Transaction } from '../../src/codec/index.ts';
 import type { Refusal } from '../../src/ledger/index.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { Mempool } from '../../src/node/mempool.ts';
@@ -14,6 +14,10 @@ export class ProducerBench {
   readonly blocks: ChainBlock[] = [];
   readonly refused: [Transaction, Refusal][] = [];
   readonly errors: Error[] = [];
+  readonly decoys: Block[] = [];
+  /** First slot that is another's, and the slot of a decoy. */
+  othersFromSlot: number = Number.POSITIVE_INFINITY;
+  decoySlot = 0;
   /** How many batches came too late for their slot. */
   lateMixins = 0;
   readonly poh: InlinePoh;
@@ -43,6 +47,9 @@ export class ProducerBench {
       poh: counting,
       mempool: this.mempool,
       key: world.validators[0]!,
+      mayLead: (_, slot) => slot < this.othersFromSlot,
+      decoySecret: (_, slot) => (slot === this.decoySlot ? new Uint8Array(32).fill(7) : null),
+      onDecoy: (decoy) => this.decoys.push(decoy),
       onBlock: (block) => this.blocks.push(block),
       onRefused: (transaction, refusal) => this.refused.push([transaction, refusal]),
       onError: (error) => this.errors.push(error),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { byteKey, slot } from '../../native/index.ts';
-import { blockTransactions, blockVotes, decodeBlock, type Transaction } from '../../src/codec/index.ts';
+import { blockTransactions, blockVotes, decodeBlock, decoyRoot, type Transaction } from '../../src/codec/index.ts';
 import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
 import { checkBlock } from '../../src/node/chain/check-block.ts';
 import { ProducerBench } from './producer-bench.ts';
@@ -40,6 +40,39 @@ describe('producer', () => {
     expect(bench.blocks.map(({ header }) => header.slot).slice(0, 3)).toEqual([3, 4, 5]);
     expect(idsIn(bench.blocks)).toHaveLength(6);
     await checkAll(root, bench.blocks);
+  });
+
+  it("opens no slot that is another's, whatever it is not told", async () => {
+    const bench = new ProducerBench(world);
+    bench.othersFromSlot = 3;
+    bench.producer.lead(rootOf(world), slot(1), []);
+    await bench.run(600);
+    expect(bench.blocks.map(({ header }) => header.slot)).toEqual([1, 2]);
+    expect([bench.producer.isLeading, bench.errors]).toEqual([false, []]);
+  });
+
+  it('a decoy takes its slot and nothing else: the next block stands on the same parent, with all that was in it', async () => {
+    const bench = new ProducerBench(world);
+    bench.decoySlot = 2;
+    const root = rootOf(world);
+    const vote = voteFor(world.validators[1]!, root.header, root.header);
+    bench.producer.lead(root, slot(1), []);
+    await bench.run(120);
+    const [first] = bench.blocks;
+    const transaction = transactionOn(world, root.header, { counter: 1n });
+    bench.mempool.add(transaction);
+    bench.producer.includeVote(vote);
+    await bench.run(200);
+    const [decoy] = bench.decoys;
+    expect([decoy!.header.slot, decoy!.header.parentHash]).toEqual([2, first!.header.hash]);
+    expect(decoy!.header.stateRoot).toEqual(decoyRoot(kernels, world.check.rules.chainId, new Uint8Array(32).fill(7)));
+    await expect(checkBlock(world.check, first!, decoy!)).rejects.toMatchObject({ code: 'wrong-state-root' });
+    const next = bench.blocks[1]!;
+    expect([next.header.slot, next.header.parentHash]).toEqual([3, first!.header.hash]);
+    expect(idsIn([next])).toEqual([byteKey(transaction.id)]);
+    expect(blockVotes(next.block!.entries)).toHaveLength(1);
+    await checkAll(root, bench.blocks);
+    expect(bench.errors).toEqual([]);
   });
 
   it('returns a batch that came too late, in order, and applies nothing twice', async () => {

@@ -48,7 +48,7 @@ describe('RPC methods', () => {
     });
     expect(await result('getSupply')).toMatchObject({
       context: { slot: 6 },
-      value: { total: '1000', circulating: '820', nonCirculating: '180', evicted: '30' },
+      value: { total: '1000', circulating: '670', nonCirculating: '330', bonds: '150', evicted: '30' },
     });
     expect(await result('cairn_getStatus')).toMatchObject({
       role: 'validator',

@@ -36,6 +36,11 @@ const CAMPAIGNS = {
     tests: ['test/crash/history-kill.test.ts'],
     ...{ seed: 'CAIRN_KILL_SEED', count: 'CAIRN_KILLS', usual: 300, unit: 'kills' },
   },
+  'kill-validators': {
+    what: 'SIGKILL of validators that lead and vote, in a network of processes: no vote or block that contradicts another',
+    tests: ['test/e2e/kill-validators.test.ts'],
+    ...{ seed: 'CAIRN_KILL_SEED', count: 'CAIRN_KILL_VALIDATORS', usual: 50, unit: 'kills' },
+  },
   state: {
     what: 'the state store against plain Maps: batches, growth, restarts, kills, rebuilds, fast syncs',
     tests: ['test/storage/state-property.test.ts'],

@@ -31,6 +31,8 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   pruning: ({ histories }) => pruningFailure(histories),
   fastSync,
   restart,
+  slashing,
+  oneFinality,
   processes,
   steps,
   completed,
@@ -148,6 +150,21 @@ function fastSync({ fastSync: sync }: Evidence): string | null {
 function restart({ restart: restarted }: Evidence): string | null {
   if (restarted === null) return 'no validator was killed and restarted';
   return restarted.caughtUp ? null : `${restarted.node} had not caught up ${restarted.ms} ms after its restart`;
+}
+
+/** Who cheated is slashed, and nobody else. */
+function slashing({ consensus: { slashed }, mischief }: Evidence): string | null {
+  const innocent = slashed.find((node) => node !== mischief?.node);
+  if (innocent !== undefined) return `${innocent} was slashed, yet it is honest`;
+  if (mischief?.isProvable !== true || slashed.includes(mischief.node)) return null;
+  return `${mischief.node} (${mischief.kind}) was not slashed`;
+}
+
+/** Nobody has seen finality split, and of the sides of a partition at most one has finalized. */
+function oneFinality({ consensus: { conflicts }, partition }: Evidence): string | null {
+  if (conflicts > 0) return `${conflicts} nodes have seen finality split`;
+  const active = partition?.finalized.filter((blocks) => blocks > 0).length ?? 0;
+  return active <= 1 ? null : `${active} sides of the partition have finalized`;
 }
 
 function processes({ unexpectedExits }: Evidence): string | null {

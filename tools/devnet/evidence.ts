@@ -1,4 +1,6 @@
 /** What a run found out: plain figures, gathered by the scenario, judged by checks.ts, written by report.ts. */
+import type { ConsensusReading } from './consensus-watch.ts';
+import type { PartitionEvidence } from './partition.ts';
 import type { ReplicaLife } from './replicas.ts';
 
 /** One comparison of a node's balances with the independent recomputation. */
@@ -60,6 +62,14 @@ export interface RootReading {
   readonly stateRoot: string;
 }
 
+/** A validator that misbehaved on purpose. */
+export interface MischiefEvidence {
+  readonly kind: string;
+  readonly node: string;
+  /** What it does leaves proof behind: it must be slashed. */
+  readonly isProvable: boolean;
+}
+
 export interface Evidence {
   readonly transfers: {
     /** Handed to the network. */
@@ -81,6 +91,10 @@ export interface Evidence {
   readonly corruption: CorruptionEvidence | null;
   readonly fastSync: FastSyncEvidence | null;
   readonly restart: RestartEvidence | null;
+  readonly consensus: ConsensusReading;
+  readonly mischief: MischiefEvidence | null;
+  /** Null when none was asked for. */
+  readonly partition: PartitionEvidence | null;
   /** Children that ended without being asked to. */
   readonly unexpectedExits: readonly string[];
   /** Steps of the scenario that could not be done, with the reason. */

@@ -27,6 +27,8 @@ export interface DevnetFolders {
   /** Not in anybody's bootstrap list; its data folder does not exist yet. */
   readonly newcomer: InitializedNode;
   readonly logDirectory: string;
+  /** What `addNode` needs to add more nodes: each gets the next ports kept for it. */
+  readonly options: InitOptions;
   /** Sum of genesis balances and bonds. */
   readonly supply: bigint;
 }
@@ -43,6 +45,9 @@ export interface NetworkShape {
   readonly validatorHistory?: HistoryConfig;
 }
 
+/** Nodes that may be added later, besides the newcomer. */
+const SPARE_NODES = 2;
+
 /** Writes everything under `directory`, which must be empty or absent. */
 export async function prepareNetwork(
   directory: string,
@@ -50,7 +55,7 @@ export async function prepareNetwork(
   accounts: readonly GenesisBalance[],
 ): Promise<DevnetFolders> {
   const { validators, archives, replicators } = shape;
-  const nodeCount = validators + archives + replicators + 1;
+  const nodeCount = validators + archives + replicators + 1 + SPARE_NODES;
   const ports = await freePorts(2 * nodeCount);
   const options: InitOptions = {
     ...shape,
@@ -74,6 +79,7 @@ export async function prepareNetwork(
     archive: ofRole('archive')[0] as InitializedNode,
     replicators: ofRole('replicator'),
     newcomer,
+    options,
     logDirectory,
     supply: accounts.reduce((sum, account) => sum + account.balance, own),
   };

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CairnClient, ReplicatorClient, type ReplicatorStatusView, type StatusView } from '../../src/rpc/client.ts';
+import type { ConsensusWatch } from './consensus-watch.ts';
 import type { HistoryReading } from './evidence.ts';
 import { ReplicaTracker } from './replicas.ts';
 
@@ -36,6 +37,8 @@ export class Observer {
   readonly replicas: ReplicaTracker = new ReplicaTracker();
   readonly #nodes = new Map<string, Entry>();
   readonly #clients = new Map<string, CairnClient>();
+  /** Told what the furthest validator says of all. */
+  watch: ConsensusWatch | null = null;
   readonly #rate: { readonly atMs: number; readonly final: number }[] = [];
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
@@ -123,6 +126,7 @@ export class Observer {
     for (let look = 0; !this.#stop.signal.aborted; look += 1) {
       await Promise.all([...this.#nodes.values()].map((node) => (node.state === 'running' ? node.ask?.() : undefined)));
       if (look % REPLICATION_EVERY === 0) await this.#askReplication();
+      await this.#askValidators();
       this.#sample();
       await sleep(INTERVAL_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
@@ -139,6 +143,15 @@ export class Observer {
   /** Asks now rather than at the next look: for the last word before a judgement. */
   async askReplication(): Promise<void> {
     await this.#askReplication();
+  }
+
+  async #askValidators(): Promise<void> {
+    const [best] = this.validators;
+    const view = await this.#clients
+      .get(best?.name ?? '')
+      ?.validators()
+      .catch(() => undefined);
+    if (view !== undefined && best?.status) this.watch?.observe(view, best.status);
   }
 
   async #askReplication(): Promise<void> {

@@ -14,7 +14,7 @@
  * - Recency window of 40 slots (20 s), so that 73 blocks is the least depth a validator may prune at: after 37 s the first segments go.
  *
  * - Epochs of 16 slots (8 s), terms of 40 slots (20 s), a decoy in 30 slots: a 60 s run sees seven epochs, two leaders handing over by schedule, and about four decoys. A validator that is
- *   away for two whole epochs (16 s) leaves the sets; one that is killed and restarted at once does not.
+ *   away for four whole epochs (32 s) leaves the sets; one that is killed and restarted at once does not.
  *
  * None of this is sound against a cheat: such a replica is encoded anew in a millisecond. The devnet shows the protocol, not the security.
  */
@@ -28,8 +28,8 @@ export const DEVNET_GENESIS: NetworkParameters = {
     timeoutSlots: 4,
     unfinalizedBlocksMax: 256,
     slotsPerEpoch: 16,
-    staleEpochsFast: 2,
-    staleEpochsSlow: 4,
+    staleEpochsFast: 4,
+    staleEpochsSlow: 6,
     staleEpochsVerySlow: 0,
     voteLateSlotsMax: 8,
     unbondingEpochs: 2,

@@ -38,6 +38,7 @@ export interface Report extends Record<string, unknown> {
 export function makeReport(evidence: Evidence, figures: RunFigures): Report {
   const failures = judge(evidence);
   const { transfers, balances, fastSync, restart, corruption, replicas, roots, supply, histories } = evidence;
+  const { consensus, mischief, partition } = evidence;
   const { activeMs, durationMs, workload, seed, ...rest } = figures;
   return {
     ok: failures.length === 0,
@@ -56,6 +57,9 @@ export function makeReport(evidence: Evidence, figures: RunFigures): Report {
     fastSync: fastSync === null ? null : { ...fastSync, ms: Math.round(fastSync.ms) },
     restart: restart === null ? null : { ...restart, ms: Math.round(restart.ms) },
     corruption,
+    consensus,
+    mischief,
+    partition,
     prunedBytes: histories.reduce((sum, { prunedBytes }) => sum + prunedBytes, 0),
     histories,
     balances: {
@@ -80,7 +84,7 @@ export async function writeReport(file: string, report: Report): Promise<void> {
 
 /** The report for people: about twenty lines. */
 export function summarize(evidence: Evidence, figures: RunFigures): string[] {
-  const { transfers, balances, fastSync, restart, corruption, replicas, histories } = evidence;
+  const { transfers, balances, fastSync, restart, corruption, replicas, histories, consensus, mischief } = evidence;
   const failures = judge(evidence);
   const finality = figures.finalityMs;
   const rate = figures.activeMs > 0 ? Math.round(transfers.final / (figures.activeMs / 1000)) : 0;
@@ -97,10 +101,21 @@ export function summarize(evidence: Evidence, figures: RunFigures): string[] {
     `corruption    ${damaged === undefined ? 'none' : `segment ${damaged.segment}: ${damaged.rejected} proofs rejected since`}`,
     `fast sync     ${fastSync === null ? 'none' : `from ${fastSync.from} (pruned to block ${fastSync.fromKeeps}) ${fastSync.bytes} bytes in ${Math.round(fastSync.ms)} ms, state root ${fastSync.stateRootEqual ? 'equal' : 'DIFFERENT'}`}`,
     `restart       ${restart === null ? 'none' : `${restart.node} ${restart.caughtUp ? 'caught up' : 'did NOT catch up'} in ${Math.round(restart.ms)} ms`}`,
+    `consensus     ${consensus.elections} changes of the lead among ${consensus.leaders.length}, epoch ${consensus.epoch}, era ${consensus.era}, ${consensus.decoys} decoys, ${consensus.evidence} pieces of evidence`,
+    `slashed       ${list(consensus.slashed)}; absent ${list(consensus.stale)}`,
+    ...(mischief === null ? [] : [`mischief      ${mischief.node}: ${mischief.kind}`]),
+    ...partitionLine(evidence),
     ...balances.map((each) => `balances      ${each.node}: ${each.checked} checked, ${each.mismatched} differ`),
     failures.length === 0 ? 'every check held' : `${failures.length} checks failed:`,
     ...failures.map((failure) => `  ${failure}`),
   ];
+}
+
+const list = (names: readonly string[]): string => (names.length === 0 ? 'nobody' : names.join(', '));
+
+function partitionLine({ partition }: Evidence): string[] {
+  if (partition === null) return [];
+  return [`partition     ${partition.sides.join(' | ')}: ${partition.finalized.join(' | ')} blocks final while apart`];
 }
 
 function historyLine({ node, mode, startHeight, keptBytes, prunedBytes, waitingSegments }: HistoryReading): string {

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadKernels } from '../../native/index.ts';
+import { encodeBase58 } from '../../src/codec/index.ts';
 import type { CairnClient } from '../../src/rpc/client.ts';
 import { Driver } from '../workload/driver.ts';
 import { type EthereumPlan, planEthereumReplay } from '../workload/ethereum-plan.ts';
@@ -13,7 +14,9 @@ import type { WorkloadPlan } from '../workload/plan.ts';
 import { WorkloadKeys } from '../workload/signer.ts';
 import { planZipf } from '../workload/zipf-plan.ts';
 import { ClusterPort } from './cluster-port.ts';
-import type { Evidence } from './evidence.ts';
+import { ConsensusWatch } from './consensus-watch.ts';
+import type { Evidence, MischiefEvidence } from './evidence.ts';
+import { type Mischief, type MischiefKind, planMischief } from './mischief.ts';
 import { type DevnetFolders, type NetworkShape, prepareNetwork, workloadBalances } from './network.ts';
 import { finalHeight, Observer } from './observe.ts';
 import {
@@ -28,6 +31,7 @@ import {
   ZIPF_ACCOUNTS,
   ZIPF_RATE_PER_SECOND,
 } from './parameters.ts';
+import type { PartitionSpec } from './partition-spec.ts';
 import { makeReport, type Report, type RunFigures, summarize } from './report.ts';
 import { playScenario, type ScenarioOutcome } from './scenario.ts';
 import {
@@ -55,6 +59,9 @@ export interface DevnetOptions {
   /** Transfers a second; null: what suits the workload. */
   readonly ratePerSecond: number | null;
   readonly seed: number;
+  /** One validator misbehaves so; null: none. */
+  readonly byzantine: MischiefKind | null;
+  readonly partition: PartitionSpec | null;
   readonly view: View;
   /** Aborted when the user asks for a stop: the run then ends early, with its last look and report. */
   readonly stop: AbortSignal;
@@ -77,7 +84,8 @@ export async function runDevnet(options: DevnetOptions): Promise<DevnetResult> {
   const keys = new WorkloadKeys(plan);
   const directory = await makeDirectory(options.dataDirectory);
   const folders = await prepareNetwork(directory, shapeOf(options, plan), workloadBalances(plan, keys));
-  const run = new Run(options, plan, keys, folders);
+  const mischief = options.byzantine === null ? null : await planMischief(folders, options.byzantine);
+  const run = new Run(options, plan, keys, folders, mischief);
   const outcome = await run.play();
   const keep = options.dataDirectory !== null || !outcome.report.ok;
   if (!keep) await rm(directory, { recursive: true, force: true });
@@ -118,15 +126,27 @@ class Run {
   readonly #plan: WorkloadPlan;
   readonly #keys: WorkloadKeys;
   readonly #folders: DevnetFolders;
+  readonly #mischief: Mischief | null;
   readonly #observer = new Observer();
+  readonly #watch: ConsensusWatch;
   readonly #events: string[] = [];
   readonly #unexpectedExits: string[] = [];
   readonly #startedMs = performance.now();
   #phase = 'starting';
   #driver: Driver | null = null;
 
-  constructor(options: DevnetOptions, plan: WorkloadPlan, keys: WorkloadKeys, folders: DevnetFolders) {
+  constructor(
+    options: DevnetOptions,
+    plan: WorkloadPlan,
+    keys: WorkloadKeys,
+    folders: DevnetFolders,
+    mischief: Mischief | null,
+  ) {
     this.#options = options;
+    this.#mischief = mischief;
+    const names = new Map(folders.validators.map(({ publicKey, name }) => [encodeBase58(publicKey!), name]));
+    this.#watch = new ConsensusWatch(names, DEVNET_GENESIS.consensus.termSlots, (line) => this.#say(line));
+    this.#observer.watch = this.#watch;
     this.#plan = plan;
     this.#keys = keys;
     this.#folders = folders;
@@ -172,6 +192,8 @@ class Run {
       driver,
       durationMs: this.#options.durationMs,
       finite: Number.isFinite(this.#plan.transferCount),
+      partition: this.#options.partition,
+      mischief: this.#mischief,
       setPhase: (phase) => {
         this.#phase = phase;
       },
@@ -218,7 +240,7 @@ class Run {
     const all = this.#clientsOfRunning();
     const roots = await rootsAtOneHeight(all);
     await devnet.observer.askReplication();
-    const { restart, corruption, fastSync } = outcome;
+    const { restart, corruption, fastSync, partition } = outcome;
     const isCut =
       stop.aborted && (Number.isFinite(durationMs) || restart === null || corruption === null || fastSync === null);
     return {
@@ -240,10 +262,19 @@ class Run {
       corruption,
       fastSync: fastSync === null ? null : { ...fastSync, stateRootEqual: fastSync.stateRootEqual && sameRoots(roots) },
       restart,
+      consensus: this.#watch.reading(this.#observer.nodes.flatMap(({ status }) => status ?? [])),
+      mischief: this.#mischiefEvidence(),
+      partition,
       unexpectedExits: this.#unexpectedExits,
       stepFailures: outcome.stepFailures,
       interrupted: isCut,
     };
+  }
+
+  #mischiefEvidence(): MischiefEvidence | null {
+    if (this.#mischief === null) return null;
+    const { kind, node, isProvable } = this.#mischief;
+    return { kind, node: node.name, isProvable };
   }
 
   /** The first validator, and the fast-synced node once it runs. */

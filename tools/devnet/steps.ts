@@ -62,10 +62,10 @@ export async function startNode(devnet: Devnet, node: InitializedNode): Promise<
 }
 
 /** Kills a validator that is not the leader with SIGKILL, restarts it after a while, and times how long it takes to be level again. */
-export async function killAndRestart(devnet: Devnet): Promise<RestartEvidence> {
+export async function killAndRestart(devnet: Devnet, liar: InitializedNode | null = null): Promise<RestartEvidence> {
   const { observer, folders, children, say, signal } = devnet;
   // Not the first one either: clients talk to it.
-  const victim = folders.validators.slice(1).findLast((node) => observer.leader?.name !== node.name);
+  const victim = folders.validators.slice(1).findLast((node) => observer.leader?.name !== node.name && node !== liar);
   if (victim === undefined) throw new StepError('there is no validator to kill that is neither leader nor the first');
   const before = observer.finalizedHeight;
   say(`killing ${victim.name} with SIGKILL at height ${before}`);

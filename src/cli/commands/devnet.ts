@@ -1,6 +1,8 @@
 /** `cairn devnet` (and `npm start`): runs a whole network in separate processes, loads it, breaks it, checks it, reports. */
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { MischiefKind } from '../../../tools/devnet/mischief.ts';
+import { type PartitionSpec, parsePartition } from '../../../tools/devnet/partition-spec.ts';
 import type { DevnetOptions, DevnetResult } from '../../../tools/devnet/run-devnet.ts';
 import type { View } from '../../../tools/devnet/view.ts';
 import { TransferFileError } from '../../../tools/workload/ethereum-file.ts';
@@ -18,12 +20,16 @@ interface Options extends CommonOptions {
   readonly validators: number;
   readonly seed: number;
   readonly quiet?: boolean;
+  readonly byzantine?: MischiefKind;
+  readonly partition?: PartitionSpec;
 }
 
 export function devnetCommand(): Command {
   return newCommand('devnet', 'run a network on this machine under load, break parts of it, and check everything', [
     ['cairn devnet', 'until q or Ctrl-C, with a live view'],
     ['cairn devnet --for 60s --report report.json', 'unattended; exit code 0 only if every check held'],
+    ['cairn devnet --for 60s --byzantine twin', 'a copied key: slashed with evidence, the network goes on'],
+    ["cairn devnet --for 60s --partition '2|2@20s+10s'", 'nobody finalizes until the wires are mended'],
     ['cairn devnet --transfers transfers.csv.gz --for 90s --report r.json', 'replays Ethereum transfers'],
   ])
     .option('--for <duration>', 'end the load after this long (default: until stopped)', durationMs)
@@ -34,8 +40,26 @@ export function devnetCommand(): Command {
     .option('--rate <tps>', 'transfers a second (default: what suits the workload)', wholeNumber(1, 1_000_000))
     .option('--validators <count>', 'how many validators, 4 or more to survive a loss', wholeNumber(4, 32), 4)
     .option('--seed <number>', 'seed of the built-in workload', wholeNumber(0, Number.MAX_SAFE_INTEGER), 1)
+    .addOption(
+      new Option(
+        '--byzantine <kind>',
+        'one validator misbehaves; what leaves proof behind must get it slashed',
+      ).choices(['double-vote', 'double-propose', 'twin', 'lazy', 'silent', 'censor']),
+    )
+    .option(
+      '--partition <spec>',
+      "cut wires: '3|1@20s+15s' splits off the fourth validator at 20 s for 15 s",
+      partition,
+    )
     .option('--quiet', 'no live view')
     .action(run);
+}
+
+function partition(text: string): PartitionSpec {
+  const spec = parsePartition(text);
+  if (spec === null)
+    throw new InvalidArgumentError("It must look like '3|1@20s+15s': validators on each side, when, for how long.");
+  return spec;
 }
 
 async function run(options: Options): Promise<void> {
@@ -59,6 +83,8 @@ async function devnetOptions(options: Options, stop: AbortSignal, onStop: () => 
     dataDirectory: options.data ?? null,
     ratePerSecond: options.rate ?? null,
     seed: options.seed,
+    byzantine: options.byzantine ?? null,
+    partition: options.partition ?? null,
     view: await chooseView(options, onStop),
     stop,
   };

@@ -13,6 +13,7 @@ export function statusCommand(): Command {
 
 async function run(options: RpcOptions): Promise<void> {
   const status = await new CairnClient(options.rpc).status();
+  if (status.consensus.conflict !== null) process.exitCode = 1;
   const { role, publicKey, health, head, justified, finalized, leader, isLeader, peers, consensus } = status;
   printResult(options, status, [
     `${role}${publicKey === null ? '' : ` ${publicKey}`}, ${health.ok ? 'healthy' : `NOT HEALTHY: ${health.reason}`}`,

@@ -13,7 +13,7 @@
  */
 import { type PublicKey, publicKey, type Slot, slot } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
-import { ByteWriter, CodecError } from '../../codec/index.ts';
+import { type ByteReader, ByteWriter, CodecError } from '../../codec/index.ts';
 import type { Overlay } from '../overlay.ts';
 import { decodeRecord } from '../replication/record-error.ts';
 import { NOMINATION_KEY } from './keys.ts';
@@ -57,15 +57,27 @@ export function decodeNomination(value: Uint8Array): NominationRecord {
     if (flags > (FLAG_SECONDARY | FLAG_PENDING))
       throw new CodecError('range', 'flags', `must be at most 3, found ${flags}`);
     reader.zeros(6, 'reserved');
-    const secondary = publicKey(reader.take(32, 'secondary'));
-    const nominated = publicKey(reader.take(32, 'nominated'));
-    const deadlineSlot = slot(reader.u53('deadlineSlot'));
-    const approvals = readSeats(reader, 'approvals');
-    return {
-      secondary: (flags & FLAG_SECONDARY) === 0 ? null : secondary,
-      pending: (flags & FLAG_PENDING) === 0 ? null : { nominated, deadlineSlot, approvals },
-    };
+    const secondary = (flags & FLAG_SECONDARY) === 0 ? nobody(reader, 'secondary') : readKey(reader, 'secondary');
+    if ((flags & FLAG_PENDING) !== 0) return { secondary, pending: readPending(reader) };
+    nobody(reader, 'nominated');
+    reader.zeros(8 + 2, 'deadlineSlot');
+    return { secondary, pending: null };
   });
+}
+
+function readPending(reader: ByteReader): Nomination {
+  const nominated = readKey(reader, 'nominated');
+  const deadlineSlot = slot(reader.u53('deadlineSlot'));
+  return { nominated, deadlineSlot, approvals: readSeats(reader, 'approvals') };
+}
+
+function readKey(reader: ByteReader, field: string): PublicKey {
+  return publicKey(reader.take(32, field));
+}
+
+function nobody(reader: ByteReader, field: string): null {
+  reader.zeros(32, field);
+  return null;
 }
 
 /** Who is to follow the leader. @throws RecordError */

@@ -99,7 +99,7 @@ export function decodeTally(value: Uint8Array): TallyRecord {
       stateRoot: hash(reader.take(32, 'stateRoot')),
       counted: readSeats(reader, 'counted'),
       linked: readSeats(reader, 'linked'),
-      waiting: Array.from({ length: sources }, () => readWaiting(reader)),
+      waiting: readWaiting(reader, sources),
     };
   });
 }
@@ -119,6 +119,13 @@ export function* tallySlots(state: StateReader): Generator<number> {
   for (const [key] of state.records(TALLY_PREFIX)) yield slotOfTallyKey(key);
 }
 
-function readWaiting(reader: ByteReader): WaitingVotes {
-  return { source: reader.u53('waiting.source'), seats: readSeats(reader, 'waiting.seats') };
+function readWaiting(reader: ByteReader, sources: number): readonly WaitingVotes[] {
+  const waiting: WaitingVotes[] = [];
+  for (let last = 0; waiting.length < sources; ) {
+    const source = reader.u53('waiting.source');
+    if (source <= last) throw new CodecError('range', 'waiting.source', `must be above ${last}, found ${source}`);
+    waiting.push({ source, seats: readSeats(reader, 'waiting.seats') });
+    last = source;
+  }
+  return waiting;
 }

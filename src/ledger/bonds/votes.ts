@@ -50,6 +50,8 @@ class VoteCount {
   readonly #slot: number;
   readonly #progress: ProgressRecord;
   readonly #members: Electorate;
+  /** Tallies looked at in this block, as they stand now. */
+  readonly #tallies: Map<number, TallyRecord | undefined> = new Map();
   #present: Uint8Array;
   #justified: BlockPoint;
   #final: BlockPoint;
@@ -67,7 +69,7 @@ class VoteCount {
 
   /** Takes all votes for one slot. */
   take(targetSlot: number, votes: readonly Vote[]): void {
-    const tally = readTally(this.#overlay, targetSlot);
+    const tally = this.#tallyOf(targetSlot);
     if (tally === undefined) return;
     const fitting = votes.filter((vote) => this.#fits(tally, vote));
     if (this.#slot - targetSlot <= this.#rules.consensus.voteLateSlotsMax)
@@ -112,15 +114,25 @@ class VoteCount {
     } else if (known !== null) tally.waiting = withWaiting(tally.waiting, sourceSlot, seat);
   }
 
+  #tallyOf(slot: number): TallyRecord | undefined {
+    if (!this.#tallies.has(slot)) this.#tallies.set(slot, readTally(this.#overlay, slot));
+    return this.#tallies.get(slot);
+  }
+
+  #put(slot: number, tally: TallyRecord): void {
+    putTally(this.#overlay, slot, tally);
+    this.#tallies.set(slot, tally);
+  }
+
   /** The hash of the chain's block of a slot; null below the shown final one, and where there is none. */
   #pointAt(slot: number): Hash | null {
     if (slot <= this.#final.slot) return slot === this.#final.slot ? this.#final.hash : null;
-    return readTally(this.#overlay, slot)?.hash ?? null;
+    return this.#tallyOf(slot)?.hash ?? null;
   }
 
   /** Whether votes from this source count: below the shown final block it is not looked into, as nodes do not look below their root. */
   #isGood(slot: number): boolean {
-    return slot <= this.#final.slot || readTally(this.#overlay, slot)?.justified === true;
+    return slot <= this.#final.slot || this.#tallyOf(slot)?.justified === true;
   }
 
   /**
@@ -130,7 +142,7 @@ class VoteCount {
   #settle(slot: number, before: TallyRecord, tally: OpenTally, judge: Electorate): boolean {
     const becameJustified = !tally.justified && isQuorumOfSeats(judge, tally.counted);
     tally.justified ||= becameJustified;
-    if (hasChanged(before, tally)) putTally(this.#overlay, slot, tally);
+    if (hasChanged(before, tally)) this.#put(slot, tally);
     if (tally.justified && slot > this.#justified.slot) this.#justified = { slot: toSlot(slot), hash: tally.hash };
     return this.#finalize(slot - 1, tally, judge) || becameJustified;
   }
@@ -139,7 +151,7 @@ class VoteCount {
   #wake(): void {
     for (const slot of [...tallySlots(this.#overlay)]) {
       if (slot <= this.#final.slot) continue;
-      const before = readTally(this.#overlay, slot)!;
+      const before = this.#tallyOf(slot)!;
       const woken = before.waiting.filter(({ source }) => this.#isGood(source));
       if (woken.length === 0) continue;
       const tally: OpenTally = { ...before, waiting: before.waiting.filter((one) => !woken.includes(one)) };
@@ -154,7 +166,7 @@ class VoteCount {
   /** Shows the block of `slot` final if the votes from it to its child in the next slot are a quorum. */
   #finalize(slot: number, child: TallyRecord, judge: Electorate): boolean {
     if (slot <= this.#final.slot || !isQuorumOfSeats(judge, child.linked)) return false;
-    this.#final = { slot: toSlot(slot), hash: readTally(this.#overlay, slot)!.hash };
+    this.#final = { slot: toSlot(slot), hash: this.#tallyOf(slot)!.hash };
     return true;
   }
 }

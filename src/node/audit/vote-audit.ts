@@ -17,8 +17,6 @@ export type VoteVerdict =
   | 'not-on-chain'
   /** State root or PoH count are not the target's. */
   | 'wrong-claim'
-  /** The target lies before the last epoch. */
-  | 'too-old'
   /** The voter is no member of the electorate that judges the target. */
   | 'no-member'
   | 'excluded'
@@ -73,8 +71,8 @@ export class VoteAudit {
   #audit({ header }: Block, entry: number, count: number, vote: Vote, after: Pick<ChainBlock, 'state'>): AuditedVote {
     const { voter, targetSlot, targetHash, sourceSlot } = vote;
     const lateCounts = count - targetSlot * this.#hashesPerSlot;
-    const verdict = this.#verdict(header.slot, vote, after);
-    const isShown = !['again', 'not-on-chain', 'wrong-claim', 'too-old', 'no-member'].includes(verdict);
+    const verdict = this.#verdict(vote, after);
+    const isShown = !['not-on-chain', 'wrong-claim', 'no-member'].includes(verdict);
     return {
       height: header.height,
       slot: header.slot,
@@ -90,13 +88,12 @@ export class VoteAudit {
     };
   }
 
-  #verdict(slot: number, vote: Vote, after: Pick<ChainBlock, 'state'>): VoteVerdict {
+  #verdict(vote: Vote, after: Pick<ChainBlock, 'state'>): VoteVerdict {
     const target = this.#blocks.get(vote.targetSlot);
     if (target === undefined || !sameBytes(target.hash, vote.targetHash)) return 'not-on-chain';
     const isRight =
       sameBytes(target.stateRoot, vote.stateRoot) && vote.pohCount === vote.targetSlot * this.#hashesPerSlot;
     if (!isRight) return 'wrong-claim';
-    if (this.#epochOf(vote.targetSlot) + 1 < this.#epochOf(slot)) return 'too-old';
     const member = target.judge.members[rankOf(target.judge, vote.voter) ?? -1];
     if (member === undefined) return 'no-member';
     if (!this.#isSource(vote, after)) return 'source-not-justified';
@@ -113,9 +110,5 @@ export class VoteAudit {
     if (sourceSlot === final.slot) return sameBytes(sourceHash, final.hash);
     const tally = readTally(state, sourceSlot);
     return tally !== undefined && sameBytes(tally.hash, sourceHash) && tally.justified;
-  }
-
-  #epochOf(slot: number): number {
-    return Math.floor(slot / this.#consensus.slotsPerEpoch);
   }
 }

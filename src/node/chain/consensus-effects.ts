@@ -44,6 +44,8 @@ export interface EffectDeps {
   readonly producer: () => Producer | null;
   readonly blocks: () => BlockSource;
   readonly feed: (event: ConsensusEvent) => void;
+  /** Whether the machine holds a block, and takes it for valid. */
+  readonly isKept: (hash: Hash) => boolean;
   readonly gossipVote: (vote: Vote, again: boolean) => void;
   /** Takes the votes of a block whose signatures were checked with it. */
   readonly takeVotes: (votes: readonly Vote[]) => void;
@@ -107,6 +109,8 @@ export class ConsensusEffects implements ConsensusActions {
         tree.addVerified(block);
         transactions.add(block.block!);
         feed({ kind: 'produced', header: block.header, electorate: block.electorate, reveals: block.reveals });
+        // A lead that has ended by now: the machine has dropped the block, and nobody else would take it.
+        if (!this.#deps.isKept(block.header.hash)) return;
         this.#deps.onExecuted(block);
         this.#deps.blocks().push(block.block!.bytes);
       })
@@ -120,6 +124,7 @@ export class ConsensusEffects implements ConsensusActions {
     this.#persisting = this.#persisting
       .then(() => store.persistProducedSlot(header.slot))
       .then(() => {
+        if (!this.#deps.isKept(header.parentHash)) return;
         log.info({ slot: header.slot }, 'a decoy goes out');
         feed({ kind: 'decoyed', header });
         this.#deps.blocks().push(bytes);

@@ -1,5 +1,6 @@
 /**
- * A light client: follows the final chain by headers, trusting only genesis' validators.
+ * A light client: follows the final chain by headers, trusting only genesis' validators: as long as more than 2/3 of their bonds vote, whoever else does.
+ * Once fewer of them do, it stands still and says so.
  *
  * Invariants
  * - The head moves only to a header shown final: its direct child in the very next slot, and votes for that child with the head as source, from more
@@ -86,16 +87,16 @@ export class FinalityFollower {
         vote.sourceSlot === final.slot,
     );
     const verdicts = await signatures.votes(counting);
-    const seen = new Set<string>();
-    let bond = 0n;
-    counting.forEach((vote, index) => {
-      const validator = rules.validators.indexOf(vote.voter);
-      const key = byteKey(vote.voter);
-      if (!verdicts[index] || validator < 0 || seen.has(key)) return;
-      seen.add(key);
-      bond += rules.validators.members[validator]!.bond;
-    });
-    if (bond * 3n <= rules.validators.totalBond * 2n) throw fault('votes of no more than 2/3 of the bonds');
+    const voters = new Map(counting.filter((_, at) => verdicts[at]).map(({ voter }) => [byteKey(voter), voter]));
+    const indexes = [...voters.values()].map((voter) => rules.validators.indexOf(voter));
+    const bond = indexes.reduce((sum, at) => sum + (rules.validators.members[at]?.bond ?? 0n), 0n);
+    if (bond * 3n > rules.validators.totalBond * 2n) return;
+    if (voters.size < votes.length) throw fault('votes of no more than 2/3 of the bonds, and some that do not count');
+    // Good votes may well be a quorum of today's validators: nobody is blamed for what this follower cannot judge.
+    throw new TransportError(
+      'refused',
+      "finality is shown by no more than 2/3 of genesis' bonds: the validators have changed since, which this follower cannot check",
+    );
   }
 
   /** Headers `from` (genesis at the lowest) .. final, each the parent of the next, the last the final one itself. */

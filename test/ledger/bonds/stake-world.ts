@@ -25,13 +25,17 @@ import { ElectorateCache } from '../../../src/ledger/bonds/electorate-after.ts';
 import {
   assertSupplyKept,
   BlockExecution,
+  type Bond,
   type ConsensusFields,
   electorateAfter,
   type LedgerRules,
   Overlay,
   type RefusalCode,
+  readBond,
+  readProgress,
   totalSupply,
 } from '../../../src/ledger/index.ts';
+import type { StateOp } from '../../../storage/state-reader.ts';
 import { Chain, document, kernels, MapState, named } from '../fixture.ts';
 
 export interface Actor {
@@ -65,8 +69,9 @@ export const QUICK: Partial<Record<keyof ConsensusFields, number | string>> = {
 
 export class StakeWorld {
   readonly chain: Chain;
-  /** The last block. */
+  /** The last block, and the one before it. */
   tip: Point;
+  before: Point;
   electorate: Electorate;
   execution: BlockExecution | null = null;
   leader: Actor;
@@ -78,13 +83,23 @@ export class StakeWorld {
     bonds: readonly (readonly [Actor, bigint])[],
     funded: readonly (readonly [Actor, bigint])[] = [],
     consensus: Partial<Record<keyof ConsensusFields, number | string>> = {},
+    microunitsPerByteBlock: string = '1',
   ) {
     this.chain = new Chain(
-      document({ consensus: { ...QUICK, ...consensus }, transactions: { recencyWindowSlots: 100_000 } }, funded, bonds),
+      document(
+        {
+          consensus: { ...QUICK, ...consensus },
+          transactions: { recencyWindowSlots: 100_000 },
+          rent: { microunitsPerByteBlock },
+        },
+        funded,
+        bonds,
+      ),
       { compacts: true },
     );
     this.#names = new Map([...bonds, ...funded].map(([{ name, key }]) => [byteKey(key), name]));
     this.tip = { slot: 0, ...this.chain.parent };
+    this.before = this.tip;
     this.electorate = electorateAfter(this.rules, this.chain.state);
     this.leader = bonds[0]![0];
   }
@@ -111,8 +126,8 @@ export class StakeWorld {
     return refusal?.code ?? null;
   }
 
-  /** Ends the block under way with these votes: executes it a second time from a copy, and checks the supply. */
-  end(votes: readonly Vote[] = [], name = 'main'): void {
+  /** Ends the block under way with these votes: executes it a second time from a copy, and checks the supply. @returns its ops */
+  end(votes: readonly Vote[] = [], name = 'main'): readonly StateOp[] {
     const execution = this.execution!;
     const { chain } = this;
     execution.executeVotes(votes);
@@ -124,6 +139,7 @@ export class StakeWorld {
       throw new Error('a copy executes otherwise');
     this.electorate = execution.electorate();
     chain.finish(execution, name);
+    this.before = this.tip;
     this.tip = { slot: execution.context.slot, ...chain.parent };
     if (totalSupply(chain.state.balances.values(), chain.state) !== chain.rules.supply)
       throw new Error('the supply has changed');
@@ -131,12 +147,53 @@ export class StakeWorld {
     if (JSON.stringify(restored, shown) !== JSON.stringify(this.electorate, shown))
       throw new Error('a copy has another electorate');
     this.execution = null;
+    return ops;
   }
 
   /** A whole block without transactions. */
   block(slot: number, votes: readonly Vote[] = [], leader: Actor = this.leader): void {
     this.begin(slot, leader);
     this.end(votes);
+  }
+
+  /** A block of votes only, checked by nobody. @returns its ops before compaction */
+  plainBlock(slot: number, votes: readonly Vote[]): readonly StateOp[] {
+    const execution = this.chain.start(slot, this.leader.key);
+    execution.executeVotes(votes);
+    const ops = execution.overlay.ops();
+    execution.compact(this.chain.log);
+    this.chain.finish(execution);
+    this.before = this.tip;
+    this.tip = { slot, ...this.chain.parent };
+    return ops;
+  }
+
+  /** Votes of these actors for the tip, from the newest block that the chain shows justified. */
+  votesBy(voters: readonly Actor[]): Vote[] {
+    const { justified } = readProgress(this.chain.state);
+    return this.tip.slot === 0
+      ? []
+      : voters.map((voter) => voteOf(voter, justified, this.tip, this.rules.hashesPerSlot));
+  }
+
+  /** Blocks of all slots up to and including one, with the votes of these actors for each block's parent. */
+  advance(toSlot: number, voters: readonly Actor[]): void {
+    while (this.tip.slot < toSlot) this.block(this.tip.slot + 1, this.votesBy(voters));
+  }
+
+  /** The bond of an actor. */
+  bondOf({ address }: Actor): Bond | undefined {
+    return readBond(this.chain.state, address);
+  }
+
+  /** Names of the members in order of rank. */
+  get members(): string[] {
+    return this.electorate.members.map(({ publicKey }) => this.nameOf(publicKey));
+  }
+
+  /** Slot shown final. */
+  get finalSlot(): number {
+    return readProgress(this.chain.state).final.slot;
   }
 
   /** The rules with an empty memory. */
@@ -180,6 +237,20 @@ export function voteOf(
     signature: signature(new Uint8Array(64)),
   };
   return decodeVote(encodeVote({ ...fields, ...change }));
+}
+
+/** A vote as its voter really signed it. */
+export function signedVoteOf(...of: Parameters<typeof voteOf>): Vote {
+  const vote = voteOf(...of);
+  return decodeVote(signed(vote.bytes, 'cairn/vote/1', of[0]));
+}
+
+/** Bytes with the signature at their end replaced by a true one. */
+export function signed(bytes: Uint8Array, tag: string, by: Actor): Uint8Array {
+  const message = Buffer.concat([Buffer.from(tag), bytes.subarray(0, bytes.length - 64)]);
+  const copy = bytes.slice();
+  copy.set(by.signer.sign(message), bytes.length - 64);
+  return copy;
 }
 
 export const bond = (units: bigint): Payload => ({ kind: 'bond', amount: amount(units) });
