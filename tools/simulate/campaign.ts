@@ -39,6 +39,7 @@ export interface CampaignResult {
   readonly finalTransactions: number;
   readonly faults: number;
   readonly boots: number;
+  readonly killsAtWork: number;
   readonly failure: Failure | null;
   readonly last: SimulationResult;
 }
@@ -46,7 +47,7 @@ export interface CampaignResult {
 /** Runs until the time is up or a violation is found, which is then made smaller. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { seed, totalMs, onRun } = options;
-  const sums = { simulatedMs: 0, slots: 0, finalBlocks: 0, finalTransactions: 0, faults: 0, boots: 0 };
+  const sums = { simulatedMs: 0, slots: 0, finalBlocks: 0, finalTransactions: 0, faults: 0, boots: 0, killsAtWork: 0 };
   for (let runs = 0; ; runs += 1) {
     const run = optionsOf(options, runs, sums.simulatedMs);
     const result = await simulate(run);
@@ -57,6 +58,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     sums.finalTransactions += result.finalTransactions;
     sums.faults += result.faults.length;
     sums.boots += result.boots;
+    sums.killsAtWork += result.killsAtWork;
     options.onProgress?.(sums.simulatedMs);
     const failure = result.violation === null ? null : await explain(run, result);
     if (failure !== null || sums.simulatedMs >= totalMs)

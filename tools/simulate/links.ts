@@ -33,6 +33,9 @@ export class Links {
   base: (from: string, to: string) => number = () => 0;
   /** Bytes sent by each node, all kinds. */
   readonly sentBytes: Map<string, number> = new Map();
+  /** Over all nodes: gossip messages sent, lost ones too. */
+  gossipCount = 0;
+  gossipBytes = 0;
   readonly #time: VirtualTime;
   readonly #chance: Chance;
   /** `from>to`: cut until it heals. */
@@ -76,6 +79,10 @@ export class Links {
   /** The hook of the memory network. */
   readonly link: Link = (from, to, kind, sizeBytes) => {
     this.sentBytes.set(from, (this.sentBytes.get(from) ?? 0) + sizeBytes);
+    if (kind === 'gossip') {
+      this.gossipCount += 1;
+      this.gossipBytes += sizeBytes;
+    }
     if (this.#cut.size > 0 && (this.isCut(from, to) || (kind === 'dial' && this.isCut(to, from)))) return 'lost';
     const delayMs = this.#delay(from, to, kind);
     return delayMs === 'lost' ? 'lost' : Math.max(delayMs, this.#heldMs(from, to));
