@@ -17,9 +17,13 @@ import { emit } from './state.ts';
 import { cutSubtree, forgetNodes, pathAbove } from './tree.ts';
 import { weighAnew } from './weight.ts';
 
-/** Finalizes everything this step has made final. The block to be finalized must be verified; else it waits until it is. */
+/**
+ * Finalizes everything this step has made final, the lowest first: each block that is final by its own child is told as such, so that no era passes without one (docs/protocol.md, "Hand-overs").
+ * The block to be finalized must be verified; else it waits until it is.
+ */
 export function settleFinality(state: ConsensusState): void {
   while (state.finalizable.length > 0) {
+    state.finalizable.sort((a, b) => a.header.slot - b.header.slot);
     const child = state.finalizable.shift()!;
     const block = child.parent;
     if (block === null || block === state.root || state.nodes.get(child.key) !== child) continue;

@@ -8,8 +8,20 @@ export type { Bond } from './bonds/bond.ts';
 export { readBond, readBonds } from './bonds/bond.ts';
 export type { Reveal } from './bonds/decoy.ts';
 export { electorateAfter } from './bonds/electorate-after.ts';
+export {
+  decodeElectorateRecord,
+  decodeMembers,
+  type ElectorateRecord,
+  encodeElectorateRecord,
+  encodeMembers,
+  MEMBER_SIZE_BYTES,
+  memberListDigest,
+  readElectorateRecord,
+  recordOf,
+} from './bonds/electorate-record.ts';
 export { type EpochRecord, type Judge, judgeNow, readEpoch } from './bonds/epoch-record.ts';
 export { genesisElectorate } from './bonds/genesis-bonds.ts';
+export { ELECTORATE_KEY } from './bonds/keys.ts';
 export { type BondStage, hasBond, readValidators, type ValidatorOverview } from './bonds/overview.ts';
 export { type BlockPoint, type ProgressRecord, readProgress } from './bonds/progress-record.ts';
 export { hasSeat, SEATS_MAX } from './bonds/seat-set.ts';
@@ -65,6 +77,17 @@ export {
   HASHES_PER_SLOT_MAX,
   VALIDATORS_MAX,
 } from './genesis-schema.ts';
+export { areQuorum, followsDirectly, linkVotesOf } from './hand-overs/finality.ts';
+export { type KnownElectorate, knownBy, requireNext, requireQuorum, votesOf } from './hand-overs/follow-hand-over.ts';
+export {
+  encodeHandOver,
+  HAND_OVER_SIZE_BYTES_MAX,
+  type HandOver,
+  HandOverError,
+  type HandOverFault,
+  type HandOverParts,
+  readHandOver,
+} from './hand-overs/hand-over.ts';
 export type { IdSecret } from './id-set.ts';
 export { type LedgerInvariantCode, LedgerInvariantError } from './invariant.ts';
 export type { LedgerKernels, LedgerState } from './ledger-state.ts';

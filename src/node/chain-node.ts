@@ -32,6 +32,7 @@ import { ValidatorSide } from './duties/validator-side.ts';
 import { blindVote } from './faults/blind-vote.ts';
 import { LyingTransport } from './faults/lying-transport.ts';
 import { FinalityLog } from './finality-log.ts';
+import { HandOverRepair } from './hand-overs/hand-over-repair.ts';
 import type { HistoryKeeping } from './history/history-keeping.ts';
 import { HistoryPruner } from './history/history-pruner.ts';
 import type { Logger } from './log.ts';
@@ -47,6 +48,7 @@ import { watchPeersReady } from './relay/peers-ready.ts';
 import { Submissions } from './relay/submissions.ts';
 import { VoteGossip } from './relay/vote-gossip.ts';
 import { serveArchive } from './serve/archive-service.ts';
+import { serveHandOvers } from './serve/hand-over-service.ts';
 import { serveMarket } from './serve/market-service.ts';
 import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { StateService } from './serve/state-service.ts';
@@ -62,6 +64,8 @@ const SIGNATURES_KEPT = 100_000;
 const PROOF_LOOK_INTERVAL_MS = 500;
 /** How often a validator looks to its duties besides voting and leading. */
 const DUTIES_INTERVAL_MS = 1_000;
+/** How often peers are asked for hand-overs that are missing here. */
+const REPAIR_INTERVAL_MS = 5_000;
 /** How often old history is looked for. */
 const PRUNE_INTERVAL_MS = 2_000;
 
@@ -195,6 +199,7 @@ export class ChainNode implements ChainParts {
     const { transport, blocks } = this;
     serveArchive(this);
     serveMarket(this);
+    serveHandOvers(transport, this.store.handOvers);
     const clock = this.clock;
     const timers = { now: () => clock.nowMs(), after: (ms: number, run: () => void) => after(clock, ms, run) };
     this.#stateService = new StateService({ transport, source: this.store.stateSource, timers });
@@ -214,6 +219,8 @@ export class ChainNode implements ChainParts {
     if (this.proofs !== null)
       this.#stops.push(every(clock, PROOF_LOOK_INTERVAL_MS, () => void this.proofs?.look(this.tree.root)));
     if (this.#side !== null) this.#stops.push(every(clock, DUTIES_INTERVAL_MS, () => this.#side?.look()));
+    const repair = this.#newRepair();
+    this.#stops.push(every(clock, REPAIR_INTERVAL_MS, () => void repair.look()));
     if (this.pruner !== null) this.#stops.push(every(clock, PRUNE_INTERVAL_MS, () => void this.pruner?.look()));
     this.#feed({ kind: 'wake' });
   }
@@ -416,6 +423,18 @@ export class ChainNode implements ChainParts {
       randomBytes,
       wallClockMs: wallClockMs(),
       nextLeader: () => this.#nextLeader(),
+    });
+  }
+
+  #newRepair(): HandOverRepair {
+    const { kernels, transport, store, peers, tree } = this;
+    const { signatures } = this.#check;
+    return new HandOverRepair({
+      ...{ kernels, transport, signatures, store },
+      chainId: this.rules.chainId,
+      peers: () => peers.keepingBlocks(),
+      final: () => tree.root,
+      log: this.#options.log,
     });
   }
 

@@ -25,6 +25,8 @@ export const PROTOCOL = {
   status: '/cairn/status/1',
   /** Proof of the latest final block: its header, its child's header, the votes for the child. */
   finality: '/cairn/finality/1',
+  /** Hand-overs from one electorate to the next, ascending, from an epoch on; a frame each. */
+  handOvers: '/cairn/hand-overs/1',
   /** Headers of the final chain, ascending. */
   headers: '/cairn/headers/1',
   /** Blocks of the final chain, descending from a height. */
@@ -55,6 +57,9 @@ export const FETCH_BLOCKS_MAX = 128;
 export const FETCH_SIZE_BYTES_MAX: number = 16 * 1024 * 1024;
 /** Most headers in one answer. */
 export const FETCH_HEADERS_MAX = 1024;
+/** Most hand-overs in one answer, and their bytes. */
+export const HAND_OVERS_MAX = 64;
+export const HAND_OVERS_SIZE_BYTES_MAX: number = 8 * 1024 * 1024;
 /** Most transactions in one submission. */
 export const SUBMIT_TRANSACTIONS_MAX = 512;
 /** Most segment roots in one answer (32 bytes each). */
@@ -116,6 +121,8 @@ export const RangeRequest: z.ZodType<{ readonly from: number; readonly countMax:
   from: count,
   countMax: count,
 });
+/** Hand-overs to electorates that began in this epoch or later. */
+export const HandOversRequest: z.ZodType<{ readonly fromEpoch: number }> = z.strictObject({ fromEpoch: u32 });
 /** The state after a block. */
 export const HeightRequest: z.ZodType<{ readonly height: number }> = z.strictObject({ height: count });
 /** Ops `from` .. `to` (excluded) as leaves of the tree of the first `size` ops. */

@@ -6,6 +6,7 @@ import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import {
   decodeMessage,
   encodeMessage,
+  HandOversRequest,
   PROTOCOL,
   RangeRequest,
   type ReplicasAnswer,
@@ -35,6 +36,7 @@ export class FakeArchive {
     replicas: [],
   };
   standings: StandingsAnswer = { slot: 0, target: 4, identities: 1, standings: [] };
+  handOvers: readonly { readonly epoch: number; readonly bytes: Uint8Array }[] = [];
   requests = 0;
 
   /** @param blocks from height 1 on */
@@ -43,6 +45,10 @@ export class FakeArchive {
     this.blocks = blocks;
     this.transport = transport;
     this.#serve(PROTOCOL.finality, () => this.finality());
+    this.#serve(PROTOCOL.handOvers, (request) => {
+      const { fromEpoch } = decodeMessage(HandOversRequest, request, '', '');
+      return this.handOvers.filter(({ epoch }) => epoch >= fromEpoch).map(({ bytes }) => bytes);
+    });
     this.#serve(PROTOCOL.headers, (request) => {
       const { from, countMax } = decodeMessage(RangeRequest, request, '', '');
       return blocks.slice(Math.max(0, from - 1), from - 1 + countMax).map(({ header }) => header.bytes);

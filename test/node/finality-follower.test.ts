@@ -1,12 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Certificate, encodeCertificate, VOTE_SIZE_BYTES, type Vote } from '../../src/codec/index.ts';
-import { genesisElectorate } from '../../src/ledger/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { PeerFault, TransportError } from '../../src/net/transport.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { PROTOCOL } from '../../src/node/protocols.ts';
 import { FinalityFollower } from '../../src/node/replicator/finality-follower.ts';
 import { FakeArchive } from './fake-archive.ts';
+import { walkOf } from './hand-over-world.ts';
 import { VirtualNet } from './virtual-net.ts';
 import { keyOf, makeBlock, makeChain, newWorld, rootOf, voteFor } from './world.ts';
 
@@ -37,9 +37,9 @@ beforeEach(async () => {
 
 function newFollower(keepSlots = 6): FinalityFollower {
   const { kernels, signatures, rules } = world.check;
-  const electorate = genesisElectorate(world.genesis);
+  const handOvers = walkOf(world, self);
   const genesis = root.header;
-  return new FinalityFollower({ kernels, transport: self, signatures, rules, electorate, genesis, keepSlots });
+  return new FinalityFollower({ kernels, transport: self, signatures, rules, handOvers, genesis, keepSlots });
 }
 
 const update = (at: number, from = follower): Promise<void> => {
@@ -112,8 +112,8 @@ describe('finality follower', () => {
     await net.settle(self.dial(net.network.addressOf('three')));
     const { kernels, signatures, rules } = three.check;
     const genesis = rootOf(three).header;
-    const electorate = genesisElectorate(three.genesis);
-    const deps = { kernels, transport: self, signatures, rules, electorate, genesis, keepSlots: 6 };
+    const handOvers = walkOf(three, self);
+    const deps = { kernels, transport: self, signatures, rules, handOvers, genesis, keepSlots: 6 };
     const exact = new FinalityFollower(deps);
     other.finalHeight = 2;
     // Exactly 2/3 is none.

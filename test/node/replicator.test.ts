@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
 import { type Payload, signingKey } from '../../src/codec/index.ts';
-import { genesisElectorate } from '../../src/ledger/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { PeerFault } from '../../src/net/transport.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
@@ -22,6 +21,7 @@ import { SegmentSource } from '../../src/node/replicator/segment-source.ts';
 import { diskFiles, FilesError } from '../../storage/index.ts';
 import { freshDirectory } from './directories.ts';
 import { FakeArchive } from './fake-archive.ts';
+import { walkOf } from './hand-over-world.ts';
 import { VirtualNet } from './virtual-net.ts';
 import { kernels, makeChain, newWorld, rootOf, SILENT } from './world.ts';
 
@@ -50,10 +50,10 @@ beforeEach(async () => {
   self = await net.peer('self');
   await net.settle(self.dial(net.network.addressOf('archive')));
   const { signatures, rules } = world.check;
-  const electorate = genesisElectorate(world.genesis);
+  const handOvers = walkOf(world, self);
   const genesis = root.header;
   follower = new FinalityFollower({
-    ...{ kernels, transport: self, signatures, rules, electorate, genesis },
+    ...{ kernels, transport: self, signatures, rules, handOvers, genesis },
     keepSlots: 16,
   });
   segments = new SegmentSource({ kernels, transport: self, shape: world.genesis.history });

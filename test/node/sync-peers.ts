@@ -6,6 +6,7 @@ import { BlockTree } from '../../src/node/chain/block-tree.ts';
 import type { OpenedChain } from '../../src/node/chain/chain-store.ts';
 import { PROTOCOL } from '../../src/node/protocols.ts';
 import { serveArchive } from '../../src/node/serve/archive-service.ts';
+import { serveHandOvers } from '../../src/node/serve/hand-over-service.ts';
 import { StateService } from '../../src/node/serve/state-service.ts';
 import type { Tamper } from './lies.ts';
 import type { VirtualNet } from './virtual-net.ts';
@@ -46,6 +47,7 @@ export function serveOn(transport: Transport, { world, opened }: Source, timers:
     transport.handle(protocol, (from, request) => tamper(protocol, handler(from, request)));
   const wrapped = Object.create(transport, { handle: { value: handle } }) as Transport;
   const { store, root } = opened;
+  serveHandOvers(wrapped, store.handOvers);
   serveArchive({ transport: wrapped, store, tree: new BlockTree(root), rules: world.check.rules });
   const service = new StateService({ transport: wrapped, source: store.stateSource, timers });
   return () => service.close();

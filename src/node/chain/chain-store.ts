@@ -1,5 +1,5 @@
 /**
- * Everything a chain node keeps on disk, behind one face: state (op log and table), history, pending blocks, votes.
+ * Everything a chain node keeps on disk, behind one face: state (op log and table), history, pending blocks, votes, hand-overs.
  *
  * Invariants
  * - A final block reaches the history first, then (its evictions) the eviction store, then the op log, then leaves the pending store. So on opening the history is at most a few blocks ahead of the
@@ -33,8 +33,11 @@ import {
   VOTE_SIZE_BYTES,
   type Vote,
 } from '../../codec/index.ts';
-import { type Genesis, readEvictions } from '../../ledger/index.ts';
+import { ELECTORATE_KEY, type Genesis, genesisHeader, readEvictions } from '../../ledger/index.ts';
 import { EvictionStore } from '../evictions/eviction-store.ts';
+import { HandOverBook } from '../hand-overs/hand-over-book.ts';
+import { HandOverStore } from '../hand-overs/hand-over-store.ts';
+import { knownByGenesis } from '../hand-overs/hand-over-walk.ts';
 import { KeptHistory } from '../history/kept-history.ts';
 import type { Logger } from '../log.ts';
 import { encodeVotes } from '../relay/block-source.ts';
@@ -43,7 +46,7 @@ import { CertificateStore, type FinalityProof } from './certificate-store.ts';
 import type { ChainBlock } from './chain-block.ts';
 import type { CheckDeps } from './check-block.ts';
 import { requireDiskRoom } from './disk-room.ts';
-import { appendEvictions, initializeState, openRoot } from './open-root.ts';
+import { appendEvictions, genesisRoot, initializeState, openRoot } from './open-root.ts';
 import { OWN_VOTES_MAX, VoteFiles } from './vote-files.ts';
 
 export interface ChainStoreOptions {
@@ -79,30 +82,41 @@ export interface ChainParts {
   readonly pending: PendingBlocks;
   readonly certificates: CertificateStore;
   readonly evictions: EvictionStore;
+  readonly handOvers: HandOverStore;
   readonly votes: Awaited<ReturnType<typeof VoteFiles.open>>;
 }
 
 export class ChainStore {
   /** What of the final chain is still kept here. */
   readonly kept: KeptHistory;
+  /** What light clients follow changes of validators by. */
+  readonly handOvers: HandOverBook;
   readonly #kernels: CheckDeps['kernels'];
   readonly #parts: ChainParts;
   #ownVotes: Vote[] = [];
 
-  private constructor(kernels: CheckDeps['kernels'], parts: ChainParts) {
+  private constructor({ check, genesis, log }: ChainStoreOptions, parts: ChainParts) {
+    const { kernels, rules } = check;
     this.#kernels = kernels;
     this.#parts = parts;
     this.kept = new KeptHistory(kernels, parts);
+    this.handOvers = new HandOverBook({
+      kernels,
+      chainId: rules.chainId,
+      store: parts.handOvers,
+      genesis: knownByGenesis(genesis, genesisHeader(kernels, genesis, genesisRoot(genesis, kernels))),
+      prove: (header) => parts.state.prove('record', ELECTORATE_KEY, header)!,
+      log,
+    });
   }
 
   /** Opens or makes a node's directory. Throws `CorruptionError`, `StorageError`, `FilesError`. */
   static async open(options: ChainStoreOptions): Promise<OpenedChain> {
     const parts = await openParts(options);
-    const store = new ChainStore(options.check.kernels, parts);
     try {
-      return await store.#open(options);
+      return await new ChainStore(options, parts).#open(options);
     } catch (error) {
-      await store.close();
+      await closeParts(parts);
       throw error;
     }
   }
@@ -110,6 +124,7 @@ export class ChainStore {
   async #open({ genesis, check, log }: ChainStoreOptions): Promise<OpenedChain> {
     const parts = this.#parts;
     const root = await openRoot(genesis, check, parts);
+    await this.handOvers.open(root);
     this.#ownVotes = splitVotes(parts.votes.votes);
     const pending = await this.#openPending(root);
     log.info(
@@ -189,6 +204,16 @@ export class ChainStore {
     await state.append(batch, commitment);
     await Promise.all([pending.delete(hash), certificates.putTotal(height, transactionsTotal)]);
     this.#ownVotes = this.#ownVotes.filter(({ targetSlot }, at, all) => targetSlot > slot || at === all.length - 1);
+  }
+
+  /**
+   * Makes the last block of a stretch part of history and state for good, and shows light clients who judges from there on, if that has changed.
+   * @param certificate what has made it final
+   */
+  async finalizeLast(block: ChainBlock, certificate: Certificate): Promise<void> {
+    await this.handOvers.prepare(block, certificate);
+    await this.finalize(block);
+    await this.handOvers.settle(block);
   }
 
   /** Keeps the newest proof of finality. */
@@ -306,15 +331,8 @@ export class ChainStore {
   }
 
   async close(): Promise<void> {
-    const { state, history, pending, certificates, evictions, votes } = this.#parts;
-    await Promise.all([
-      state.close(),
-      history.close(),
-      pending.close(),
-      certificates.close(),
-      evictions.close(),
-      votes.files.close(),
-    ]);
+    await this.handOvers.idle();
+    await closeParts(this.#parts);
   }
 
   #votesOf(hash: Uint8Array): Vote[] {
@@ -348,6 +366,26 @@ export class ChainStore {
   }
 }
 
+async function closeParts({
+  state,
+  history,
+  pending,
+  certificates,
+  evictions,
+  handOvers,
+  votes,
+}: ChainParts): Promise<void> {
+  await Promise.all([
+    state.close(),
+    history.close(),
+    pending.close(),
+    certificates.close(),
+    evictions.close(),
+    handOvers.close(),
+    votes.files.close(),
+  ]);
+}
+
 async function openParts(options: ChainStoreOptions): Promise<ChainParts> {
   const { directory, genesis, check, disk = realDisk(), randomBytes } = options;
   const { kernels } = check;
@@ -375,6 +413,7 @@ async function openParts(options: ChainStoreOptions): Promise<ChainParts> {
       history: keep(await HistoryStore.open({ directory: at('history'), ...shape })),
       pending: keep(await PendingBlocks.open({ directory: at('pending'), files, keyValues })),
       certificates: keep(new CertificateStore(at('certificates'), keyValues)),
+      handOvers: keep(new HandOverStore(at('hand-overs'), kernels, keyValues)),
       votes: await VoteFiles.open(directory, { kernels, files }),
     };
   } catch (error) {

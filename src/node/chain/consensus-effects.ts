@@ -2,7 +2,7 @@
  * What this node does when the consensus machine asks: verify, persist, produce, send, finalize.
  *
  * Invariants
- * - `finalize` settles a block only after history and op log hold it durably, and in the order of the chain.
+ * - `finalize` settles a block only after history and op log hold it durably, and a hand-over at it is kept, if one was due; in the order of the chain.
  * - A block is `verified {valid: false}` only when it breaks a rule; any other failure while checking it is fatal.
  * - A block is durable in the pending store before the machine hears that it is verified or produced.
  */
@@ -220,12 +220,13 @@ export class ConsensusEffects implements ConsensusActions {
 
   async finalize(hashes: readonly Hash[], certificate: Certificate): Promise<void> {
     const blocks = hashes.map((hash) => this.#deps.tree.verified(hash)!);
+    const { store } = this.#deps;
+    const last = blocks.at(-1);
     for (const block of blocks) {
-      await this.#deps.store.finalize(block);
+      await (block === last ? store.finalizeLast(block, certificate) : store.finalize(block));
       this.#settle(block);
     }
-    const last = blocks.at(-1);
-    if (last !== undefined) await this.#deps.store.persistFinality(last, certificate);
+    if (last !== undefined) await store.persistFinality(last, certificate);
   }
 
   /** The block is durable in history and op log: makes it the root and tells everybody. */

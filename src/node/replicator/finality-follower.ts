@@ -1,18 +1,18 @@
 /**
- * A light client: follows the final chain by headers, trusting only genesis' validators: as long as more than 2/3 of their bonds vote, whoever else does.
- * Once fewer of them do, it stands still and says so.
+ * A light client: follows the final chain by headers, trusting only genesis' validators, and those to whom they have handed over since.
  *
  * Invariants
- * - The head moves only to a header shown final: its direct child in the very next slot, and votes for that child with the head as source, from more
- *   than 2/3 of the bonds, every signature checked here (docs/protocol.md).
- * - Every header kept is linked by parent hashes to the head. Memory is bounded by `keepSlots`.
+ * - The head moves only to a header shown final: its direct child in the very next slot, and votes for that child with the head as source, from a quorum of
+ *   the electorate after the head, every signature checked here (docs/protocol.md). Who that electorate is, hand-overs have shown: as many as there have been up to the head's height.
+ * - Every header kept is linked by parent hashes to the head, and to the block of the newest hand-over where that is among them. Memory is bounded by `keepSlots`.
  * - The head never goes back.
  */
-import { byteKey, type Kernels, sameBytes } from '../../../native/index.ts';
+import { type Kernels, sameBytes } from '../../../native/index.ts';
 import { type BlockHeader, type Certificate, decodeCertificate, decodeHeader } from '../../codec/index.ts';
-import { addVoter, type Electorate, isQuorumOf, NO_TALLY } from '../../consensus/index.ts';
-import type { LedgerRules } from '../../ledger/index.ts';
+import type { Electorate } from '../../consensus/index.ts';
+import { areQuorum, followsDirectly, type LedgerRules, linkVotesOf } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
+import type { HandOverWalk } from '../hand-overs/hand-over-walk.ts';
 import { encodeMessage, FETCH_HEADERS_MAX, PROTOCOL } from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
@@ -26,8 +26,8 @@ export interface FollowerDeps {
   readonly transport: Transport;
   readonly signatures: SignatureChecks;
   readonly rules: LedgerRules;
-  /** That of genesis. */
-  readonly electorate: Electorate;
+  /** Where the way from genesis' electorate has come to. */
+  readonly handOvers: HandOverWalk;
   /** Block 0: where the chain's headers begin. */
   readonly genesis: BlockHeader;
   /** How many slots of headers below the head to keep: what a rotation's designated hash may lie back. */
@@ -48,12 +48,14 @@ export class FinalityFollower {
   /** Linked headers, ascending; the last is the head. */
   #headers: BlockHeader[] = [];
   #proof: FinalityFrames | undefined;
-  /** Who judges the child of the head. */
-  readonly electorate: Electorate;
 
   constructor(deps: FollowerDeps) {
     this.#deps = deps;
-    this.electorate = deps.electorate;
+  }
+
+  /** Who judges the child of the head; genesis' validators before the first update. */
+  get electorate(): Electorate {
+    return this.#deps.handOvers.known.electorate;
   }
 
   /** The newest header known to be final; undefined before the first update. */
@@ -82,6 +84,11 @@ export class FinalityFollower {
   async update(peer: PeerName): Promise<void> {
     const proof = await this.#fetchFinality(peer);
     if (proof === undefined || proof.final.height <= (this.head?.height ?? -1)) return;
+    const { handOvers } = this.#deps;
+    // Hand-overs after finality: all there are up to it are durable before it is told.
+    await handOvers.follow(peer, proof.final.height);
+    // A block that is final already, shown by somebody who is behind: those who judged it then may not judge any more.
+    if (proof.final.height < handOvers.known.block.height) return;
     await this.#checkFinality(peer, proof.final, proof.certificate);
     const from = this.head === undefined ? proof.final.height - this.#deps.keepSlots : this.head.height + 1;
     const linked = await this.#fetchLinked(peer, from, proof.final);
@@ -102,25 +109,15 @@ export class FinalityFollower {
     }));
   }
 
-  async #checkFinality(peer: PeerName, final: BlockHeader, { header: child, votes }: Certificate): Promise<void> {
+  async #checkFinality(peer: PeerName, final: BlockHeader, certificate: Certificate): Promise<void> {
     const { rules, signatures } = this.#deps;
     const fault = (why: string): PeerFault => new PeerFault(peer, 'bad-finality', why);
     if (!sameBytes(final.chainId, rules.chainId)) throw fault('the header is of another chain');
-    if (!sameBytes(child.parentHash, final.hash) || child.slot !== final.slot + 1)
-      throw fault('the child does not follow in the very next slot');
-    const counting = votes.filter(
-      (vote) =>
-        sameBytes(vote.targetHash, child.hash) &&
-        vote.targetSlot === child.slot &&
-        sameBytes(vote.sourceHash, final.hash) &&
-        vote.sourceSlot === final.slot,
-    );
+    if (!followsDirectly(final, certificate)) throw fault('the child does not follow in the very next slot');
+    const counting = linkVotesOf(final, certificate);
     const verdicts = await signatures.votes(counting);
-    const voters = new Set(counting.filter((_, index) => verdicts[index]).map(({ voter }) => byteKey(voter)));
-    const tally = this.electorate.members
-      .filter(({ publicKey }) => voters.has(byteKey(publicKey)))
-      .reduce(addVoter, NO_TALLY);
-    if (!isQuorumOf(this.electorate, tally)) throw fault('votes that are no quorum');
+    const signed = counting.filter((_, index) => verdicts[index]);
+    if (!areQuorum(this.electorate, signed)) throw fault('votes that are no quorum');
   }
 
   /** Headers `from` (genesis at the lowest) .. final, each the parent of the next, the last the final one itself. */
@@ -143,7 +140,15 @@ export class FinalityFollower {
   }
 
   #append(peer: PeerName, linked: readonly BlockHeader[]): void {
-    const head = this.head;
+    const { head } = this;
+    const { block } = this.#deps.handOvers.known;
+    const handed = linked.find(({ height }) => height === block.height) ?? this.header(block.height);
+    if (handed !== undefined && !sameBytes(handed.hash, block.hash))
+      throw new PeerFault(
+        peer,
+        'conflicting-finality',
+        `a final chain without the hand-over at height ${block.height}`,
+      );
     if (head !== undefined && !sameBytes(linked[0]!.parentHash, head.hash))
       throw new PeerFault(peer, 'conflicting-finality', `a final chain that leaves ours at height ${head.height}`);
     this.#headers.push(...linked);

@@ -1,20 +1,26 @@
 /** Puts the replicator role together. */
 import { join } from 'node:path';
+import type { Hash } from '../../../native/index.ts';
 import { createVrfKey, type Replica, type ReplicaStore, ReplicatorError } from '../../../replicator/index.ts';
 import { diskFiles } from '../../../storage/index.ts';
-import { type SigningKey, signingKey } from '../../codec/index.ts';
+import { type BlockHeader, type SigningKey, signingKey } from '../../codec/index.ts';
 import {
-  genesisElectorate,
+  type Genesis,
   genesisHeader,
+  knownBy,
   type LedgerRules,
   ledgerRules,
   openingSizeBytesBound,
 } from '../../ledger/index.ts';
 import { genesisRoot } from '../chain/open-root.ts';
+import { keptHandOver } from '../hand-overs/hand-over-book.ts';
+import { HandOverStore } from '../hand-overs/hand-over-store.ts';
+import { HandOverWalk, knownByGenesis, type WalkDeps } from '../hand-overs/hand-over-walk.ts';
 import type { Logger } from '../log.ts';
 import { peerKeyMessage, type StatusMessage } from '../protocols.ts';
 import { Peers } from '../relay/peers.ts';
 import type { RoleContext } from '../run.ts';
+import { serveHandOvers } from '../serve/hand-over-service.ts';
 import { ReplicaService } from '../serve/replica-service.ts';
 import { SignatureChecks } from '../signature-checks.ts';
 import { InlineVerifier } from '../threads/index.ts';
@@ -55,13 +61,16 @@ export async function openReplicator(
   const { slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const schedule = { slotsPerPeriod, periodsPerRotation };
+  const origin = genesisHeader(kernels, genesis, genesisRoot(genesis, kernels));
+  const handOvers = new HandOverStore(join(config.dataDirectory, 'hand-overs'), kernels);
+  const walk = newWalk({ kernels, transport, signatures, chainId: rules.chainId }, handOvers, genesis, origin);
   const follower = new FinalityFollower({
     kernels,
     transport,
     signatures,
     rules,
-    electorate: genesisElectorate(genesis),
-    genesis: genesisHeader(kernels, genesis, genesisRoot(genesis, kernels)),
+    handOvers: walk,
+    genesis: origin,
     keepSlots: 2 * slotsPerPeriod * periodsPerRotation,
   });
   const segments = new SegmentSource({ kernels, transport, shape: genesis.history });
@@ -111,6 +120,7 @@ export async function openReplicator(
     opening: (segment, period) => folder.opening(segment, period),
     onDamaged: (segment, error) => keeper.noteDamaged(segment, error),
   });
+  serveHandOvers(transport, handOvers);
   const gatherer = new PacketGatherer({
     ...{ kernels, transport, rules, signatures, identity: key.address, log },
     electorate: () => follower.electorate,
@@ -149,8 +159,22 @@ export async function openReplicator(
       peers.stop();
       await node.stop();
       await transport.stop();
+      await handOvers.close();
     },
   };
+}
+
+/** The way from genesis' validators, gone on with where it had come to; what is followed is kept, and so given on. */
+function newWalk(
+  deps: Omit<WalkDeps, 'keep'> & { readonly chainId: Hash },
+  store: HandOverStore,
+  genesis: Genesis,
+  origin: BlockHeader,
+): HandOverWalk {
+  const { last } = store;
+  const start =
+    last === undefined ? knownByGenesis(genesis, origin) : knownBy(keptHandOver(deps.kernels, deps.chainId, last));
+  return new HandOverWalk({ ...deps, keep: ({ electorate, bytes }) => store.append(electorate.epoch, bytes) }, start);
 }
 
 /** A replica of the segment that is whole, of whatever rotation; undefined when there is none. */

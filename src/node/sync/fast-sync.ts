@@ -1,5 +1,5 @@
 /**
- * Fast sync: from genesis, one trusted (height, block hash) and peers that may lie, to a data directory that a node can go on from.
+ * Fast sync: from genesis and peers that may lie, and one trusted (height, block hash) where there is one, to a data directory that a node can go on from.
  *
  * Invariants
  * - Everything lands in a quarantine folder beside the data directory and is renamed into place only when the state's root is that of the
@@ -27,9 +27,11 @@ import { createLibp2pTransport } from '../../net/libp2p-transport.ts';
 import { realTimers, type Timers } from '../../net/timers.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import { genesisRoot } from '../chain/open-root.ts';
+import { HandOverStore } from '../hand-overs/hand-over-store.ts';
 import type { Logger } from '../log.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
 import { chooseManifest, nobody } from './choose-manifest.ts';
+import { type ChosenTrust, chooseTrust } from './choose-trust.ts';
 import { FastSyncError } from './fast-sync-error.ts';
 import type { StateQuestions } from './fetch-state.ts';
 import { blocksOf, chained, HistoryBuilder } from './history-stream.ts';
@@ -50,7 +52,8 @@ export interface FastSyncOptions {
   readonly kernels: Kernels;
   /** Peers' addresses. */
   readonly from: readonly string[];
-  readonly trust: TrustedPoint;
+  /** A final block that is trusted; without it, what genesis' validators and those they have handed over to show to be final (choose-trust.ts). */
+  readonly trust?: TrustedPoint;
   /** The live directory to make: must be absent or empty. */
   readonly dataDirectory: string;
   readonly log: Logger;
@@ -76,6 +79,8 @@ export interface FastSyncResult {
   readonly height: number;
   readonly hash: Hash;
   readonly stateRoot: Hash;
+  /** Changes of who judges between genesis and that block, as far as peers have shown them. */
+  readonly handOvers: number;
   /** Bytes taken from peers and kept, in this attempt. */
   readonly bytes: number;
   readonly ms: number;
@@ -133,26 +138,38 @@ class Sync {
     const stage = await this.#openStage();
     try {
       const pool = await this.#connect(stage);
+      const { point, handOvers } = await this.#chooseTrust(pool);
       const blockStage = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks` });
       let header: BlockHeader;
       try {
-        header = await this.#fetchAll(pool, stage, blockStage);
+        header = await this.#fetchAll(pool, stage, blockStage, point);
       } finally {
-        await this.#closeBlocks(blockStage);
+        await this.#closeBlocks(blockStage, point);
       }
       await stage.adopt(dataDirectory);
       await this.#files.remove(`${dataDirectory}.sync-blocks`);
       const { height, hash, stateRoot } = header;
       const ms = performance.now() - startedMs;
-      return { height, hash, stateRoot, bytes: this.#meter.bytes, ms, verdicts: pool.verdicts };
+      return { height, hash, stateRoot, handOvers, bytes: this.#meter.bytes, ms, verdicts: pool.verdicts };
     } finally {
       await stage.close();
     }
   }
 
+  /** Hand-overs come first: into the folder that will be the live one. */
+  async #chooseTrust(pool: PeerPool): Promise<ChosenTrust> {
+    const { kernels, genesis, dataDirectory, trust } = this.#options;
+    const store = new HandOverStore(`${dataDirectory}.sync/hand-overs`, kernels);
+    try {
+      return await chooseTrust({ kernels, genesis, transport: this.#transport, store }, pool, trust);
+    } finally {
+      await store.close();
+    }
+  }
+
   /** Blocks that were taken stay for the next attempt; a folder without the trusted one, which comes first, goes. */
-  async #closeBlocks(blockStage: PendingBlocks): Promise<void> {
-    const isEmpty = blockStage.bytes(this.#options.trust.hash) === undefined;
+  async #closeBlocks(blockStage: PendingBlocks, trust: TrustedPoint): Promise<void> {
+    const isEmpty = blockStage.bytes(trust.hash) === undefined;
     await blockStage.close();
     if (isEmpty) await this.#files.remove(`${this.#options.dataDirectory}.sync-blocks`);
   }
@@ -196,8 +213,13 @@ class Sync {
     throw new FastSyncError('no-peer', `none of ${from.length} peers could be reached`);
   }
 
-  async #fetchAll(pool: PeerPool, stage: SyncStage, blockStage: PendingBlocks): Promise<BlockHeader> {
-    const { kernels, trust, genesis } = this.#options;
+  async #fetchAll(
+    pool: PeerPool,
+    stage: SyncStage,
+    blockStage: PendingBlocks,
+    trust: TrustedPoint,
+  ): Promise<BlockHeader> {
+    const { kernels, genesis } = this.#options;
     const blocks = await fetchTrustedBlocks({
       kernels,
       transport: this.#transport,

@@ -1,5 +1,5 @@
 /**
- * Restores history alone, from replicators if need be: from genesis and one trusted block hash to a data directory that holds every block of the
+ * Restores history alone, from replicators if need be: from genesis, and one trusted block hash where there is one, to a data directory that holds every block of the
  * completed segments before that block. A node that opens it executes them all once more, from genesis, and joins the network from there.
  *
  * For when no node is left that could serve a state. Needs no validator and no archive: a replicator answers for header, roots and segments.
@@ -15,9 +15,11 @@ import { chainIdOf, genesisHeader } from '../../ledger/index.ts';
 import { realTimers, type Timers } from '../../net/timers.ts';
 import { PeerFault, type Transport, TransportError } from '../../net/transport.ts';
 import { genesisRoot } from '../chain/open-root.ts';
+import { HandOverStore } from '../hand-overs/hand-over-store.ts';
 import { encodeMessage, PROTOCOL } from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
+import { type ChosenTrust, chooseTrust } from './choose-trust.ts';
 import { type FastSyncOptions, newTransport, requireVacant } from './fast-sync.ts';
 import { FastSyncError } from './fast-sync-error.ts';
 import { blocksOf, chained, HistoryBuilder } from './history-stream.ts';
@@ -25,6 +27,7 @@ import { PeerPool, type PeerVerdict, type SyncPeer } from './peer-pool.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { downloadSegments } from './segment-download.ts';
 import { SegmentShelf } from './segment-shelf.ts';
+import type { TrustedPoint } from './trusted-blocks.ts';
 
 const HEADER_SIZE_BYTES_MAX = 4_096;
 
@@ -33,6 +36,8 @@ export interface RestoreResult {
   readonly height: number;
   readonly hash: Hash;
   readonly segments: number;
+  /** Changes of who judges between genesis and the trusted block, as far as peers have shown them. */
+  readonly handOvers: number;
   /** Bytes taken from peers and kept, in this attempt. */
   readonly bytes: number;
   readonly ms: number;
@@ -82,15 +87,16 @@ class Restore {
     try {
       const { kernels, genesis } = this.#options;
       const pool = await this.#connect();
+      const { point, handOvers } = await this.#chooseTrust(pool);
       const source = new SegmentSource({ kernels, transport: this.#transport, shape: genesis.history });
-      await this.#fetchRoots(pool, source);
+      await this.#fetchRoots(pool, source, point);
       const shelf = await this.#fetchSegments(pool, source);
       const last = await this.#build(shelf, source.roots.length);
       await shelf.remove();
       await this.#files.remove(`${this.#directory}/liars`);
       const ms = performance.now() - startedMs;
       const { bytes } = this.#meter;
-      return { ...last, segments: source.roots.length, bytes, ms, verdicts: pool.verdicts };
+      return { ...last, segments: source.roots.length, handOvers, bytes, ms, verdicts: pool.verdicts };
     } finally {
       await lock.release();
     }
@@ -110,9 +116,20 @@ class Restore {
     return pool;
   }
 
+  /** Hand-overs come first: into the folder that will be the live one. */
+  async #chooseTrust(pool: PeerPool): Promise<ChosenTrust> {
+    const { kernels, genesis, trust } = this.#options;
+    const store = new HandOverStore(`${this.#directory}/hand-overs`, kernels);
+    try {
+      return await chooseTrust({ kernels, genesis, transport: this.#transport, store }, pool, trust);
+    } finally {
+      await store.close();
+    }
+  }
+
   /** The trusted header, and the roots of all segments that it says are complete. */
-  async #fetchRoots(pool: PeerPool, source: SegmentSource): Promise<void> {
-    const header = await pool.first((peer) => this.#fetchHeader(peer));
+  async #fetchRoots(pool: PeerPool, source: SegmentSource, trust: TrustedPoint): Promise<void> {
+    const header = await pool.first((peer) => this.#fetchHeader(peer, trust));
     if (header === undefined) throw this.#nobody(pool);
     if (header.segmentCount === 0)
       throw new FastSyncError('incomplete', `no segment is complete before block ${header.height}: trust a later one`);
@@ -123,8 +140,8 @@ class Restore {
     if (came === undefined) throw this.#nobody(pool);
   }
 
-  async #fetchHeader({ name }: SyncPeer): Promise<BlockHeader> {
-    const { kernels, genesis, trust } = this.#options;
+  async #fetchHeader({ name }: SyncPeer, trust: TrustedPoint): Promise<BlockHeader> {
+    const { kernels, genesis } = this.#options;
     const request = encodeMessage({ from: trust.height, countMax: 1 });
     const question = { protocol: PROTOCOL.headers, request, framesMax: 1, sizeBytesMax: HEADER_SIZE_BYTES_MAX };
     for await (const frame of ask(this.#transport, name, question)) {
