@@ -59,6 +59,8 @@ export class Oracles {
   /** Final headers by height, over all nodes; the first is genesis. */
   readonly #final: BlockHeader[];
   readonly #stateRoots: (Hash | undefined)[] = [];
+  /** Best block of each node when it was looked at last. */
+  readonly #best = new Map<string, object>();
   readonly #reported = new Map<string, Reported>();
   readonly #proposals = new Map<string, string>();
   readonly #finalIds = new Set<string>();
@@ -72,7 +74,11 @@ export class Oracles {
     this.#deps = deps;
     const { chain, shared } = deps;
     const genesis = genesisHeader(shared.checking, chain.genesis, genesisRoot(chain.genesis, shared.checking));
-    this.votes = new VoteRecord(chain.bonds, genesis);
+    this.votes = new VoteRecord(
+      chain.bonds,
+      chain.validators.map(({ publicKey }) => publicKey),
+      genesis,
+    );
     this.#rankOf = new Map(chain.validators.map(({ publicKey }, rank) => [byteKey(publicKey), rank]));
     this.#final = [genesis];
   }
@@ -146,8 +152,16 @@ export class Oracles {
 
   /** Whether a node may have reported something since the last look. */
   hasNews(name: string, node: ChainNode): boolean {
+    this.#noteJudges(name, node);
     const reported = this.#reported.get(name);
     return node.tree.root.header.height !== reported?.height || node.store.finality() !== reported.proof;
+  }
+
+  #noteJudges(name: string, { tree }: ChainNode): void {
+    if (this.#best.get(name) === tree.best) return;
+    this.#best.set(name, tree.best);
+    for (const { header, electorate } of [tree.root, ...tree.branch(tree.best)])
+      this.votes.addJudge(header, electorate);
   }
 
   /** Looks at everything an honest node has made final since the last look. */
@@ -254,7 +268,7 @@ export class Oracles {
       if (!isLink || rank === undefined) this.#fail('unjustified-finality', `${name}: a vote for another link`);
       ranks.push(rank);
     }
-    if (!this.votes.isQuorum(ranks))
+    if (this.votes.isQuorumFor(header, ranks) === false)
       this.#fail('unjustified-finality', `${name}: slot ${last.slot} final by validators ${ranks.join(', ')} only`);
     // Its ancestors are final with it, whoever voted for them.
     if (!this.votes.isJustified(last))

@@ -4,8 +4,9 @@
  *
  * Memory: what lies more than `SLOTS_KEPT` slots below the last final block is forgotten.
  */
-import { byteKey } from '../../native/index.ts';
+import { byteKey, type PublicKey } from '../../native/index.ts';
 import type { BlockHeader, Vote } from '../../src/codec/index.ts';
+import type { Electorate, Member } from '../../src/consensus/index.ts';
 
 const SLOTS_KEPT = 2_000;
 
@@ -31,9 +32,13 @@ export class VoteRecord {
   /** By rank: the bytes of each vote cast. */
   readonly #known: Set<string>[];
   readonly #finalSlots = new Map<string, number>();
+  /** Who judges the children of a block, as the nodes' ledgers worked it out, by the block's hash. */
+  readonly #judges = new Map<string, { slot: number; electorate: Electorate }>();
+  readonly #rankByKey: ReadonlyMap<string, number>;
   #prunedBelow = 0;
 
-  constructor(bonds: readonly bigint[], genesis: BlockHeader) {
+  constructor(bonds: readonly bigint[], keys: readonly PublicKey[], genesis: BlockHeader) {
+    this.#rankByKey = new Map(keys.map((key, rank) => [byteKey(key), rank]));
     this.#bonds = bonds;
     this.#total = bonds.reduce((sum, bond) => sum + bond, 0n);
     this.#cast = bonds.map(() => []);
@@ -86,6 +91,33 @@ export class VoteRecord {
     return 3n * this.stakeOf(ranks) > 2n * this.#total;
   }
 
+  /** Notes who judges the children of a block. The sets come from the nodes; what they make of votes is counted here anew. */
+  addJudge({ hash, slot }: BlockHeader, electorate: Electorate): void {
+    this.#judges.set(byteKey(hash), { slot, electorate });
+  }
+
+  /**
+   * Whether these voters are a quorum for a block: more than 2/3 of what is not excluded in both sets, and more than half of both full sets while some are
+   * excluded. null when nobody has told who judges it.
+   */
+  isQuorumFor({ parentHash }: BlockHeader, ranks: Iterable<number>): boolean | null {
+    const judge = this.#judges.get(byteKey(parentHash))?.electorate;
+    if (judge === undefined) return null;
+    const voters = new Set(ranks);
+    const isMet = (isIn: (member: Member) => boolean): boolean => {
+      let [full, active, voted] = [0n, 0n, 0n];
+      for (const member of judge.members) {
+        if (!isIn(member)) continue;
+        full += member.weight;
+        if (member.excluded) continue;
+        active += member.weight;
+        if (voters.has(this.#rankByKey.get(byteKey(member.publicKey)) ?? -1)) voted += member.weight;
+      }
+      return 3n * voted > 2n * active && (!judge.majorityFloor || 2n * voted > full);
+    };
+    return isMet(({ inCurrent }) => inCurrent) && isMet(({ inPrevious }) => inPrevious);
+  }
+
   /** Bonds of one third or more. */
   isThird(ranks: Iterable<number>): boolean {
     return 3n * this.stakeOf(ranks) >= this.#total;
@@ -106,7 +138,8 @@ export class VoteRecord {
     const ranks = new Set<number>();
     for (const { rank, vote } of this.#votesFor.get(byteKey(header.hash))?.votes ?? [])
       if (vote.sourceSlot < finalSlot || this.#isGoodSource(vote, header)) ranks.add(rank);
-    block.isJustified = this.isQuorum(ranks);
+    // Nobody was seen to judge it: a node that finalized many at once. Its certificate is judged all the same.
+    block.isJustified = this.isQuorumFor(header, ranks) ?? true;
     return block.isJustified;
   }
 
@@ -133,6 +166,7 @@ export class VoteRecord {
     this.#prunedBelow = below;
     for (const [key, { header }] of this.#blocks) if (header.slot < below) this.#blocks.delete(key);
     for (const [key, slot] of this.#finalSlots) if (slot < below) this.#finalSlots.delete(key);
+    for (const [key, { slot }] of this.#judges) if (slot < below) this.#judges.delete(key);
     for (const [key, { slot }] of this.#votesFor) if (slot < below) this.#votesFor.delete(key);
     for (const [rank, cast] of this.#cast.entries()) {
       const kept = cast.filter(({ targetSlot }, at) => targetSlot >= below || at === cast.length - 1);
