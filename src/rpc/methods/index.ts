@@ -9,7 +9,7 @@ import { clusterMethods } from './cluster.ts';
 import { replicationMethods } from './replication.ts';
 import { transactionMethods } from './transactions.ts';
 
-export { type FaultsApi, faultMethods } from './faults.ts';
+export { faultMethods } from './faults.ts';
 export { replicatorMethods } from './replicator.ts';
 
 export function nodeMethods(api: NodeApi): MethodTable {
