@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { amount } from '../../native/index.ts';
-import { signTransaction, type Transaction } from '../../src/codec/index.ts';
+import { blockTransactions, decodeBlock, signTransaction, type Transaction } from '../../src/codec/index.ts';
 import { MemoryNetwork } from '../../src/net/memory-network.ts';
 import { makeVoteFiles } from '../../src/node/chain/vote-files.ts';
 import { ChainNode } from '../../src/node/chain-node.ts';
@@ -10,7 +10,14 @@ import { freshDirectory } from './directories.ts';
 import { kernels, newWorld, SILENT } from './world.ts';
 
 /** Slots of 100 ms and 200 steps: four generators fit on one core, and the machine may be busy. */
-const world = newWorld({ slotDurationMs: 100, hashesPerTick: 50, recencyWindowSlots: 200, segmentSizeBytes: 16_384 });
+const world = newWorld({
+  slotDurationMs: 100,
+  hashesPerTick: 50,
+  recencyWindowSlots: 200,
+  segmentSizeBytes: 16_384,
+  // Nobody leaves the sets for being slow: three of four that are left must stay a quorum.
+  consensus: { unfinalizedBlocksMax: 1024, staleEpochsFast: 24, staleEpochsSlow: 28 },
+});
 const WAIT_MS = 40_000;
 
 /** Four validators over one memory network. Threads, disks and clocks are real. */
@@ -99,6 +106,21 @@ async function expectOneChain(nodes: readonly ChainNode[]): Promise<void> {
   }
 }
 
+/** The leader that was stopped has handed its lead over in its last block, and another leads after it. */
+async function expectHandOver({ store }: ChainNode, leader: Uint8Array): Promise<void> {
+  const blocks = [];
+  for (let height = store.stateHeight; height > 0; height -= 1)
+    blocks.unshift(decodeBlock(kernels, (await store.finalBlock(height))!));
+  const at = blocks.findIndex(({ header, entries }) => {
+    const kinds = blockTransactions(entries).map(({ payload }) => payload.kind);
+    return kinds.includes('handOver') && Buffer.compare(header.leader, leader) === 0;
+  });
+  expect(at).toBeGreaterThanOrEqual(0);
+  const [last, next] = blocks.slice(at);
+  expect(next!.header.parentHash).toEqual(last!.header.hash);
+  expect(next!.header.leader).not.toEqual(leader);
+}
+
 describe('four validators in one process', () => {
   let network: Network;
   afterEach(() => network.stop());
@@ -141,6 +163,7 @@ describe('four validators in one process', () => {
     await untilFinal(left, later);
     await until('finality goes on', () => left.every((node) => finalHeight(node) > height));
     expect(left.some((node) => node.producer!.producedCount > 0)).toBe(true);
+    await expectHandOver(left[0]!, world.validators[leading]!.publicKey);
     await expectOneChain(left);
     nodes[leading] = await network.open(leading);
     expect(network.fatal).toEqual([]);

@@ -4,14 +4,14 @@ import type { Transaction } from '../../codec/index.ts';
 import { after, type Clock } from '../clock.ts';
 import type { Mempool } from '../mempool.ts';
 
-/** Longest wait, in slots: the one being filled, the next, and one for luck. Whoever stops must stop. */
-const WAIT_SLOTS = 3;
+/** Longest wait: the slot being filled and the next, and what a busy machine takes besides. Whoever stops must stop. */
+const WAIT_SLOTS = 2;
+const SLACK_MS = 2_000;
 const LOOK_MS = 10;
 
 export interface HandOverDeps {
   readonly transaction: Transaction;
   readonly mempool: Mempool;
-  readonly isLeading: () => boolean;
   /** Whether a block made or seen here holds it. */
   readonly isIncluded: (id: Hash) => boolean;
   readonly clock: Clock;
@@ -20,10 +20,11 @@ export interface HandOverDeps {
 
 /** Resolves once the lead is handed over and peers have had a moment to take the block, or the wait is over. */
 export async function handOverLead(deps: HandOverDeps): Promise<void> {
-  const { transaction, mempool, isLeading, isIncluded, clock, slotDurationMs } = deps;
+  const { transaction, mempool, isIncluded, clock, slotDurationMs } = deps;
   mempool.addFirst(transaction);
-  const untilMs = clock.nowMs() + WAIT_SLOTS * slotDurationMs;
-  while (isLeading() && !isIncluded(transaction.id) && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
+  const untilMs = clock.nowMs() + WAIT_SLOTS * slotDurationMs + SLACK_MS;
+  // The producer has ended with the block that holds it before that block is on disk and counts as made.
+  while (!isIncluded(transaction.id) && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
   if (isIncluded(transaction.id)) await sleep(clock, slotDurationMs / 2);
 }
 

@@ -107,7 +107,6 @@ export class ValidatorSide {
     await handOverLead({
       transaction: this.own.sign({ kind: 'handOver' }, 0n),
       mempool,
-      isLeading: () => producer.isLeading,
       isIncluded: (id) => transactions.holding(id).length > 0,
       clock,
       slotDurationMs: genesis.poh.slotDurationMs,
