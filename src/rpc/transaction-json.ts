@@ -38,17 +38,27 @@ export function transactionJson(transaction: Transaction): TransactionJson {
 }
 
 function payloadJson(payload: Payload): object {
-  const { kind, ...fields } = payload;
   if (payload.kind === 'timestamp') return { digest: encodeHex(payload.digest) };
-  if (payload.kind === 'commit') return toWire({ ...fields, keyProof: encodeHex(payload.keyProof) });
-  if (payload.kind === 'prove') return toWire({ ...fields, sampleProof: encodeHex(payload.sampleProof) });
+  const { kind, ...fields } = payload;
+  // A path can be as long as a hash.
   if (payload.kind === 'revive') return toWire({ ...fields, path: encodeHex(payload.path) });
   if (payload.kind === 'evidence') return offenceJson(payload.offence);
   if (payload.kind === 'revealDecoy') {
     const { slot, height, hash } = payload.header;
     return toWire({ slot, height, hash, secret: encodeHex(payload.secret) });
   }
-  return toWire(fields);
+  return toWire(hexed(fields)) as object;
+}
+
+/** Lengths that have a text form of their own (wire.ts). */
+const TEXT_SIZES_BYTES: readonly number[] = [20, 32, 64];
+
+/** The same with every other byte string (proofs, paths, bit sets) in hexadecimal, however deep it lies. */
+function hexed(value: unknown): unknown {
+  if (value instanceof Uint8Array) return TEXT_SIZES_BYTES.includes(value.length) ? value : encodeHex(value);
+  if (Array.isArray(value)) return value.map(hexed);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hexed(item)]));
 }
 
 /** What the offence is and whose; the signed packets in hexadecimal, so that anybody can check it. */

@@ -35,7 +35,13 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
     const single =
       'devnet doctor init validator archive replicator keygen address balance transfer revive timestamp sync rebuild bench soundness prove verify';
     const checks = ['timestamp', 'account', 'poh', 'history', 'proof', 'log'].map((what) => ['verify', what]);
-    checks.push(['prove', 'account'], ['inspect', 'log'], ['inspect', 'table'], ['inspect', 'history']);
+    checks.push(
+      ['replication', 'status'],
+      ['prove', 'account'],
+      ['inspect', 'log'],
+      ['inspect', 'table'],
+      ['inspect', 'history'],
+    );
     for (const args of [...single.split(' ').map((name) => [name]), ...checks]) {
       const help = cairn(...args, '--help');
       expect([args, help.code]).toEqual([args, 0]);
