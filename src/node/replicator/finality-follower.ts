@@ -111,13 +111,17 @@ export class FinalityFollower {
 
   async #checkFinality(peer: PeerName, final: BlockHeader, certificate: Certificate): Promise<void> {
     const { rules, signatures } = this.#deps;
+    const { votes } = certificate;
     const fault = (why: string): PeerFault => new PeerFault(peer, 'bad-finality', why);
     if (!sameBytes(final.chainId, rules.chainId)) throw fault('the header is of another chain');
     if (!followsDirectly(final, certificate)) throw fault('the child does not follow in the very next slot');
     const counting = linkVotesOf(final, certificate);
     const verdicts = await signatures.votes(counting);
     const signed = counting.filter((_, index) => verdicts[index]);
-    if (!areQuorum(this.electorate, signed)) throw fault('votes that are no quorum');
+    if (areQuorum(this.electorate, signed)) return;
+    if (signed.length < votes.length) throw fault('votes that are no quorum, and some that do not count');
+    // Good votes may be a quorum of an electorate that this peer itself has not been handed over to yet (hand-over-repair.ts).
+    throw new TransportError('refused', 'finality by votes that are no quorum of any electorate handed over to here');
   }
 
   /** Headers `from` (genesis at the lowest) .. final, each the parent of the next, the last the final one itself. */

@@ -160,18 +160,24 @@ class Sync {
   async #chooseTrust(pool: PeerPool): Promise<ChosenTrust> {
     const { kernels, genesis, dataDirectory, trust } = this.#options;
     const store = new HandOverStore(`${dataDirectory}.sync/hand-overs`, kernels);
+    let chosen: ChosenTrust | undefined;
     try {
-      return await chooseTrust({ kernels, genesis, transport: this.#transport, store }, pool, trust);
+      chosen = await chooseTrust({ kernels, genesis, transport: this.#transport, store }, pool, trust);
+      return chosen;
     } finally {
       await store.close();
+      if (chosen === undefined) await this.#files.remove(`${dataDirectory}.sync/hand-overs`);
     }
   }
 
-  /** Blocks that were taken stay for the next attempt; a folder without the trusted one, which comes first, goes. */
+  /** What was taken stays for the next attempt; without the trusted block, which comes before all but hand-overs, nothing does. */
   async #closeBlocks(blockStage: PendingBlocks, trust: TrustedPoint): Promise<void> {
     const isEmpty = blockStage.bytes(trust.hash) === undefined;
     await blockStage.close();
-    if (isEmpty) await this.#files.remove(`${this.#options.dataDirectory}.sync-blocks`);
+    if (!isEmpty) return;
+    const { dataDirectory } = this.#options;
+    for (const gone of [`${dataDirectory}.sync-blocks`, `${dataDirectory}.sync/hand-overs`])
+      await this.#files.remove(gone);
   }
 
   #openStage(): Promise<SyncStage> {
