@@ -56,7 +56,8 @@ describe('what a node keeps', () => {
       historyKeeping(role, config as never, world.genesis, 'config.json');
     expect(keeping('archive')).toEqual({ mode: 'archive' });
     expect(keeping('validator', { mode: 'archive' })).toEqual({ mode: 'archive' });
-    expect(keeping('validator')).toEqual({ mode: 'pruned', depthBlocks: 512, replicasBeforePruning: 1 });
+    const target = world.genesis.replication.replicasPerSegment;
+    expect(keeping('validator')).toEqual({ mode: 'pruned', depthBlocks: 512, replicasBeforePruning: target });
     const least = depthBlocksMin(world.genesis);
     expect(least).toBeGreaterThan(WINDOW);
     expect(keeping('validator', { mode: 'pruned', depthBlocks: least, replicasBeforePruning: 3 })).toEqual({

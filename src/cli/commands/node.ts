@@ -21,7 +21,7 @@ const DESCRIPTIONS: Readonly<Record<NodeConfigRole, string>> = {
 
 /** What `history` in the configuration does in each role. */
 const HISTORY_HELP: Readonly<Record<NodeConfigRole, string>> = {
-  validator: `  "history": "pruned"   (default) block bodies deeper than 512 blocks go, a segment only once the ledger shows a proven replica of it
+  validator: `  "history": "pruned"   (default) block bodies deeper than 512 blocks go, a segment only once enough replicas of it are proven (genesis says how many)
   "history": { "mode": "pruned", "depthBlocks": 1000, "replicasBeforePruning": 2 }   keep more, ask for more replicas
   "history": "archive"  keep everything`,
   archive: '  An archive keeps everything; "history": "archive" may say so.',

@@ -46,5 +46,7 @@ export function historyKeeping(
       configFile,
       `history.depthBlocks is ${depthBlocks}, but this network's recency window and fast sync need ${least}; raise it, or leave it out`,
     );
-  return { mode: 'pruned', depthBlocks, replicasBeforePruning: config?.replicasBeforePruning ?? 1 };
+  // The target unless the operator says otherwise.
+  const replicasBeforePruning = config?.replicasBeforePruning ?? genesis.replication.replicasPerSegment;
+  return { mode: 'pruned', depthBlocks, replicasBeforePruning };
 }

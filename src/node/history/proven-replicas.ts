@@ -2,7 +2,7 @@
  * How many replicas of each segment the ledger shows to be stored now: what lets others forget the segment.
  *
  * A replica counts when a proof of it was accepted, its last one is at most `PROOF_LAG_PERIODS` old, and that one was not rejected. One that ever
- * was rejected counts only while its latest proof stands accepted.
+ * was rejected counts only while its latest proof stands accepted, or was a fake that it revealed.
  */
 import type { StateReader } from '../../../storage/index.ts';
 import { type LedgerRules, periodOfSlot, type ReplicaRecord, readReplicas } from '../../ledger/index.ts';
@@ -21,5 +21,5 @@ export function provenBySegment(rules: LedgerRules, state: StateReader, slot: nu
 
 function isProven({ accepted, rejected, nextPeriod, proof }: ReplicaRecord, period: number): boolean {
   if (accepted === 0 || period - (nextPeriod - 1) > PROOF_LAG_PERIODS) return false;
-  return rejected === 0 || proof?.state === 'accepted';
+  return rejected === 0 || proof?.state === 'accepted' || proof?.state === 'revealed';
 }
