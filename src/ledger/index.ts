@@ -171,5 +171,5 @@ export {
 } from './replication/segment-places.ts';
 export { isProven, type SegmentStanding, segmentStandings } from './replication/standings.ts';
 export { readFaults, readValidatorFaults, type ValidatorFaults } from './replication/validator-faults.ts';
-export { type LedgerRules, ledgerRules, ValidatorSet } from './rules.ts';
+export { type LedgerRules, ledgerRules } from './rules.ts';
 export { assertSupplyKept, evictedUnits, supplyChange, totalBonds, totalDeposits, totalSupply } from './supply.ts';

@@ -1,13 +1,13 @@
 /**
- * What execution needs of genesis, worked out once: parameters, the reward pool's address, and the validators with their bonds.
+ * What execution needs of genesis, worked out once: parameters and the reward pool's address. Who validates stands in the state.
  */
-import { type Address, type Amount, byteKey, type Hash, type PublicKey } from '../../native/index.ts';
+import type { Address, Amount, Hash } from '../../native/index.ts';
 import type { Hasher } from '../codec/index.ts';
 import { ElectorateCache } from './bonds/electorate-after.ts';
 import type { ConsensusFields } from './bonds/stake-rules.ts';
 import { rewardPoolAddress } from './fees.ts';
 import { chainIdOf, genesisSupply } from './genesis.ts';
-import type { Genesis, GenesisValidator } from './genesis-schema.ts';
+import type { Genesis } from './genesis-schema.ts';
 import type { RecencyRules } from './recent.ts';
 import type { RentRules } from './rent.ts';
 import type { MarketRules } from './replication/market-rules.ts';
@@ -24,30 +24,6 @@ export interface LedgerRules extends RecencyRules {
   readonly consensus: ConsensusFields;
   /** Remembers electorates; results do not depend on it. */
   readonly electorates: ElectorateCache;
-  readonly validators: ValidatorSet;
-}
-
-/** The genesis validators in order of rank; a validator's index is its place there, and its bit in replica records. */
-export class ValidatorSet {
-  readonly members: readonly GenesisValidator[];
-  readonly totalBond: bigint;
-  readonly #indexes: ReadonlyMap<string, number>;
-
-  /** @param members in order of rank, as `Genesis.validators` */
-  constructor(members: readonly GenesisValidator[]) {
-    this.members = members;
-    this.totalBond = members.reduce((sum, { bond }) => sum + bond, 0n);
-    this.#indexes = new Map(members.map(({ publicKey }, index) => [byteKey(publicKey), index]));
-  }
-
-  get count(): number {
-    return this.members.length;
-  }
-
-  /** The validator's index, or -1 for a key that is none. */
-  indexOf(publicKey: PublicKey): number {
-    return this.#indexes.get(byteKey(publicKey)) ?? -1;
-  }
 }
 
 /** Works out a chain's rules. */
@@ -64,6 +40,5 @@ export function ledgerRules(hasher: Hasher, genesis: Genesis): LedgerRules {
     replication: genesis.replication,
     consensus: genesis.consensus,
     electorates: new ElectorateCache(),
-    validators: new ValidatorSet(genesis.validators),
   };
 }

@@ -1,5 +1,5 @@
 /** A chain with a market on it: validators and replicators with real keys, and the transactions they send. */
-import { amount, byteKey, type Hash, hash, ZERO_HASH } from '../../native/index.ts';
+import { amount, byteKey, type Hash, hash, sameBytes, ZERO_HASH } from '../../native/index.ts';
 import {
   findingBitsSizeBytes,
   type Payload,
@@ -116,7 +116,7 @@ export class MarketWorld {
   }
 
   seat(validator: Signer): number {
-    return this.chain.rules.validators.indexOf(validator.key);
+    return this.chain.genesis.validators.findIndex(({ publicKey }) => sameBytes(publicKey, validator.key));
   }
   replica(who: Person, segment = 0): ReplicaRecord | undefined {
     return readReplica(this.chain.state, segment, who.address);

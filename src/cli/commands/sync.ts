@@ -1,4 +1,4 @@
-/** `cairn sync`: fills a new node's data directory from strangers, trusting nothing but genesis and one block's hash. */
+/** `cairn sync`: fills a new node's data directory from strangers, trusting nothing but genesis, and one block's hash where validators of long ago could have forged another chain. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadKernels } from '../../../native/index.ts';
 import { encodeBase58, parseHash } from '../../codec/index.ts';
@@ -19,7 +19,7 @@ interface Options extends CommonOptions {
   readonly genesis?: string;
   readonly data?: string;
   readonly from: readonly string[];
-  readonly trust: { readonly height: number; readonly hash: string };
+  readonly trust?: { readonly height: number; readonly hash: string };
   readonly history: HistoryWanted;
 }
 
@@ -33,7 +33,11 @@ const UNKNOWN_TOTAL = 1;
 const EVENT_INTERVAL_MS = 1_000;
 
 export function syncCommand(): Command {
-  return newCommand('sync', 'fill a new node from peers, trusting only genesis and one block hash', [
+  return newCommand('sync', 'fill a new node from peers, trusting only genesis, and one block hash if given', [
+    [
+      'cairn sync --config net/archive-2/config.json --from ADDR',
+      'what the validators handed over to since genesis show to be final',
+    ],
     [
       'cairn sync --config net/archive-2/config.json --from ADDR --trust 500:HASH',
       'genesis and folder from a configuration',
@@ -49,7 +53,11 @@ export function syncCommand(): Command {
     .option('--genesis <file>', "the network's genesis.json, instead of --config")
     .option('--data <directory>', 'an absent or empty folder, instead of --config')
     .requiredOption('--from <address>', 'a peer: /ip4/.../tcp/.../p2p/...; may be given again', collectPeer)
-    .requiredOption('--trust <height:hash>', 'a final block you trust', trustedBlock)
+    .option(
+      '--trust <height:hash>',
+      'a final block you trust; needed where those who have left as validators since genesis could have forged another chain',
+      trustedBlock,
+    )
     .addOption(
       new Option(
         '--history <how much>',
@@ -72,12 +80,12 @@ function collectPeer(address: string, earlier: readonly string[] | undefined): r
 
 async function run(options: Options): Promise<void> {
   const { genesis, data } = await target(options);
-  const { height, hash } = options.trust;
+  const { trust } = options;
   const sync: FastSyncOptions = {
     genesis: await readGenesis(genesis),
     kernels: loadKernels(),
     from: options.from,
-    trust: { height, hash: parseHash(hash, '--trust') },
+    ...(trust === undefined ? {} : { trust: { height: trust.height, hash: parseHash(trust.hash, '--trust') } }),
     dataDirectory: data,
     log: createLogger({ level: options.debug === true ? 'debug' : 'silent' }),
   };
@@ -86,13 +94,23 @@ async function run(options: Options): Promise<void> {
 }
 
 function printSynced(options: Options, data: string, result: FastSyncResult): void {
-  const { bytes, ms, verdicts } = result;
+  const { bytes, ms, verdicts, handOvers } = result;
   const stateRoot = encodeBase58(result.stateRoot);
   printResult(
     options,
-    { height: result.height, hash: encodeBase58(result.hash), stateRoot, bytes, ms: Math.round(ms), data, verdicts },
+    {
+      height: result.height,
+      hash: encodeBase58(result.hash),
+      stateRoot,
+      handOvers,
+      bytes,
+      ms: Math.round(ms),
+      data,
+      verdicts,
+    },
     [
       `synced to height ${result.height} in ${Math.round(ms)} ms, ${bytes} bytes`,
+      ...trustLines(options, result),
       ...verdictLines(verdicts),
       `state root  ${stateRoot}`,
       `data        ${data}`,
@@ -101,17 +119,32 @@ function printSynced(options: Options, data: string, result: FastSyncResult): vo
 }
 
 function printRestored(options: Options, data: string, result: RestoreResult): void {
-  const { height, segments, bytes, ms, verdicts } = result;
+  const { height, segments, bytes, ms, verdicts, handOvers } = result;
   printResult(
     options,
-    { height, hash: encodeBase58(result.hash), segments, bytes, ms: Math.round(ms), data, verdicts },
+    { height, hash: encodeBase58(result.hash), segments, handOvers, bytes, ms: Math.round(ms), data, verdicts },
     [
       `restored ${segments} segments of history, to height ${height}, in ${Math.round(ms)} ms, ${bytes} bytes`,
+      ...trustLines(options, result),
       ...verdictLines(verdicts),
       `data        ${data}`,
       'the first start of a node over it executes every block once more',
     ],
   );
+}
+
+/** What a sync without a trusted block went by, and what it could not see. */
+function trustLines(
+  { trust }: Options,
+  { handOvers, height, hash }: Pick<FastSyncResult, 'handOvers' | 'height' | 'hash'>,
+): string[] {
+  if (trust !== undefined) return [];
+  if (handOvers === 0) return ["trusted     genesis' validators, who still judge"];
+  const block = `${height}:${encodeBase58(hash)}`;
+  return [
+    `trusted     genesis' validators and ${handOvers} hand-overs from them on`,
+    `            whoever has left since could have forged all this: ask somebody you trust whether ${block} is theirs too`,
+  ];
 }
 
 function verdictLines(verdicts: FastSyncResult['verdicts']): string[] {
