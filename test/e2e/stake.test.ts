@@ -76,6 +76,20 @@ describe('a bond', () => {
     await cluster.child(newcomer).stop();
   }, 240_000);
 
+  it('leaves hand-overs behind, by which a stranger comes from genesis to today with nobody to trust', async () => {
+    const { folders } = cluster;
+    const { archive } = folders;
+    const stranger = await addNode(folders.options, folders.network, 'archive', 'archive-2', 2);
+    const from = cluster.ready(archive).peer;
+    const synced = await cluster.cairnJson('sync', '--config', stranger.configFile, '--from', from);
+    // In, judging in both sets, out of one, out of both: at least.
+    expect(synced.handOvers).toBeGreaterThanOrEqual(4);
+    await cluster.startNode(stranger);
+    await allFinal(cluster, [stranger], Number(synced.height) + 10);
+    expect((await cluster.client(stranger).validators()).epoch).toBeGreaterThan(0);
+    await cluster.child(stranger).stop();
+  }, 120_000);
+
   it('and who voted for what, and how late, can be worked out from the blocks alone', async () => {
     const { archive } = cluster.folders;
     const to = await finalHeight(cluster, [archive]);
