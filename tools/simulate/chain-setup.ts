@@ -43,6 +43,8 @@ export function setUpChain(shared: SharedKernels, options: ChainOptions): ChainS
       timeoutSlots,
       unfinalizedBlocksMax,
       slotsPerEpoch: 8,
+      staleEpochsFast: 5,
+      staleEpochsSlow: 6,
       voteLateSlotsMax: 7,
     },
     history: { segmentSizeBytes: 65_536, leafSizeBytes: 1024 },

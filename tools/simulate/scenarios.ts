@@ -26,7 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
     bonds: [500n, 400n, 300n, 300n, 200n],
     clockDrift: 0.03,
     faults: { kinds: ALL, everyMs: 1_000 },
-    unfinalizedBlocksMax: 48,
+    unfinalizedBlocksMax: 64,
   },
   {
     name: 'crashes',

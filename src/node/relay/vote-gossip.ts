@@ -21,7 +21,8 @@ import type { Clock } from '../clock.ts';
 export const REPEAT_SIZE_BYTES = 8;
 /** Most votes whose last passing is remembered; the oldest goes first. */
 const VOTES_REMEMBERED_MAX = 65_536;
-const SIGNATURE_SIZE_BYTES = 64;
+/** Voter and signature: what names a vote here. */
+const NAME_SIZE_BYTES = 32 + 64;
 /** Where a vote's target slot stands (docs/format/packets.md). */
 const TARGET_SLOT_OFFSET = 48;
 
@@ -40,7 +41,7 @@ export interface VoteGossipDeps {
 
 export class VoteGossip {
   readonly #deps: VoteGossipDeps;
-  /** When a vote was last passed on by this node, by its signature; in order of time. */
+  /** When a vote was last passed on by this node, by its name; in order of time. */
   readonly #passedMs = new Map<string, number>();
 
   constructor(deps: VoteGossipDeps) {
@@ -54,7 +55,7 @@ export class VoteGossip {
 
   /** Sends a vote. Nothing is sent when it went through here a moment ago. @param again peers may have had it, in an earlier life of this node */
   send(vote: Vote, again = false): void {
-    const key = byteKey(vote.signature);
+    const key = nameOf(vote.bytes);
     const isRepeat = again || this.#passedMs.has(key);
     if (this.#isRecent(key)) return;
     this.#passed(key);
@@ -65,7 +66,7 @@ export class VoteGossip {
   #receive(message: Uint8Array, from: PeerName): GossipVerdict {
     if (message.length !== VOTE_SIZE_BYTES && message.length !== VOTE_SIZE_BYTES + REPEAT_SIZE_BYTES) return 'reject';
     const vote = message.subarray(0, VOTE_SIZE_BYTES);
-    const key = byteKey(vote.subarray(VOTE_SIZE_BYTES - SIGNATURE_SIZE_BYTES));
+    const key = nameOf(vote);
     if (this.#isRecent(key) || targetSlotOf(vote) < this.#deps.oldestSlot()) return 'ignore';
     const verdict = this.#deps.judge(vote, from);
     if (verdict === 'accept') this.#passed(key);
@@ -94,6 +95,11 @@ export function repeatOf(vote: Uint8Array, fresh: Uint8Array): Uint8Array {
   message.set(vote);
   message.set(fresh, vote.length);
   return message;
+}
+
+/** A vote's voter and signature. Another vote can have the same only with a signature that is not its own. */
+function nameOf(vote: Uint8Array): string {
+  return byteKey(vote.subarray(VOTE_SIZE_BYTES - NAME_SIZE_BYTES));
 }
 
 function targetSlotOf(vote: Uint8Array): bigint {
