@@ -17,6 +17,8 @@ export const OWN_VOTES_MAX = 1024;
 
 const VOTES = 'votes';
 const PRODUCED_SLOT = 'produced-slot';
+/** Names of both files in a node's directory. */
+export const VOTE_FILE_NAMES: readonly string[] = [VOTES, PRODUCED_SLOT];
 
 export interface VoteFilesOptions {
   readonly kernels: Pick<Kernels, 'crc32c'>;

@@ -27,6 +27,7 @@ import { createLibp2pTransport } from '../../net/libp2p-transport.ts';
 import { realTimers, type Timers } from '../../net/timers.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import { genesisRoot } from '../chain/open-root.ts';
+import { VOTE_FILE_NAMES } from '../chain/vote-files.ts';
 import { HandOverStore } from '../hand-overs/hand-over-store.ts';
 import type { Logger } from '../log.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
@@ -110,8 +111,14 @@ export function newTransport({ log }: FastSyncOptions): Promise<Transport> {
 /** Throws `FastSyncError` 'not-empty'. */
 export async function requireVacant(files: Files, directory: string): Promise<void> {
   if (!(await files.exists(directory))) return;
-  if ((await files.list(directory)).length > 0)
-    throw new FastSyncError('not-empty', `${directory} holds something: give a directory that is absent or empty`);
+  const names = await files.list(directory);
+  if (names.length === 0) return;
+  // They are a key's memory of what it has signed: never overwritten, never moved by anything but their owner.
+  const isFresh = names.every((name) => VOTE_FILE_NAMES.includes(name));
+  const what = isFresh
+    ? `${directory} holds a validator's vote files (${names.join(', ')}): move them away, sync, and move them back before the validator starts`
+    : `${directory} holds something: give a directory that is absent or empty`;
+  throw new FastSyncError('not-empty', what);
 }
 
 class Sync {
