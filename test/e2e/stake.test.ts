@@ -77,9 +77,7 @@ describe('a bond', () => {
   }, 240_000);
 
   it('leaves hand-overs behind, by which a stranger comes from genesis to today with nobody to trust', async () => {
-    const { folders } = cluster;
-    const { archive } = folders;
-    const stranger = await addNode(folders.options, folders.network, 'archive', 'archive-2', 2);
+    const { archive, newcomer: stranger } = cluster.folders;
     const from = cluster.ready(archive).peer;
     const synced = await cluster.cairnJson('sync', '--config', stranger.configFile, '--from', from);
     // In, judging in both sets, out of one, out of both: at least.
