@@ -21,7 +21,7 @@ async function digestElsewhere(name: string, seed: number): Promise<string> {
   return (JSON.parse(stdout) as { last: { traceDigest: string } }).last.traceDigest;
 }
 
-describe('one seed, one run', { timeout: 120_000 }, () => {
+describe('one seed, one run', { timeout: 300_000 }, () => {
   it('gives the same trace byte by byte, in this process and in another; another seed gives another', async () => {
     const [a, b]: [string[], string[]] = [[], []];
     const first = await run('storm', 11, (line) => a.push(line));
@@ -34,7 +34,7 @@ describe('one seed, one run', { timeout: 120_000 }, () => {
   });
 });
 
-describe('scenarios', { timeout: 120_000 }, () => {
+describe('scenarios', { timeout: 300_000 }, () => {
   it.each(CAMPAIGN.map(({ name }, at) => [name, at + 1] as const))('%s holds', async (name, seed) => {
     const result = await run(name, seed);
     expect(result.violation).toBeNull();
@@ -43,7 +43,7 @@ describe('scenarios', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a failure', { timeout: 120_000 }, () => {
+describe('a failure', { timeout: 300_000 }, () => {
   it('of the canary is found, always', async () => {
     for (let seed = 1; seed <= 3; seed += 1)
       expect((await run('canary', seed)).violation).toMatchObject({ code: 'conflicting-finality' });
