@@ -5,6 +5,8 @@ import { type Payload, VOTE_SIZE_BYTES } from '../../src/codec/index.ts';
 import { readHandOver } from '../../src/ledger/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { PeerFault } from '../../src/net/transport.ts';
+import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
+import type { ChainStore } from '../../src/node/chain/chain-store.ts';
 import { executeTrusted } from '../../src/node/chain/check-block.ts';
 import { HandOverRepair } from '../../src/node/hand-overs/hand-over-repair.ts';
 import { HandOverStore } from '../../src/node/hand-overs/hand-over-store.ts';
@@ -173,8 +175,13 @@ describe('hand-overs', () => {
       'link',
     ],
     ['votes that are no quorum', () => changed(1, (bytes) => votesOnly(bytes, 2)), 'votes'],
-    ['votes without signatures', () => changed(1, (bytes) => bytes.fill(7, 16 + 344 + 200, 16 + 344 + 264)), ''],
-    ['a wrong signature among too few', () => changed(1, (bytes) => damaged(votesOnly(bytes, 3))), 'votes'],
+    [
+      'nothing for one vote of five without a signature',
+      () => changed(1, (bytes) => bytes.fill(7, 16 + 344 + 200, 16 + 344 + 264)),
+      '',
+    ],
+    ['nothing of three of four', () => changed(0, (bytes) => votesOnly(bytes, 3)), ''],
+    ['a wrong signature among three of four', () => changed(0, (bytes) => damaged(votesOnly(bytes, 3))), 'votes'],
     ['one hand-over left out', () => [frames[0]!, ...frames.slice(2)], 'skipped'],
     ['the first left out', () => frames.slice(1).filter((_, at) => at > 0), 'skipped'],
     ['an old one again', () => [frames[0]!, frames[0]!, ...frames.slice(1)], 'replayed'],
@@ -189,7 +196,7 @@ describe('hand-overs', () => {
   it.each(hostile)('refuses %s', async (_, lie, fault) => {
     answer = lie();
     if (fault === '') {
-      // One vote of five that does not count: the others are a quorum.
+      // The others are a quorum.
       expect(await follow()).toBe(frames.length);
       return;
     }
@@ -238,6 +245,15 @@ describe('light clients', () => {
     expect(follower.electorate.members).toEqual(chain.opened.root.electorate.members);
   });
 
+  const repairOf = (store: ChainStore, root: ChainBlock): HandOverRepair => {
+    const { signatures, rules } = world.check;
+    return new HandOverRepair({
+      ...{ kernels, transport: self, signatures, store, chainId: rules.chainId, log: SILENT },
+      peers: () => ['peer'],
+      final: () => root,
+    });
+  };
+
   it('sync from genesis alone, and give the hand-overs on', async () => {
     const dataDirectory = join(await freshDirectory(), 'data');
     const transport = net.network.transport('newcomer');
@@ -280,6 +296,29 @@ describe('light clients', () => {
     // The state that was trusted is right; what was handed over elsewhere is of no use, and found out where it contradicts it.
     expect(root.header.hash).toEqual(hash);
     expect(store.handOvers.isGapped).toBe(true);
+    expect([...store.handOvers.from(0, 10)]).toHaveLength(3);
+    // Once others are asked: what does not follow from what liars gave is followed from genesis.
+    answer = frames;
+    const repair = repairOf(store, root);
+    await net.settle(repair.look());
+    await net.settle(repair.look());
+    expect([...store.handOvers.from(0, 100)]).toEqual(frames);
+    expect(store.handOvers.isGapped).toBe(false);
+    await store.close();
+  });
+
+  it('a node finds out at start that it was given those of another chain', async () => {
+    const directory = join(await freshDirectory(), 'data');
+    const made = await makeChanging(world, directory);
+    await made.store.close();
+    const other = await makeChanging(world, join(await freshDirectory(), 'data'), fay!);
+    const kept = new HandOverStore(join(directory, 'hand-overs'), kernels);
+    await kept.clear();
+    for (const bytes of other.handOvers) await kept.append(read(bytes).electorate.epoch, bytes);
+    await kept.close();
+    await other.store.close();
+    const { store } = await openStore(world, directory);
+    expect([[...store.handOvers.from(0, 10)], store.handOvers.isGapped]).toEqual([[], true]);
     await store.close();
   });
 
@@ -293,12 +332,7 @@ describe('light clients', () => {
     await kept.close();
     const { store, root } = await openStore(world, directory);
     expect(store.handOvers.isGapped).toBe(true);
-    const { signatures, rules } = world.check;
-    const repair = new HandOverRepair({
-      ...{ kernels, transport: self, signatures, store, chainId: rules.chainId, log: SILENT },
-      peers: () => ['peer'],
-      final: () => root,
-    });
+    const repair = repairOf(store, root);
     const other = await makeChanging(world, join(await freshDirectory(), 'data'), fay!);
     answer = other.handOvers;
     await other.store.close();

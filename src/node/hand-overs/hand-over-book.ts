@@ -65,6 +65,19 @@ export class HandOverBook {
     return this.#isGapped;
   }
 
+  /** Nothing has been handed over yet, as far as is kept here. */
+  get isAtGenesis(): boolean {
+    return this.#known === this.#deps.genesis;
+  }
+
+  /** Forgets every hand-over: they are not of this chain. */
+  async restart(): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#deps.store.clear();
+      this.#known = this.#deps.genesis;
+    });
+  }
+
   /** Kept hand-overs of an epoch on. */
   from(epoch: number, countMax: number): Iterable<Uint8Array> {
     return this.#deps.store.from(epoch, countMax);
@@ -95,8 +108,7 @@ export class HandOverBook {
     const record = readElectorateRecord(root.state);
     if (this.#contradicts(record, root.header.height)) {
       this.#deps.log.warn('the hand-overs kept are not those of this chain: forgotten');
-      await this.#deps.store.clear();
-      this.#known = this.#deps.genesis;
+      await this.restart();
     }
     this.#isGapped = record.era > this.#known.electorate.era + 1;
     if (this.#isGapped)

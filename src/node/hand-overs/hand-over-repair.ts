@@ -1,7 +1,8 @@
 /**
  * Asks peers for hand-overs that a chain node should keep and has not: its history was restored without them, or a sync found nobody who had them.
  *
- * Invariants: one question at a time; what comes is followed from what is kept (hand-over-walk.ts); who sends a wrong one is held to account.
+ * Invariants: one question at a time; what comes is followed from what is kept (hand-over-walk.ts); who sends a wrong one is held to account. What does not follow from what is kept
+ * may be right, and what is kept of another chain (a sync to a trusted block took it from liars): then all is followed anew, from genesis.
  */
 import { readElectorateRecord } from '../../ledger/index.ts';
 import { PeerFault, type PeerName } from '../../net/transport.ts';
@@ -52,7 +53,9 @@ export class HandOverRepair {
       const count = await new HandOverWalk({ ...this.#deps, keep }, book.known).follow(peer, final.header.height);
       if (count > 0) log.info({ peer, count }, 'hand-overs fetched');
     } catch (error) {
-      if (error instanceof PeerFault) transport.fault(error);
+      const isOfOther = error instanceof PeerFault && error.code === 'hand-over-members' && !book.isAtGenesis;
+      if (isOfOther) await book.restart();
+      else if (error instanceof PeerFault) transport.fault(error);
       log.debug({ peer, error: (error as Error).message }, 'no hand-overs');
     }
     book.noteEra(era);
