@@ -77,6 +77,22 @@ describe('justification', () => {
 });
 
 describe('finality', () => {
+  it('of several blocks at once is told lowest first, each final one by its own child: none is passed over', () => {
+    const machine = observer();
+    const [a, b, c, d, e, f] = chainOn(GENESIS, 6, 0);
+    machine.blocks([a!, b!, c!, d!, e!, f!]);
+    for (const [source, target] of [
+      [a!, b!],
+      [a!, e!],
+      [e!, f!],
+    ] as const)
+      machine.votes([0, 1, 2], source, target);
+    expect(machine.all('finalize')).toEqual([]);
+    // One more vote, and all of it counts.
+    machine.votes([0, 1, 2], GENESIS, a!);
+    expect(machine.all('finalize').map(({ certificate }) => certificate.header.slot)).toEqual([2, 6]);
+  });
+
   it('comes with the child in the next slot, by votes whose source is the block; ancestors come along, oldest first', () => {
     const machine = observer();
     const chain = chainOn(GENESIS, 4, 0);
