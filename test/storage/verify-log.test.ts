@@ -6,6 +6,7 @@ import { StorageError } from '../../storage/errors.ts';
 import type { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { inspectLog } from '../../storage/inspect/log-summary.ts';
 import { type LogFault, type LogFigures, verifyLog } from '../../storage/inspect/verify-log.ts';
+import { checkBatch } from '../../storage/oplog/batch.ts';
 import { LOG_DIRECTORY as LOG, LogTrace } from '../crash/log-trace.ts';
 import { kernels } from './kernels-fixture.ts';
 import { framesOf, headerSizeOf } from './log-frames.ts';
@@ -32,6 +33,15 @@ function resealFrame(frame: Uint8Array): void {
 function resealHeader(header: Uint8Array): void {
   const crc = kernels.crc32c(header.subarray(104), kernels.crc32c(header.subarray(0, 100)));
   new DataView(header.buffer, header.byteOffset).setUint32(100, crc, true);
+}
+
+function isBatch(bytes: Uint8Array): boolean {
+  try {
+    checkBatch(bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 describe('verifyLog', () => {
@@ -154,6 +164,28 @@ describe('verifyLog', () => {
       await file.write(start, bytes.subarray(start, end));
     }
     expect(await verify(trace.disk)).toMatchObject({ height: trace.acknowledged - 1 });
+  });
+
+  it('finds a last batch replaced by another one that is right in itself: the superblock knows its digest', async () => {
+    const trace = await closedLog();
+    const [path, bytes] = segments(trace).at(-1)!;
+    const { start, end } = framesOf(bytes).at(-1)!;
+    const file = await trace.disk.open(path, 'write');
+    let replaced = 0;
+    for (let at = 40 + 64; at < end - start && replaced < 5; at++) {
+      const frame = bytes.slice(start, end);
+      const batch = frame.subarray(40, 40 + new DataView(frame.buffer).getUint32(4, true));
+      frame[at]! ^= 1;
+      if (!isBatch(batch)) continue;
+      replaced += 1;
+      frame.set(kernels.sha256(Buffer.concat([Buffer.from('cairn/batch/1'), batch])), 8);
+      resealFrame(frame);
+      await file.write(start, frame);
+      expect(await verify(trace.disk), `byte ${at}`).toMatchObject({
+        fault: { path, expected: expect.stringContaining('digest'), acknowledged: true },
+      });
+    }
+    expect(replaced).toBe(5);
   });
 
   it('finds a header whose checksum is right and whose fields are not: the frontier, too', async () => {

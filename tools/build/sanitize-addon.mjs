@@ -35,7 +35,7 @@ function run(program, parameters, options = {}) {
 function makeTree() {
   rmSync(WORK, { recursive: true, force: true });
   mkdirSync(join(WORK, 'build/Release'), { recursive: true });
-  for (const name of ['native', 'test/native', 'test/vectors', 'tools/build'])
+  for (const name of ['native', 'storage', 'test/native', 'test/vectors', 'tools/build'])
     cpSync(join(ROOT, name), join(WORK, name), { recursive: true });
   for (const name of ['package.json', 'tsconfig.json', 'binding.gyp']) copyFileSync(join(ROOT, name), join(WORK, name));
   const vectors = join(ROOT, '../shared');
