@@ -127,7 +127,8 @@ export class BlockExecution {
   executeVotes(votes: readonly Vote[]): void {
     invariant(!this.#votesExecuted, 'compacted', () => "a block's votes are executed once");
     this.#votesExecuted = true;
-    executeVotes(this.context.rules, this.overlay, this.context.slot, votes);
+    const { rules, slot, recent } = this.context;
+    executeVotes(rules, this.overlay, { slot, parentSlot: recent.end.slot }, votes);
   }
 
   /** Who judges and leads the block's children. After `executeVotes`; blocks of one epoch of one chain share the array of members. */

@@ -92,7 +92,7 @@ describe('a bad configuration', () => {
     [{ ...validator, keyFile: undefined }, 'keyFile is needed by a validator; make one with: cairn keygen'],
     [{ ...validator, role: 'replicator' }, 'replicator is needed by a replicator'],
     [{ ...validator, replicator: { capacityBytes: 5 } }, 'replicator makes no sense for a validator'],
-    [{ ...validator, faults: { corruptByte: true } }, 'faults is for replicators only'],
+    [{ ...validator, faults: { corruptByte: true } }, 'corruptByte is for replicators only'],
     [{ ...validator, role: 'replicator', replicator: { capacityBytes: 0 } }, 'capacityBytes must be more than 0'],
     [[], 'the file'],
   ])('%j', (config, message) => {

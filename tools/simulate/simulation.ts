@@ -33,8 +33,11 @@ import { Workload } from './workload.ts';
 export const USUAL_SLOT_MS = 500;
 /** A phase with faults. */
 export const FAULTY_PHASE_MS = 90_000;
-/** The longest that the phase after it may take to make progress: the protocol's minute. */
-export const LIVENESS_BOUND_MS = 60_000;
+/**
+ * The longest that the phase after it may take to make progress: the protocol's minute, and another for the case that somebody who stays away must be excluded first
+ * (`staleEpochsSlow` epochs, which pass slowly while nothing becomes final).
+ */
+export const LIVENESS_BOUND_MS = 120_000;
 /** Blocks that must become final in it, above all that was final before. */
 export const LIVENESS_BLOCKS = 6;
 /** The phase after it where no progress is claimed. */

@@ -82,7 +82,14 @@ export function newBond(
   seat: number,
   bondedSlot: Slot,
 ): Bond {
-  const never = { fromEra: null, untilEra: null, excludedFrom: null, leftEpoch: null, absentFrom: null };
+  const never = {
+    fromEra: null,
+    untilEra: null,
+    excludedFrom: null,
+    backFrom: null,
+    leftEpoch: null,
+    absentFrom: null,
+  };
   const key = { address, publicKey, seat, bondedSlot, askedSlot: bondedSlot };
   return { ...key, ...never, units, weight: units, slashed: false, leaving: false };
 }

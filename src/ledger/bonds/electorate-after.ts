@@ -9,7 +9,7 @@ import { addressOf } from '../../codec/index.ts';
 import { addVoter, type Electorate, isQuorumOf, type Member, NO_TALLY, rankOf } from '../../consensus/electorate.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import { byteOrder } from '../state-key.ts';
-import { type Bond, isInSet, readBond, readBonds } from './bond.ts';
+import { type Bond, isExcludedIn, isInSet, readBond, readBonds } from './bond.ts';
 import { type Judge, judgeNow, readEpoch } from './epoch-record.ts';
 import { readNomination } from './nomination-record.ts';
 import { readProgress } from './progress-record.ts';
@@ -86,7 +86,7 @@ export function membersFrom(bonds: readonly Bond[], epoch: number, era: number):
       seat: bond.seat,
       inCurrent: isInSet(bond, era),
       inPrevious: isInSet(bond, previousEra),
-      excluded: bond.excludedFrom !== null && bond.excludedFrom <= epoch,
+      excluded: isExcludedIn(bond, epoch),
     }))
     .filter(({ inCurrent, inPrevious }) => inCurrent || inPrevious)
     .sort(byRank);

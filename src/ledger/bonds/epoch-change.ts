@@ -83,4 +83,4 @@ function pointOf({ era, eraFirstSlot, progress }: EpochChange): EraPoint {
 }
 
 /** What an epoch's change may set. */
-const STATUS_FIELDS = ['fromEra', 'untilEra', 'excludedFrom', 'leftEpoch', 'absentFrom'] as const;
+const STATUS_FIELDS = ['fromEra', 'untilEra', 'excludedFrom', 'backFrom', 'leftEpoch', 'absentFrom'] as const;

@@ -40,7 +40,9 @@ export function openChange(
   progress: ProgressRecord,
   bonds: readonly Bond[],
 ): EpochChange {
-  const isFull = progress.blocks * 2 >= rules.slotsPerEpoch;
+  // Long without finality production slows down to a block an epoch: then that is all there is to vote for.
+  const isSlow = before.stalledEpochs >= rules.staleEpochsSlow;
+  const isFull = progress.blocks * 2 >= rules.slotsPerEpoch || (isSlow && progress.blocks > 0);
   const { era, majorityFloor } = judgeNow(before);
   return {
     rules,

@@ -5,26 +5,40 @@
  * sets; and a quorum needs more than half of both full sets from then on (`majorityFloor`). Of two sides of a partition at most one can hold that, so both never finalize in this band.
  * If no side does, and genesis allows it, the same happens without the floor after `staleEpochsVerySlow` epochs: then both sides may, which is what the docs state.
  *
- * Who is excluded stays so until it leaves the sets at an era's change; the floor stays until an era begins without anybody excluded.
+ * Who is excluded and votes again while finality still stalls counts again from the next epoch on: else a chain whose others go away later would stand still although enough of
+ * its validators are back. Once in a stall: a member that came back is excluded again only when something has become final since, so that a past epoch's judges can be told from
+ * the bonds (bond.ts). Who does not come back leaves the sets at an era's change. The floor stays until an era begins without anybody excluded: whoever counts, a quorum
+ * has more than half of both full sets.
  */
-import { type Bond, isInSet } from './bond.ts';
+import { type Bond, isExcludedIn, isInSet } from './bond.ts';
 import { type EpochChange, missedEpochs } from './epoch-opening.ts';
 import { isJudging } from './era-change.ts';
+import { epochOf } from './stake-rules.ts';
 
 /** Excludes who is due, at the first block of an epoch and after its era is known. */
 export function excludeAbsent(change: EpochChange): void {
-  const { rules, bonds, era, epoch, stalledEpochs, fullEpochs } = change;
+  const { rules, bonds, era, epoch, stalledEpochs, fullEpochs, progress } = change;
   if (stalledEpochs < rules.staleEpochsSlow) return;
   const judging = bonds.filter((bond) => isJudging(bond, era));
-  const counted = judging.filter(({ excludedFrom }) => excludedFrom === null);
-  const absent = counted.filter((bond) => missedEpochs(fullEpochs, bond) >= rules.staleEpochsSlow);
+  for (const bond of judging)
+    if (isExcludedIn(bond, epoch) && missedEpochs(fullEpochs, bond) === 0) bond.backFrom = epoch;
+  const counted = judging.filter((bond) => !isExcludedIn(bond, epoch));
+  const finalEpoch = epochOf(rules, progress.final.slot);
+  const absent = counted.filter(
+    (bond) =>
+      missedEpochs(fullEpochs, bond) >= rules.staleEpochsSlow &&
+      (bond.backFrom === null || bond.backFrom <= finalEpoch),
+  );
   if (absent.length === 0) return;
   const rest = counted.filter((bond) => !absent.includes(bond));
   const sets = [era, Math.max(0, era - 1)];
   const isMajority = sets.every((set) => weightIn(rest, set) * 2n > weightIn(judging, set));
   const isAllowed = rules.staleEpochsVerySlow > 0 && stalledEpochs >= rules.staleEpochsVerySlow;
   if (!isMajority && !(isAllowed && sets.every((set) => weightIn(rest, set) > 0n))) return;
-  for (const bond of absent) bond.excludedFrom = epoch;
+  for (const bond of absent) {
+    bond.excludedFrom = epoch;
+    bond.backFrom = null;
+  }
   change.majorityFloor = isMajority;
 }
 

@@ -28,10 +28,15 @@ export interface VoteRules extends ElectorateRules {
   readonly consensus: ConsensusFields;
 }
 
-/** Executes a block's votes on its overlay, after its transactions. @param slot the block's */
-export function executeVotes(rules: VoteRules, overlay: Overlay, slot: number, votes: readonly Vote[]): void {
+/** Executes a block's votes on its overlay, after its transactions. */
+export function executeVotes(
+  rules: VoteRules,
+  overlay: Overlay,
+  place: { readonly slot: number; readonly parentSlot: number },
+  votes: readonly Vote[],
+): void {
   if (votes.length === 0) return;
-  const count = new VoteCount(rules, overlay, slot);
+  const count = new VoteCount(rules, overlay, place);
   const ordered = [...votes].sort((a, b) => a.targetSlot - b.targetSlot);
   for (let from = 0, to = 0; from < ordered.length; from = to) {
     const { targetSlot } = ordered[from]!;
@@ -48,6 +53,8 @@ class VoteCount {
   readonly #rules: VoteRules;
   readonly #overlay: Overlay;
   readonly #slot: number;
+  readonly #parentSlot: number;
+  readonly #lateSlotsMax: number;
   readonly #progress: ProgressRecord;
   readonly #members: Electorate;
   /** Tallies looked at in this block, as they stand now. */
@@ -56,12 +63,21 @@ class VoteCount {
   #justified: BlockPoint;
   #final: BlockPoint;
 
-  constructor(rules: VoteRules, overlay: Overlay, slot: number) {
+  constructor(
+    rules: VoteRules,
+    overlay: Overlay,
+    { slot, parentSlot }: { readonly slot: number; readonly parentSlot: number },
+  ) {
     this.#rules = rules;
     this.#overlay = overlay;
     this.#slot = slot;
+    this.#parentSlot = parentSlot;
     this.#progress = readProgress(overlay);
-    this.#members = electorateOfJudge(rules, overlay, judgeNow(readEpoch(overlay)));
+    const epoch = readEpoch(overlay);
+    this.#members = electorateOfJudge(rules, overlay, judgeNow(epoch));
+    const { voteLateSlotsMax, staleEpochsSlow, slotsPerEpoch } = rules.consensus;
+    // Without finality blocks are far apart, and honest voters wait for each other over many slots.
+    this.#lateSlotsMax = epoch.stalledEpochs >= staleEpochsSlow ? staleEpochsSlow * slotsPerEpoch : voteLateSlotsMax;
     this.#present = this.#progress.present;
     this.#justified = this.#progress.justified;
     this.#final = this.#progress.final;
@@ -72,7 +88,8 @@ class VoteCount {
     const tally = this.#tallyOf(targetSlot);
     if (tally === undefined) return;
     const fitting = votes.filter((vote) => this.#fits(tally, vote));
-    if (this.#slot - targetSlot <= this.#rules.consensus.voteLateSlotsMax)
+    // No block could have held a vote for the parent sooner, however many slots were skipped.
+    if (targetSlot === this.#parentSlot || this.#slot - targetSlot <= this.#lateSlotsMax)
       for (const { voter } of fitting) {
         const member = memberOf(this.#members, voter);
         if (member !== undefined && !hasSeat(this.#present, member.seat))

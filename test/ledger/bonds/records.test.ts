@@ -185,13 +185,14 @@ describe('stake records', () => {
       slashed: true,
       leaving: true,
       excludedFrom: 9,
+      backFrom: 11,
       leftEpoch: 12,
       absentFrom: 4,
     };
-    const details = bytes('03000000 ffffffff 0102 0300 09000000 0c000000 00000000');
+    const details = bytes('03000000 ffffffff 0102 0300 09000000 0c000000 0b000000');
     expect(encodeStatus(status)).toEqual({ bond: 77n, lastVote: 5n, details });
     expect(decodeStatus({ bond: 77n, lastVote: 5n, details })).toEqual(status);
-    const never = { ...status, fromEra: null, excludedFrom: null, leftEpoch: null, absentFrom: null };
+    const never = { ...status, fromEra: null, excludedFrom: null, backFrom: null, leftEpoch: null, absentFrom: null };
     const plain = { ...never, seat: 0, slashed: false, leaving: false };
     expect(encodeStatus(plain)).toEqual({
       bond: 77n,
@@ -200,10 +201,11 @@ describe('stake records', () => {
     });
     const refused = (change: string, lastVote = 0n): void =>
       void expect(() => decodeStatus({ bond: 1n, lastVote, details: bytes(change) })).toThrowError(RecordError);
-    refused('03000000 ffffffff 0004 0300 09000000 0c000000 00000000');
-    refused('03000000 ffffffff 0102 0400 09000000 0c000000 00000000');
-    refused('03000000 ffffffff 0102 0300 09000000 0c000000 00000001');
-    refused('03000000 ffffffff 0102 0300 09000000 0c000000 00000000', 2n ** 32n);
+    refused('03000000 ffffffff 0004 0300 09000000 0c000000 0b000000');
+    refused('03000000 ffffffff 0102 0400 09000000 0c000000 0b000000');
+    refused('03000000 ffffffff 0102 0300 09000000 0c000000 09000000');
+    refused('03000000 ffffffff 0102 0300 ffffffff 0c000000 0b000000');
+    refused('03000000 ffffffff 0102 0300 09000000 0c000000 0b000000', 2n ** 32n);
     refused('03000000 ffffffff 0102 0300 09000000 0c000000');
   });
 

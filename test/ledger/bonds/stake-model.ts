@@ -36,6 +36,8 @@ interface Stake {
   leaving: boolean;
   slashed: boolean;
   excluded: boolean;
+  /** Epoch in which it counted again after an exclusion. */
+  backEpoch: number;
   leftEpoch: number | null;
   /** Slot of the first block without it; 0 when it has never judged. */
   leftSlot: number;
@@ -149,9 +151,13 @@ export class StakeModel {
     for (const slot of slots) {
       const block = this.blocks.find((one) => one.slot === slot);
       if (block === undefined) continue;
-      const isLate = slot + this.rules.voteLateSlotsMax < this.slot;
+      const isParent = slot === Math.max(...this.blocks.map((one) => one.slot));
+      const { staleEpochsSlow, slotsPerEpoch, voteLateSlotsMax } = this.rules;
+      const lateMax = this.#stalled >= staleEpochsSlow ? staleEpochsSlow * slotsPerEpoch : voteLateSlotsMax;
+      const isForgotten = slot + voteLateSlotsMax < this.slot;
+      const isLate = !isParent && slot + lateMax < this.slot;
       // What is final and old is forgotten.
-      if (slot <= finalBefore && isLate) continue;
+      if (slot <= finalBefore && isForgotten) continue;
       const fitting = votes.filter(
         ({ target, isTrue }) => target.slot === slot && target.hash === block.hash && isTrue,
       );
@@ -207,7 +213,8 @@ export class StakeModel {
   #beginEpoch(slot: number): void {
     const { rules, electorate } = this;
     const epoch = this.#epochOf(slot);
-    const isFull = this.#blocksInEpoch * 2 >= rules.slotsPerEpoch;
+    const isSlow = this.#stalled >= rules.staleEpochsSlow;
+    const isFull = this.#blocksInEpoch * 2 >= rules.slotsPerEpoch || (isSlow && this.#blocksInEpoch > 0);
     for (const { name } of electorate.members) {
       const stake = this.stakes.get(name)!;
       if (this.#present.has(name)) stake.missed = 0;
@@ -243,7 +250,7 @@ export class StakeModel {
       if (![...this.sets.get(era)!, ...this.sets.get(era - 1)!].some((name) => this.stakes.get(name)?.excluded))
         majorityFloor = false;
     }
-    majorityFloor = this.#exclude(era, majorityFloor);
+    majorityFloor = this.#exclude(epoch, era, majorityFloor);
     for (const stake of [...this.stakes.values()])
       if (
         stake.slashed &&
@@ -290,13 +297,19 @@ export class StakeModel {
     return true;
   }
 
-  #exclude(era: number, floor: boolean): boolean {
+  #exclude(epoch: number, era: number, floor: boolean): boolean {
     const { staleEpochsSlow, staleEpochsVerySlow } = this.rules;
     if (this.#stalled < staleEpochsSlow) return floor;
     const names = new Set([...this.sets.get(era)!, ...this.sets.get(era - 1)!]);
-    const due = [...names]
-      .map((name) => this.stakes.get(name)!)
-      .filter(({ excluded, missed }) => !excluded && missed >= staleEpochsSlow);
+    const judging = [...names].map((name) => this.stakes.get(name)!);
+    for (const stake of judging.filter(({ excluded, missed }) => excluded && missed === 0)) {
+      stake.excluded = false;
+      stake.backEpoch = epoch;
+    }
+    const due = judging.filter(
+      ({ excluded, missed, backEpoch }) =>
+        !excluded && missed >= staleEpochsSlow && backEpoch <= this.#epochOf(this.final.slot),
+    );
     if (due.length === 0) return floor;
     const shares = [era, era - 1].map((one) => {
       const set = this.sets.get(one)!.map((name) => this.stakes.get(name)!);
@@ -321,7 +334,15 @@ export class StakeModel {
   }
 
   #add(name: string, order: number, units: bigint, slot: number, waiting: boolean): void {
-    const never = { leaving: false, slashed: false, excluded: false, leftEpoch: null, leftSlot: 0, missed: 0 };
+    const never = {
+      leaving: false,
+      slashed: false,
+      excluded: false,
+      backEpoch: 0,
+      leftEpoch: null,
+      leftSlot: 0,
+      missed: 0,
+    };
     this.stakes.set(name, { name, order, units, weight: units, bondedSlot: slot, askedSlot: slot, waiting, ...never });
   }
 
