@@ -3,7 +3,7 @@
  * restart it goes on, and nothing it acknowledged is gone.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,8 +35,11 @@ beforeAll(async () => {
   cluster = await Cluster.prepare({ validators: 1 });
   validator = cluster.folders.validators[0]!;
   data = join(validator.directory, 'data');
-  mkdirSync(data);
+  // The vote files that came with the key move onto the small disk: without them the validator would stay silent.
+  const voteFiles = readdirSync(data).map((name) => ({ name, bytes: readFileSync(join(data, name)) }));
   unmountable = mount(data);
+  if (unmountable === null)
+    for (const { name, bytes } of voteFiles) writeFileSync(join(data, name), bytes, { mode: 0o600 });
 }, 60_000);
 afterAll(async () => {
   await load?.close();
