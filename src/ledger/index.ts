@@ -19,6 +19,7 @@ export {
   readElectorateRecord,
   recordOf,
 } from './bonds/electorate-record.ts';
+export { lateSlotsMax } from './bonds/epoch-opening.ts';
 export { type EpochRecord, type Judge, judgeNow, readEpoch } from './bonds/epoch-record.ts';
 export { genesisElectorate } from './bonds/genesis-bonds.ts';
 export { ELECTORATE_KEY } from './bonds/keys.ts';

@@ -1,8 +1,6 @@
 /**
- * (Votes that break the local rule, once number 8 here, are planted and found in test/consensus/planted-bugs.test.ts.)
- *
  * The oracles hold water: each bug planted here, at a port of the real node or in place of one of its modules, is found by a named scenario that the real
- * code passes (simulation.test.ts).
+ * code passes (simulation.test.ts). Votes that break the local rule are planted in test/consensus/planted-bugs.test.ts.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { addressOf, type Block, blockTransactions } from '../../src/codec/index.ts';
@@ -122,7 +120,7 @@ describe('planted bugs are found', { timeout: 300_000 }, () => {
     expect(await hunt('wires', {}, changes)).toMatch(/^unjustified-finality/);
   });
 
-  it('9: nobody takes over from a silent leader', async () => {
+  it('8: nobody takes over from a silent leader', async () => {
     replace('consensus/succession', ({ firstOwnSlot }) => ({
       firstOwnSlot: (electorate: unknown, parent: { leader: Uint8Array }, query: { own: Uint8Array }) =>
         Buffer.compare(parent.leader, query.own) === 0
@@ -132,7 +130,7 @@ describe('planted bugs are found', { timeout: 300_000 }, () => {
     expect(await hunt('leader-cut-off', {}, { byzantine: { 0: 'withheld-entries' } })).toMatch(/^no-progress/);
   });
 
-  it('10: the state root of a block is not compared', async () => {
+  it('9: the state root of a block is not compared', async () => {
     replace('node/chain/check-block', (real) => ({
       checkBlock: async (deps: object, parent: unknown, block: object) => {
         const check = real.checkBlock as (...given: unknown[]) => Promise<unknown>;

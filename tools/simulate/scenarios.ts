@@ -12,6 +12,14 @@ function liar(kind: ByzantineKind, rank: number, about: string): Scenario {
   return { name: kind, about, byzantine: { [rank]: kind }, faults: { kinds: WIRE, everyMs: 10_000 } };
 }
 
+/** Four validators, two of them cheats that run twice, in two halves with a copy of each cheat. */
+const TWO_OF_FOUR_DOUBLED = {
+  twins: [0, 1],
+  groups: { 'v0-twin': 1, 'v1-twin': 1, v3: 1 },
+  splitsAtOnce: true,
+  faults: NONE,
+} satisfies Partial<Scenario>;
+
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'calm', about: 'no fault at all: what the others are compared with', faults: NONE },
   {
@@ -106,20 +114,14 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'more-than-one-third',
     about: 'four validators, two keys doubled: both halves finalize, and the culprits are named',
-    twins: [0, 1],
-    groups: { 'v0-twin': 1, 'v1-twin': 1, v3: 1 },
-    splitsAtOnce: true,
-    faults: NONE,
+    ...TWO_OF_FOUR_DOUBLED,
     claimsSafety: false,
     claimsProgress: false,
   },
   {
     name: 'canary',
     about: 'the same, but claimed to be safe: must fail, so that we know that the net holds water',
-    twins: [0, 1],
-    groups: { 'v0-twin': 1, 'v1-twin': 1, v3: 1 },
-    splitsAtOnce: true,
-    faults: NONE,
+    ...TWO_OF_FOUR_DOUBLED,
     claimsProgress: false,
     isCanary: true,
   },

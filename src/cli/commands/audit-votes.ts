@@ -27,7 +27,7 @@ Every block from 1 to --to is executed again, and its state root compared with i
 Verdicts: counted; again (it stood in the chain before); not-on-chain (its target is no block of this chain); wrong-claim (state root or PoH count are
 not the target's); no-member; excluded; source-not-justified (may count later).
 Late: PoH time from the end of the target's slot to the entry that holds the vote. A validator is present in an epoch when a vote of it stands in the
-chain no more than consensus.voteLateSlotsMax slots after its target; one that is absent for long leaves the sets (stale).`;
+chain no more than consensus.voteLateSlotsMax slots after its target (longer while nothing becomes final); one that is absent for long leaves the sets (stale).`;
 
 export function auditVotesCommand(): Command {
   const command = newCommand('votes', 'show from the ledger alone who voted when, how late, and whether it counted', [

@@ -3,9 +3,11 @@
  * of one parent in one epoch comes to the same electorate.
  *
  * 1. Presence. An epoch is *full* when at least half of its slots have blocks. A member of the epoch that ended counts as absent from its first full epoch without
- *    a vote in time; one vote in time ends that. Epochs that are not full (a gap, a stall) make nobody absent: there was little to vote on.
+ *    a vote in time; one vote in time ends that. Epochs that are not full (a gap) make nobody absent: there was little to vote on. In a stall every epoch with a block is full: there is no
+ *    more to come, and somebody must be seen to be away.
  * 2. Finality. `stalledEpochs` is how many epochs in a row have ended without a later block shown final.
- * 3. Back in. Who left for absence and was present again when it left waits to enter, once the era in which it left is shown final.
+ * 3. Back in. Who left for absence and was present again when it left waits to enter, once the era in which it left is shown final. In a stall, who was excluded and
+ *    has voted since counts again (exclusion.ts).
  * 4. Eras. When a block of this era is shown final, and there is anything to change, the era ends: set(era + 1), fixed when it began, becomes the current set, and
  *    set(era + 2) is fixed now (era-change.ts).
  * 5. Exclusion, when finality stalls (exclusion.ts).
@@ -22,7 +24,7 @@ import { noteElectorate } from './electorate-record.ts';
 import { type EpochChange, openChange } from './epoch-opening.ts';
 import { type EpochRecord, encodeEpoch, judgeNow, withJudge } from './epoch-record.ts';
 import { changeEra } from './era-change.ts';
-import { excludeAbsent } from './exclusion.ts';
+import { excludeAbsent, readmitPresent } from './exclusion.ts';
 import { EPOCH_KEY } from './keys.ts';
 import type { ProgressRecord } from './progress-record.ts';
 import { hasSeat } from './seat-set.ts';
@@ -43,6 +45,7 @@ export function beginEpoch(
   notePresence(change);
   for (const bond of change.bonds)
     if (bond.absentFrom === null && mayComeBack(bond, pointOf(change))) comeBack(change, bond);
+  readmitPresent(change);
   changeEra(change);
   excludeAbsent(change);
   const { epoch, era, eraFirstSlot, fullEpochs, stalledEpochs, majorityFloor } = change;

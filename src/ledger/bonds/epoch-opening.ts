@@ -27,6 +27,22 @@ export interface EpochChange {
   majorityFloor: boolean;
 }
 
+/** Whether nothing has become final for so long that production slows down, and absent members stop counting. */
+export function isStalled(
+  { staleEpochsSlow }: ConsensusFields,
+  { stalledEpochs }: Pick<EpochRecord, 'stalledEpochs'>,
+): boolean {
+  return stalledEpochs >= staleEpochsSlow;
+}
+
+/**
+ * How many slots after its target a vote still shows its voter present. In a stall blocks are far apart and honest voters wait for each other over many slots, so
+ * there it is as long as absence takes to count. A vote for the parent of the block that holds it is never late: no block could have held it sooner.
+ */
+export function lateSlotsMax(rules: ConsensusFields, epoch: Pick<EpochRecord, 'stalledEpochs'>): number {
+  return isStalled(rules, epoch) ? rules.staleEpochsSlow * rules.slotsPerEpoch : rules.voteLateSlotsMax;
+}
+
 /** Full epochs that a bond has missed in a row. */
 export function missedEpochs(fullEpochs: number, { absentFrom }: Pick<Bond, 'absentFrom'>): number {
   return absentFrom === null ? 0 : fullEpochs - absentFrom;
@@ -41,8 +57,7 @@ export function openChange(
   bonds: readonly Bond[],
 ): EpochChange {
   // Long without finality production slows down to a block an epoch: then that is all there is to vote for.
-  const isSlow = before.stalledEpochs >= rules.staleEpochsSlow;
-  const isFull = progress.blocks * 2 >= rules.slotsPerEpoch || (isSlow && progress.blocks > 0);
+  const isFull = progress.blocks * 2 >= rules.slotsPerEpoch || (isStalled(rules, before) && progress.blocks > 0);
   const { era, majorityFloor } = judgeNow(before);
   return {
     rules,

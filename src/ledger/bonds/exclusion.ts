@@ -11,17 +11,24 @@
  * has more than half of both full sets.
  */
 import { type Bond, isExcludedIn, isInSet } from './bond.ts';
-import { type EpochChange, missedEpochs } from './epoch-opening.ts';
+import { type EpochChange, isStalled, missedEpochs } from './epoch-opening.ts';
 import { isJudging } from './era-change.ts';
 import { epochOf } from './stake-rules.ts';
+
+/** Lets members count again that were excluded and have voted since; before eras are looked at, or they would be made to leave. */
+export function readmitPresent(change: EpochChange): void {
+  const { rules, bonds, era, epoch, fullEpochs } = change;
+  if (!isStalled(rules, change)) return;
+  for (const bond of bonds)
+    if (isJudging(bond, era) && isExcludedIn(bond, epoch) && missedEpochs(fullEpochs, bond) === 0)
+      bond.backFrom = epoch;
+}
 
 /** Excludes who is due, at the first block of an epoch and after its era is known. */
 export function excludeAbsent(change: EpochChange): void {
   const { rules, bonds, era, epoch, stalledEpochs, fullEpochs, progress } = change;
-  if (stalledEpochs < rules.staleEpochsSlow) return;
+  if (!isStalled(rules, change)) return;
   const judging = bonds.filter((bond) => isJudging(bond, era));
-  for (const bond of judging)
-    if (isExcludedIn(bond, epoch) && missedEpochs(fullEpochs, bond) === 0) bond.backFrom = epoch;
   const counted = judging.filter((bond) => !isExcludedIn(bond, epoch));
   const finalEpoch = epochOf(rules, progress.final.slot);
   const absent = counted.filter(

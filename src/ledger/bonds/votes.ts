@@ -16,6 +16,7 @@ import type { Vote } from '../../codec/index.ts';
 import type { Electorate } from '../../consensus/electorate.ts';
 import type { Overlay } from '../overlay.ts';
 import { type ElectorateRules, electorateOfJudge, isQuorumOfSeats, memberOf } from './electorate-after.ts';
+import { lateSlotsMax } from './epoch-opening.ts';
 import { judgeNow, readEpoch } from './epoch-record.ts';
 import { type BlockPoint, type ProgressRecord, putProgress, readProgress } from './progress-record.ts';
 import { hasSeat, unionOf, withSeat } from './seat-set.ts';
@@ -75,9 +76,7 @@ class VoteCount {
     this.#progress = readProgress(overlay);
     const epoch = readEpoch(overlay);
     this.#members = electorateOfJudge(rules, overlay, judgeNow(epoch));
-    const { voteLateSlotsMax, staleEpochsSlow, slotsPerEpoch } = rules.consensus;
-    // Without finality blocks are far apart, and honest voters wait for each other over many slots.
-    this.#lateSlotsMax = epoch.stalledEpochs >= staleEpochsSlow ? staleEpochsSlow * slotsPerEpoch : voteLateSlotsMax;
+    this.#lateSlotsMax = lateSlotsMax(rules.consensus, epoch);
     this.#present = this.#progress.present;
     this.#justified = this.#progress.justified;
     this.#final = this.#progress.final;
@@ -88,7 +87,6 @@ class VoteCount {
     const tally = this.#tallyOf(targetSlot);
     if (tally === undefined) return;
     const fitting = votes.filter((vote) => this.#fits(tally, vote));
-    // No block could have held a vote for the parent sooner, however many slots were skipped.
     if (targetSlot === this.#parentSlot || this.#slot - targetSlot <= this.#lateSlotsMax)
       for (const { voter } of fitting) {
         const member = memberOf(this.#members, voter);

@@ -5,7 +5,7 @@
 import { byteKey, type Hash, type PublicKey, sameBytes } from '../../../native/index.ts';
 import type { Block, Vote } from '../../codec/index.ts';
 import { type Electorate, rankOf } from '../../consensus/index.ts';
-import { type ConsensusFields, readProgress, readTally } from '../../ledger/index.ts';
+import { type ConsensusFields, lateSlotsMax, readEpoch, readProgress, readTally } from '../../ledger/index.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 
 /** `counted`, or the first reason why not. */
@@ -47,6 +47,14 @@ interface Known {
   readonly judge: Electorate;
 }
 
+/** Where votes stand in their block. */
+interface VoteEntry {
+  readonly index: number;
+  readonly count: number;
+  /** Whether a vote for this slot shows its voter present here. */
+  readonly isPrompt: (targetSlot: number) => boolean;
+}
+
 export class VoteAudit {
   readonly #consensus: ConsensusFields;
   readonly #hashesPerSlot: number;
@@ -59,24 +67,33 @@ export class VoteAudit {
   }
 
   /** Takes the next block of the chain and the one it was executed on. @returns its votes, judged */
-  take(parent: Pick<ChainBlock, 'electorate'>, block: Block, after: Pick<ChainBlock, 'state'>): AuditedVote[] {
+  take(
+    parent: Pick<ChainBlock, 'electorate' | 'header'>,
+    block: Block,
+    after: Pick<ChainBlock, 'state'>,
+  ): AuditedVote[] {
     const { header, entries } = block;
+    const isPrompt = (targetSlot: number): boolean =>
+      targetSlot === parent.header.slot ||
+      header.slot - targetSlot <= lateSlotsMax(this.#consensus, readEpoch(after.state));
     const votes = entries.flatMap((entry, index) =>
-      entry.kind === 'votes' ? entry.votes.map((vote) => this.#audit(block, index, entry.count, vote, after)) : [],
+      entry.kind === 'votes'
+        ? entry.votes.map((vote) => this.#audit(block, { index, count: entry.count, isPrompt }, vote, after))
+        : [],
     );
     this.#blocks.set(header.slot, { hash: header.hash, stateRoot: header.stateRoot, judge: parent.electorate });
     return votes;
   }
 
-  #audit({ header }: Block, entry: number, count: number, vote: Vote, after: Pick<ChainBlock, 'state'>): AuditedVote {
+  #audit({ header }: Block, entry: VoteEntry, vote: Vote, after: Pick<ChainBlock, 'state'>): AuditedVote {
     const { voter, targetSlot, targetHash, sourceSlot } = vote;
-    const lateCounts = count - targetSlot * this.#hashesPerSlot;
+    const lateCounts = entry.count - targetSlot * this.#hashesPerSlot;
     const verdict = this.#verdict(vote, after);
     const isShown = !['not-on-chain', 'wrong-claim', 'no-member'].includes(verdict);
     return {
       height: header.height,
       slot: header.slot,
-      entry,
+      entry: entry.index,
       voter,
       targetSlot,
       targetHash,
@@ -84,7 +101,7 @@ export class VoteAudit {
       lateCounts,
       lateSlots: lateCounts / this.#hashesPerSlot,
       verdict,
-      inTime: isShown && header.slot - targetSlot <= this.#consensus.voteLateSlotsMax,
+      inTime: isShown && entry.isPrompt(targetSlot),
     };
   }
 

@@ -253,6 +253,54 @@ describe('exclusion', () => {
     expect(world.members.sort()).toEqual(['a', 'b']);
   });
 
+  it('an excluded member that votes again while finality stalls counts again, and may be excluded anew only after something is final', () => {
+    const world = worldOf([30n, 30n, 25n, 15n], { staleEpochsVerySlow: 0 });
+    const excluded = (): string[] =>
+      readValidators(world.rules, world.chain.state)
+        .filter((row) => row.excluded)
+        .map(({ publicKey }) => world.nameOf(publicKey));
+    world.advance(10, four);
+    world.advance(40, [a, b]);
+    expect(excluded()).toEqual(['c', 'd']);
+    // b goes as c and d come: 30 of the 60 that count are no quorum, and without c and d those who are here are no majority that could exclude b.
+    world.advance(47, [a, c, d]);
+    expect(world.finalSlot).toBe(8);
+    world.advance(48, [a, c, d]);
+    expect(excluded()).toEqual([]);
+    expect(world.electorate).toMatchObject({ era: 0, majorityFloor: true });
+    expect(world.bondOf(c)).toMatchObject({ excludedFrom: 5, backFrom: 6 });
+    world.advance(56, [a, c, d]);
+    expect(world.finalSlot).toBe(54);
+    // Gone again, with something final since: excluded again as before.
+    world.advance(58, [a, b, c, d]);
+    world.advance(96, [a, b]);
+    expect(excluded()).toEqual(['c', 'd']);
+    expect(world.bondOf(c)!.backFrom).toBeNull();
+  });
+
+  it('absence is counted in a stall although there is one block an epoch, and votes late by its standards', () => {
+    // No two of a, b and c but a and c are a quorum. While pairs without it take turns nothing is final, and nobody is absent for long.
+    const world = worldOf([40n, 26n, 34n], { staleEpochsVerySlow: 0 });
+    const three = [a, b, c];
+    world.advance(10, three);
+    for (const [slot, voters] of [
+      [15, [a, b]],
+      [23, [b, c]],
+      [31, [a, b]],
+      [39, [b, c]],
+      [47, [a, b]],
+    ] as const)
+      world.advance(slot, [...voters]);
+    expect(world.finalSlot).toBe(8);
+    expect(world.electorate.members.some((member) => member.excluded)).toBe(false);
+    // c is gone, and each block stands an epoch after its parent: more than voteLateSlotsMax.
+    for (let slot = 55; slot <= 79; slot += 8) world.block(slot, world.votesBy([a, b]));
+    expect(world.bondOf(c)!.excludedFrom).toBe(8);
+    expect(world.bondOf(a)).toMatchObject({ absentFrom: null, excludedFrom: null });
+    world.advance(84, [a, b]);
+    expect(world.finalSlot).toBe(82);
+  });
+
   it('both sides of a partition never both finalize in this band: with exactly half, nobody does', () => {
     for (const [left, right, bonds] of [
       [

@@ -88,7 +88,17 @@ class Run {
     WEIGHTS.map((weight, n) => ({ name: actors[n]!.name, order: order.get(actors[n]!.name)!, bond: weight })),
   );
   readonly points: Point[] = [this.world.tip];
-  readonly seen = { eras: 0, floors: 0, excluded: 0, finals: 0, slashed: 0, returned: 0, withdrawn: 0, left: 0 };
+  readonly seen = {
+    eras: 0,
+    floors: 0,
+    excluded: 0,
+    finals: 0,
+    slashed: 0,
+    returned: 0,
+    withdrawn: 0,
+    left: 0,
+    readmitted: 0,
+  };
   readonly #offences = new Set<string>();
 
   step(one: Step, silent: number): void {
@@ -182,6 +192,7 @@ class Run {
       new Map([...model.stakes].map(([name, { units }]) => [name, units])),
     );
     seen.eras = Math.max(seen.eras, era);
+    seen.readmitted = model.readmitted;
     seen.floors += majorityFloor ? 1 : 0;
     seen.excluded += members.some(({ excluded }) => excluded) && !majorityFloor ? 1 : 0;
     seen.finals += final.slot > 0 ? 1 : 0;

@@ -69,6 +69,8 @@ export class StakeModel {
   readonly sets: Map<number, readonly string[]> = new Map();
   readonly blocks: ModelBlock[] = [];
   pool = 0n;
+  /** How often an excluded member has come to count again in a stall. */
+  readmitted = 0;
   electorate: ModelElectorate;
   final: { slot: number; hash: string } = { slot: 0, hash: '' };
   justifiedSlot = 0;
@@ -236,6 +238,14 @@ export class StakeModel {
       )
         this.#comeBack(stake, slot);
     let { era, majorityFloor } = electorate;
+    if (this.#stalled >= rules.staleEpochsSlow)
+      for (const name of new Set([...this.sets.get(era)!, ...this.sets.get(era - 1)!])) {
+        const stake = this.stakes.get(name)!;
+        if (!stake.excluded || stake.missed > 0) continue;
+        stake.excluded = false;
+        stake.backEpoch = epoch;
+        this.readmitted++;
+      }
     if (this.final.slot >= this.#eraFirstSlot && this.#changeSets(era)) {
       era++;
       this.#eraFirstSlot = slot;
@@ -250,7 +260,7 @@ export class StakeModel {
       if (![...this.sets.get(era)!, ...this.sets.get(era - 1)!].some((name) => this.stakes.get(name)?.excluded))
         majorityFloor = false;
     }
-    majorityFloor = this.#exclude(epoch, era, majorityFloor);
+    majorityFloor = this.#exclude(era, majorityFloor);
     for (const stake of [...this.stakes.values()])
       if (
         stake.slashed &&
@@ -297,15 +307,11 @@ export class StakeModel {
     return true;
   }
 
-  #exclude(epoch: number, era: number, floor: boolean): boolean {
+  #exclude(era: number, floor: boolean): boolean {
     const { staleEpochsSlow, staleEpochsVerySlow } = this.rules;
     if (this.#stalled < staleEpochsSlow) return floor;
     const names = new Set([...this.sets.get(era)!, ...this.sets.get(era - 1)!]);
     const judging = [...names].map((name) => this.stakes.get(name)!);
-    for (const stake of judging.filter(({ excluded, missed }) => excluded && missed === 0)) {
-      stake.excluded = false;
-      stake.backEpoch = epoch;
-    }
     const due = judging.filter(
       ({ excluded, missed, backEpoch }) =>
         !excluded && missed >= staleEpochsSlow && backEpoch <= this.#epochOf(this.final.slot),
