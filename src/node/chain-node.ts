@@ -30,7 +30,7 @@ import { after, type Clock, every } from './clock.ts';
 import type { ByzantineKind } from './config.ts';
 import { ValidatorSide } from './duties/validator-side.ts';
 import { blindVote } from './faults/blind-vote.ts';
-import { LyingTransport } from './faults/lying-transport.ts';
+import { lyingTransport } from './faults/lying-transport.ts';
 import { FinalityLog } from './finality-log.ts';
 import { HandOverRepair } from './hand-overs/hand-over-repair.ts';
 import type { HistoryKeeping } from './history/history-keeping.ts';
@@ -448,5 +448,5 @@ export class ChainNode implements ChainParts {
 }
 
 function transportOf({ transport, byzantine, kernels, key }: ChainNodeOptions): Transport {
-  return byzantine === undefined || key === null ? transport : new LyingTransport(transport, byzantine, kernels, key);
+  return byzantine === undefined || key === null ? transport : lyingTransport(transport, byzantine, kernels, key);
 }

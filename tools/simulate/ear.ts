@@ -1,7 +1,7 @@
 /** The ear on a node's transport: what leaves it is told to the oracles and the timeline; a Byzantine node's tongue is here too. */
 import { decodeHeader, decodeVote, HEADER_SIZE_BYTES, VOTE_SIZE_BYTES, voteMessage } from '../../src/codec/index.ts';
+import type { TransportEar } from '../../src/node/faults/observed-transport.ts';
 import type { Byzantium } from './byzantine.ts';
-import type { TransportEar } from './observed-transport.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { Simulation } from './simulation.ts';
 import { shortHash } from './trace.ts';

@@ -7,6 +7,7 @@ import type { MemoryNetwork } from '../../src/net/memory-network.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { makeVoteFiles } from '../../src/node/chain/vote-files.ts';
 import { ChainNode } from '../../src/node/chain-node.ts';
+import { ObservedTransport, type TransportEar } from '../../src/node/faults/observed-transport.ts';
 import type { Logger } from '../../src/node/log.ts';
 import type { Platform } from '../../src/node/platform.ts';
 import { InlineVerifier } from '../../src/node/threads/index.ts';
@@ -15,7 +16,6 @@ import { Chance } from './chance.ts';
 import { NodeClock } from './node-clock.ts';
 import type { NodeDisk } from './node-disk.ts';
 import { NodePoh } from './node-poh.ts';
-import { ObservedTransport, type TransportEar } from './observed-transport.ts';
 import type { SharedKernels } from './shared-kernels.ts';
 import type { VirtualTime } from './virtual-time.ts';
 

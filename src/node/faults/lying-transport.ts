@@ -17,103 +17,35 @@ import {
   signVote,
   VOTE_SIZE_BYTES,
 } from '../../codec/index.ts';
-import type { PeerFault, PeerName, RequestOptions, Transport } from '../../net/transport.ts';
+import type { PeerName, Transport } from '../../net/transport.ts';
 import type { ByzantineKind } from '../config.ts';
-import { PROTOCOL } from '../protocols.ts';
+import { ObservedTransport } from './observed-transport.ts';
 
 /** Slot of the first lie. */
 export const LIES_FROM_SLOT = 24;
 
-type GossipHandler = Parameters<Transport['subscribe']>[1];
-type RequestHandler = Parameters<Transport['handle']>[1];
+/** A transport through which a validator lies. */
+export function lyingTransport(inner: Transport, kind: ByzantineKind, kernels: Kernels, key: SigningKey): Transport {
+  const digest = (bytes: Uint8Array): Hash => hash(kernels.sha256(bytes));
 
-export class LyingTransport implements Transport {
-  readonly self: PeerName;
-  readonly #inner: Transport;
-  readonly #kind: ByzantineKind;
-  readonly #kernels: Kernels;
-  readonly #key: SigningKey;
-
-  constructor(inner: Transport, kind: ByzantineKind, kernels: Kernels, key: SigningKey) {
-    this.self = inner.self;
-    this.#inner = inner;
-    this.#kind = kind;
-    this.#kernels = kernels;
-    this.#key = key;
-  }
-
-  publish(topic: string, message: Uint8Array): void {
+  function onPublish(_topic: string, message: Uint8Array): readonly Uint8Array[] | null {
     const vote = decodeVote(message.slice(0, VOTE_SIZE_BYTES));
-    const isLie = vote.targetSlot >= LIES_FROM_SLOT && sameBytes(vote.voter, this.#key.publicKey);
-    if (isLie && this.#kind === 'silent') return;
-    this.#inner.publish(topic, message);
-    if (!isLie || this.#kind !== 'double-vote') return;
-    const targetHash = this.#digest(vote.targetHash);
-    this.#inner.publish(topic, signVote({ ...vote, targetHash }, this.#key).bytes);
+    if (vote.targetSlot < LIES_FROM_SLOT || !sameBytes(vote.voter, key.publicKey)) return null;
+    if (kind === 'silent') return [];
+    if (kind !== 'double-vote') return null;
+    return [message, signVote({ ...vote, targetHash: digest(vote.targetHash) }, key).bytes];
   }
 
-  async *request(
-    peer: PeerName,
-    protocol: string,
-    request: Uint8Array,
-    options: RequestOptions,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    const sent = protocol === PROTOCOL.blocks ? this.#pushed(peer, request) : request;
-    if (sent !== null) yield* this.#inner.request(peer, protocol, sent, options);
-  }
-
-  #pushed(peer: PeerName, bytes: Uint8Array): Uint8Array | null {
-    const block = decodeBlock(this.#kernels, bytes.slice());
+  function onPush(peer: PeerName, bytes: Uint8Array): Uint8Array | null {
+    const block = decodeBlock(kernels, bytes.slice());
     const { header } = block;
-    if (header.slot < LIES_FROM_SLOT || !sameBytes(header.leader, this.#key.publicKey)) return bytes;
-    if (this.#kind === 'silent') return null;
-    const isOther = (this.#kernels.sha256(Buffer.from(peer))[0] ?? 0) % 2 === 0;
-    if (this.#kind !== 'double-propose' || !isOther) return bytes;
-    const other = signHeader(this.#kernels, { ...header, stateRoot: this.#digest(header.stateRoot) }, this.#key);
+    if (header.slot < LIES_FROM_SLOT || !sameBytes(header.leader, key.publicKey)) return bytes;
+    if (kind === 'silent') return null;
+    const isOther = (kernels.sha256(Buffer.from(peer))[0] ?? 0) % 2 === 0;
+    if (kind !== 'double-propose' || !isOther) return bytes;
+    const other = signHeader(kernels, { ...header, stateRoot: digest(header.stateRoot) }, key);
     return assembleBlock(other, block.entries).bytes;
   }
 
-  #digest(bytes: Uint8Array): Hash {
-    return hash(this.#kernels.sha256(bytes));
-  }
-
-  addresses(): readonly string[] {
-    return this.#inner.addresses();
-  }
-
-  start(): Promise<void> {
-    return this.#inner.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#inner.stop();
-  }
-
-  dial(address: string): Promise<PeerName> {
-    return this.#inner.dial(address);
-  }
-
-  peers(): readonly PeerName[] {
-    return this.#inner.peers();
-  }
-
-  onPeer(listener: (peer: PeerName, connected: boolean) => void): void {
-    this.#inner.onPeer(listener);
-  }
-
-  subscribe(topic: string, handler: GossipHandler): void {
-    this.#inner.subscribe(topic, handler);
-  }
-
-  handle(protocol: string, handler: RequestHandler): void {
-    this.#inner.handle(protocol, handler);
-  }
-
-  fault(fault: PeerFault): void {
-    this.#inner.fault(fault);
-  }
-
-  ban(peer: PeerName, reason: string): void {
-    this.#inner.ban(peer, reason);
-  }
+  return new ObservedTransport(inner, { onPublish, onPush });
 }

@@ -1,10 +1,9 @@
 /**
- * A node's transport with an ear on it: what leaves the node is told to the oracles, and what a Byzantine node wants to say otherwise is said here. The
- * node itself does not know.
+ * A node's transport with an ear on it: what leaves the node can be told to oracles, and what a Byzantine node wants to say otherwise is said here. The
+ * node itself does not know. For lying validators (lying-transport.ts) and the simulator.
  */
-import type { MemoryTransport } from '../../src/net/memory-transport.ts';
-import type { PeerFault, PeerName, RequestOptions, Transport } from '../../src/net/transport.ts';
-import { PROTOCOL } from '../../src/node/protocols.ts';
+import type { PeerFault, PeerName, RequestOptions, Transport } from '../../net/transport.ts';
+import { PROTOCOL } from '../protocols.ts';
 
 export interface TransportEar {
   /** A gossiped message is about to leave. @returns what leaves instead, or null to let it pass */
@@ -18,10 +17,10 @@ type RequestHandler = Parameters<Transport['handle']>[1];
 
 export class ObservedTransport implements Transport {
   readonly self: PeerName;
-  readonly #inner: MemoryTransport;
+  readonly #inner: Transport;
   readonly #ear: TransportEar;
 
-  constructor(inner: MemoryTransport, ear: TransportEar) {
+  constructor(inner: Transport, ear: TransportEar) {
     this.self = inner.self;
     this.#inner = inner;
     this.#ear = ear;
