@@ -4,7 +4,16 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { byteKey, height, type Kernels, type PublicKey, type Slot, sameBytes, slot } from '../../native/index.ts';
+import {
+  byteKey,
+  type Hash,
+  height,
+  type Kernels,
+  type PublicKey,
+  type Slot,
+  sameBytes,
+  slot,
+} from '../../native/index.ts';
 import { type BlockHeader, encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
 import {
   bestElectorate,
@@ -138,11 +147,12 @@ export class ChainNode implements ChainParts {
     const { disk, randomBytes } = platform;
     const verifier = platform.startVerifier(onFatal);
     const { hashesPerTick, ticksPerSlot } = genesis.poh;
+    const rules = ledgerRules(kernels, genesis);
     const check: CheckDeps = {
       kernels,
       verifier,
-      signatures: new SignatureChecks(kernels, verifier, SIGNATURES_KEPT),
-      rules: ledgerRules(kernels, genesis),
+      signatures: new SignatureChecks(kernels, rules.chainId, verifier, SIGNATURES_KEPT),
+      rules,
       poh: { hashesPerTick, ticksPerSlot },
       idSecret: new Uint32Array(Uint8Array.from(randomBytes(16)).buffer),
     };
@@ -167,7 +177,7 @@ export class ChainNode implements ChainParts {
     this.genesis = options.genesis;
     this.rules = check.rules;
     this.key = options.key;
-    this.transport = transportOf(options);
+    this.transport = transportOf(options, check.rules.chainId);
     this.rpcUrl = options.rpcUrl;
     this.#keyProof = options.key?.sign(peerKeyMessage(check.rules.chainId, options.transport.self)) ?? null;
     this.store = opened.store;
@@ -179,7 +189,8 @@ export class ChainNode implements ChainParts {
     this.effects = this.#newEffects();
     const { key } = options;
     const onFatal = (error: Error): void => this.#fail(error);
-    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, key, onFatal });
+    const { chainId } = this.rules;
+    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, chainId, key, onFatal });
     this.intake = this.#newIntake();
     this.#voteGossip = this.#newVoteGossip(platform);
     this.blocks = this.#newBlockSource();
@@ -447,6 +458,7 @@ export class ChainNode implements ChainParts {
   }
 }
 
-function transportOf({ transport, byzantine, kernels, key }: ChainNodeOptions): Transport {
-  return byzantine === undefined || key === null ? transport : lyingTransport(transport, byzantine, kernels, key);
+function transportOf({ transport, byzantine, kernels, key }: ChainNodeOptions, chainId: Hash): Transport {
+  if (byzantine === undefined || key === null) return transport;
+  return lyingTransport(transport, byzantine, kernels, chainId, key);
 }

@@ -214,7 +214,7 @@ export class FakeNode implements NodeApi {
       leavesSlot: slot(0),
       leavesHash: ZERO_HASH,
     };
-    return { header, votes: [signVote(draft, KEY), signVote(draft, OTHER)] };
+    return { header, votes: [KEY, OTHER].map((key) => signVote(header.chainId, draft, key)) };
   }
   voteAccounts(): VoteAccount[] {
     return [
