@@ -22,7 +22,7 @@ export {
 } from '../codec/index.ts';
 export { decodeTimestampProof, type TimestampResult, verifyTimestamp } from '../poh/index.ts';
 export { buildRevive, type ReviveOrder } from './build-revive.ts';
-export { buildStake, type StakeOrder } from './build-stake.ts';
+export { type BondOrder, buildStake, type DepositOrder, type StakeOrder } from './build-stake.ts';
 export { buildTransfer, type TransferOrder } from './build-transfer.ts';
 export type { ConnectionOptions } from './client-connection.ts';
 export { ClientError, type ClientErrorCode } from './client-error.ts';

@@ -343,6 +343,8 @@ export interface ReplicaRow {
   readonly since: number;
   /** Periods missed in a row. */
   readonly misses: number;
+  /** More of them than it survives: anybody may report it. */
+  readonly isLapsed: boolean;
 }
 
 export interface IdentityRow {
@@ -359,6 +361,8 @@ export interface IdentityRow {
   readonly paid: Amount;
   readonly accepted: number;
   readonly fakes: number;
+  /** The first period in which the deposit can be withdrawn; null while it is registered. */
+  readonly freePeriod: number | null;
 }
 
 /** How one completed segment stands against the replication target. */

@@ -323,8 +323,8 @@ export class FakeNode implements NodeApi {
   replication(filter: { segment?: number; identity?: Uint8Array }): ReplicationView {
     const replica = { identity: OTHER.address, segment: 3, rotation: 2, commits: 2, replicaRoot: digest('root') };
     const counts = { accepted: 5, rejected: 0, expired: 1, lastPeriod: 8, proof: 'accepted' as const };
-    const pay = { reason: 'unstated', paid: 4, since: 2, misses: 0 };
-    const earned = { replicas: 1, locked: amount(3n), paid: amount(20n), accepted: 5, fakes: 0 };
+    const pay = { reason: 'unstated', paid: 4, since: 2, misses: 0, isLapsed: false };
+    const earned = { replicas: 1, locked: amount(3n), paid: amount(20n), accepted: 5, fakes: 0, freePeriod: null };
     const shown = filter.segment === undefined || filter.segment === 3;
     return {
       slot: slot(6),

@@ -70,6 +70,8 @@ export class ReplicatorNode implements ReplicatorApi {
   #forgottenBelow = 0;
   /** Height of the final head that the last whole pass went by. */
   #workedHeight = -1;
+  /** Whether it was seen to have unregistered: from then on nothing is committed or proven, and it never registers again. */
+  #hasLeft = false;
   #stopped = false;
   /** The peer of the last pass that ended early. */
   #failing: PeerName | undefined;
@@ -118,6 +120,8 @@ export class ReplicatorNode implements ReplicatorApi {
     this.#workedHeight = -1;
     this.#records = (await ledger.records(peer)) ?? this.#records;
     if (this.#records === undefined) return;
+    this.#noteLeaving(this.#records.leaving);
+    if (this.#hasLeft) return;
     if (!this.#records.registered) return this.#register();
     await segments.updateRoots(peer, head);
     await this.#keepChain(head);
@@ -128,6 +132,14 @@ export class ReplicatorNode implements ReplicatorApi {
     await keeper.work(chosen, this.#records, this.#segmentSources());
     await this.#gather(head);
     this.#workedHeight = head.height;
+  }
+
+  #noteLeaving(leaving: boolean): void {
+    if (!leaving || this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#deps.log.warn(
+      'this identity has unregistered: replicas are served, and nothing is committed or proven any more',
+    );
   }
 
   /** Segments given up are retired: else the ledger would count misses of them. */

@@ -109,6 +109,7 @@ async function* replicas(
   yield encodeMessage({
     slot: header.slot,
     registered: record !== undefined,
+    leaving: record?.isLeaving ?? false,
     balance: String(state.balance(identity)),
     deposit: String(record?.deposit ?? 0),
     locked: String(record === undefined ? 0 : lockedUnits(record)),
