@@ -6,7 +6,7 @@ import { FinalityLog } from '../../src/node/finality-log.ts';
 import { SignatureChecks } from '../../src/node/signature-checks.ts';
 import { InlineVerifier } from '../../src/node/threads/index.ts';
 import { TransactionIndex } from '../../src/node/transaction-index.ts';
-import type { FinalizedBlock } from '../../src/rpc/node-api.ts';
+import type { FinalizedBlock } from '../../src/rpc/views/blocks.ts';
 import { kernels, makeBlock, makeChain, newWorld, rootOf, transactionOn, voteFor } from './world.ts';
 
 const world = newWorld();
