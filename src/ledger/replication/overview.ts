@@ -48,7 +48,7 @@ export interface ReplicaOverview {
   readonly expired: number;
   /** Period of the last proof under any commit; null before the first. */
   readonly lastPeriod: number | null;
-  /** State of the last proof under the current commit. */
+  /** State of the last proof, under the current commit or decided under the one before. */
   readonly proof: ProofState;
   /** Why the last proof that was rejected was. */
   readonly reason: VerdictReason;

@@ -5,7 +5,6 @@
  * - One pass of work at a time; a failed pass is logged and made again, it never ends the process. A failed write to its own disk does.
  * - Nothing is taken from a peer unchecked (finality-follower.ts, segment-source.ts, the encoder's comparison of roots).
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { amount } from '../../../native/index.ts';
 import { CorruptReplicaError } from '../../../replicator/index.ts';
 import { FilesError } from '../../../storage/index.ts';
@@ -27,7 +26,6 @@ import type { PacketGatherer } from './packet-gatherer.ts';
 import type { KeeperDeps, ReplicaKeeper } from './replica-keeper.ts';
 import type { SegmentSource } from './segment-source.ts';
 
-const PASS_INTERVAL_MS = 250;
 /** How many slots a registration may take before it is sent again. */
 const REGISTER_RESEND_SLOTS = 12;
 /** Minimum fees that are not bound as deposit. */
@@ -55,6 +53,8 @@ export interface ReplicatorDeps {
   readonly capacityBytes: number;
   /** Only these segments, when given. */
   readonly wanted: readonly number[] | undefined;
+  /** Resolves when the next pass is due. */
+  readonly pause: () => Promise<void>;
   readonly faultsAllowed: boolean;
   readonly log: Logger;
   readonly onFatal: (error: Error) => void;
@@ -102,7 +102,7 @@ export class ReplicatorNode implements ReplicatorApi {
         this.#failing = peer;
         this.#blame(error as Error);
       }
-      await delay(PASS_INTERVAL_MS);
+      await this.#deps.pause();
     }
   }
 
