@@ -96,6 +96,11 @@ export class VoteRecord {
     this.#judges.set(byteKey(hash), { slot, electorate });
   }
 
+  /** Who judges the children of a block, if anybody has told. */
+  judgeAfter({ hash }: BlockHeader): Electorate | undefined {
+    return this.#judges.get(byteKey(hash))?.electorate;
+  }
+
   /**
    * Whether these voters are a quorum for a block: more than 2/3 of what is not excluded in both sets, and more than half of both full sets while some are
    * excluded. null when nobody has told who judges it.
