@@ -27,6 +27,8 @@ export interface LeadChange {
   readonly gap: number;
   readonly leader: number;
   readonly reason: LeadReason;
+  /** It is the secondary that was approved before, and the first in line after a leader that is not. */
+  readonly isSecondary: boolean;
 }
 
 /** A validator lost its bond. */
@@ -57,13 +59,10 @@ export class ChainWatch {
     withdrawn: 0,
     returned: 0,
   };
-  /** Ranks that ever were excluded, and that counted again after it. */
-  readonly excluded: Set<number> = new Set();
+  /** Ranks that were excluded, and counted again without having left. */
   readonly readmitted: Set<number> = new Set();
-  /** Ranks that ever were in no set after having been in one. */
-  readonly left: Set<number> = new Set();
-  /** The floor has held in some block. */
-  hasFloored = false;
+  /** Final blocks, by rank, whose children's electorate did not count a validator that had counted before. */
+  readonly blocksWithout: Map<number, number> = new Map();
   readonly #deps: ChainWatchDeps;
   #height = 0;
   #state: PlainState;
@@ -128,7 +127,8 @@ export class ChainWatch {
     this.#height = header.height;
     this.#leader = byteKey(header.leader);
     this.#noteTransactions(block);
-    if (this.#state.bonds !== before.bonds || this.#state.judge !== before.judge) this.#noteMembers(before);
+    if (this.#state.judge !== before.judge) this.#noteMembers(before);
+    this.#noteBlock();
   }
 
   /** Compares what a node's ledger says after the block executed last. */
@@ -183,7 +183,8 @@ export class ChainWatch {
     const isOther = byteKey(leader) !== this.#leader;
     if (before.header.slot === 0 || (!isOther && gap === 1)) return;
     const reason = leadReason(this.#deps.chain.genesis.consensus, before, this.#leader, slot);
-    this.leads.push({ height, slot, gap, leader: this.#deps.rankOf(byteKey(leader)) ?? -1, reason });
+    const isSecondary = isOther && before.secondary === byteKey(leader);
+    this.leads.push({ height, slot, gap, leader: this.#deps.rankOf(byteKey(leader)) ?? -1, reason, isSecondary });
   }
 
   #noteTransactions({ header: { height }, entries }: Block): void {
@@ -215,16 +216,20 @@ export class ChainWatch {
   }
 
   #noteMembers({ judge: before }: PlainState): void {
-    const { judge } = this.#state;
-    this.hasFloored ||= judge.majorityFloor;
-    const now = new Map(judge.members.map((member) => [member.name, member]));
+    const now = new Map(this.#state.judge.members.map((member) => [member.name, member]));
     for (const { name, excluded } of before.members) {
       const rank = this.#deps.rankOf(name) ?? -1;
-      const member = now.get(name);
-      if (member === undefined) this.left.add(rank);
-      else if (member.excluded) this.excluded.add(rank);
-      else if (excluded) this.readmitted.add(rank);
+      const counts = now.get(name)?.excluded === false;
+      if (excluded && counts) this.readmitted.add(rank);
+      if (!counts && !this.blocksWithout.has(rank)) this.blocksWithout.set(rank, 0);
     }
+  }
+
+  #noteBlock(): void {
+    const { members } = this.#state.judge;
+    for (const [rank, blocks] of this.blocksWithout)
+      if (!members.some(({ name, excluded }) => !excluded && this.#deps.rankOf(name) === rank))
+        this.blocksWithout.set(rank, blocks + 1);
   }
 
   #who(name: string): string {

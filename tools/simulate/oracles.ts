@@ -13,6 +13,7 @@
  */
 import { byteKey, type Hash } from '../../native/index.ts';
 import {
+  type Block,
   type BlockHeader,
   blockTransactions,
   decodeBlock,
@@ -45,6 +46,8 @@ export interface OracleDeps {
   readonly isHonest: (rank: number) => boolean;
   /** Whether finality must not conflict: fewer than 1/3 cheat. Else those who cheated must be shown when it does. */
   readonly claimsSafety: boolean;
+  /** Told of each final block once. */
+  readonly onFinal: (block: Block) => void;
 }
 
 /** What one node has been seen to report. */
@@ -229,6 +232,7 @@ export class Oracles {
     this.#final[height] = header;
     this.votes.addFinal(header);
     this.watch.take(block);
+    this.#deps.onFinal(block);
     const judge = this.votes.judgeAfter(header);
     if (judge !== undefined) this.watch.compareElectorate(name, judge);
     const leader = this.rankOf(header.leader) ?? -1;
@@ -256,7 +260,7 @@ export class Oracles {
       this.#fail('state-root', `${name}: the header of height ${height} names another than execution gives`);
     if (known === undefined) {
       this.#stateRoots[height] = commitment.root;
-      this.watch.compare(name, node.tree.root);
+      if (node.store.stateHeight === height) this.watch.compare(name, node.tree.root);
     } else if (byteKey(known) !== byteKey(commitment.root)) this.#fail('state-root', `${name} at height ${height}`);
     if (height % SUPPLY_HEIGHTS !== 0 || node.store.stateHeight !== height) return;
     const supply = totalSupply(node.store.balances(), state);
