@@ -57,6 +57,8 @@ export interface Scenario {
   readonly absences?: readonly Absence[];
   /** Length of the faulty phases, ms with slots of 500 ms; `FAULTY_PHASE_MS` unless given. */
   readonly faultyMs?: number;
+  /** The longest that progress may take after them, ms with slots of 500 ms; `LIVENESS_BOUND_MS` unless given. */
+  readonly livenessMs?: number;
   /** All honest nodes are there once the faults end, not only a core quorum. */
   readonly everybodyReturns?: boolean;
   /** What must have come of it once the faults are over, besides progress. */

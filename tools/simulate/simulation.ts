@@ -227,7 +227,7 @@ export class Simulation {
   async #expectProgress(core: readonly SimulatedNode[]): Promise<void> {
     const goal = this.oracles.finalHeight + LIVENESS_BLOCKS;
     const isDone = (): boolean => core.every(({ node }) => (node?.tree.root.header.height ?? 0) >= goal);
-    const boundMs = LIVENESS_BOUND_MS * this.stretch;
+    const boundMs = (this.options.scenario.livenessMs ?? LIVENESS_BOUND_MS) * this.stretch;
     await this.#runUntil(this.nowMs + boundMs, isDone);
     if (isDone() || this.oracles.isForked) return;
     const heights = core.map(({ name, node }) => `${name} ${node?.tree.root.header.height ?? 'down'}`).join(', ');

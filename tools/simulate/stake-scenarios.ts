@@ -120,6 +120,8 @@ export const STAKE_SCENARIOS: readonly Scenario[] = [
       { ranks: [1, 2], fromMs: 40_000, toMs: 200_000 },
     ],
     faultyMs: 210_000,
+    // Voters of the branch that is left are bound to slots above the other's: it has to get there, in the time that slots take.
+    livenessMs: 300_000,
     everybodyReturns: true,
     faults: { kinds: ['wire'], everyMs: 30_000 },
     claims: [readmitted(3, 4), allMembers()],
