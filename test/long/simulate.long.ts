@@ -1,4 +1,5 @@
 /** Simulated hours over every scenario: CAIRN_LONG_SIZE hours from seed CAIRN_LONG_SEED on. `cairn simulate --seed N --hours H` does the same. */
+import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
 import { runCampaign } from '../../tools/simulate/campaign.ts';
 import { CAMPAIGN } from '../../tools/simulate/scenarios.ts';
@@ -13,7 +14,9 @@ const SLOTS_MS = [500, 8_000, 8_000];
 it(`holds for ${hours} simulated hours from seed ${seed} on`, async () => {
   const startedMs = performance.now();
   const totalMs = hours * 3_600_000;
-  const result = await runCampaign({ seed, scenarios: CAMPAIGN, totalMs, runMs: RUN_MS, slotDurationsMs: SLOTS_MS });
+  const threads = availableParallelism();
+  const campaign = { seed, scenarios: CAMPAIGN, totalMs, runMs: RUN_MS, slotDurationsMs: SLOTS_MS, threads };
+  const result = await runCampaign(campaign);
   const { failure, runs, simulatedMs, slots, faults, finalBlocks } = result;
   const speed = simulatedMs / (performance.now() - startedMs);
   console.log(

@@ -1,5 +1,6 @@
 /** `cairn simulate`: real nodes on simulated machines and wires, in virtual time, from a seed; oracles watch for anything that must not happen. */
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CampaignOptions, CampaignResult } from '../../../tools/simulate/campaign.ts';
 import { CAMPAIGN, SCENARIOS, scenarioNamed } from '../../../tools/simulate/scenarios.ts';
@@ -20,6 +21,7 @@ interface Options extends CommonOptions {
   readonly wideArea?: boolean;
   readonly slotMs?: readonly number[];
   readonly without?: ReadonlySet<number>;
+  readonly threads: number;
   readonly trace?: string;
   readonly view?: string;
 }
@@ -44,6 +46,12 @@ export function simulateCommand(): Command {
     )
     .option('--wide-area', 'distances of five regions between the nodes')
     .option('--without <numbers>', 'leave out these faults of the plan, as a failure’s replay line says', numbersOf)
+    .option(
+      '--threads <count>',
+      'runs at a time; what is found does not depend on it',
+      wholeNumber(1, 256),
+      availableParallelism(),
+    )
     .option('--trace <file>', 'write the timeline, one JSON object a line (with --scenario)')
     .option('--view <file>', 'write the timeline as one HTML page (with --scenario)')
     .addHelpText('after', `\n${scenarioHelp()}`)
@@ -98,12 +106,13 @@ async function run(options: Options): Promise<void> {
 }
 
 function campaignOf(options: Options, totalMs: number): CampaignOptions {
-  const { seed, validators, wideArea, slotMs, without, scenario: name } = options;
+  const { seed, validators, wideArea, slotMs, without, threads, scenario: name } = options;
   const named = name === undefined ? undefined : scenarioNamed(name);
   return {
     seed,
     scenarios: named === undefined ? CAMPAIGN : [named],
     totalMs,
+    threads,
     runMs: named === undefined ? Math.min(RUN_MS, totalMs) : totalMs,
     ...(validators === undefined ? {} : { validators }),
     ...(wideArea === undefined ? {} : { wideArea }),

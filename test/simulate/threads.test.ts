@@ -1,0 +1,30 @@
+/** A campaign comes to one end on any number of threads: the same runs in the same order, and the first failure by seed. */
+import { expect, it } from 'vitest';
+import { type CampaignOptions, type CampaignResult, runCampaign } from '../../tools/simulate/campaign.ts';
+import { scenarioNamed } from '../../tools/simulate/scenarios.ts';
+import type { SimulationResult } from '../../tools/simulate/simulation.ts';
+
+const RUN_MS = 95_000;
+
+async function played(options: Partial<CampaignOptions>): Promise<[CampaignResult, SimulationResult[]]> {
+  const runs: SimulationResult[] = [];
+  const scenarios = [scenarioNamed('calm')!, scenarioNamed('wires')!];
+  const usual = { seed: 50, scenarios, totalMs: 2 * RUN_MS, runMs: RUN_MS };
+  const result = await runCampaign({ ...usual, ...options, onRun: (run) => runs.push(run) });
+  return [result, runs];
+}
+
+it('gives the same runs in the same order', { timeout: 300_000 }, async () => {
+  const [alone, runs] = await played({});
+  const [together, same] = await played({ threads: 2 });
+  expect(runs.length).toBe(2);
+  expect(same).toEqual(runs);
+  expect(together).toEqual(alone);
+});
+
+it('tells of the first failure by seed, whatever was found before', { timeout: 300_000 }, async () => {
+  const scenarios = ['calm', 'canary', 'canary'].map((name) => scenarioNamed(name)!);
+  const [{ failure, seeds, runs }] = await played({ scenarios, threads: 2, totalMs: 3 * RUN_MS });
+  expect(failure!.result).toMatchObject({ seed: 51, scenario: 'canary', violation: { code: 'conflicting-finality' } });
+  expect([runs, seeds]).toEqual([2, [50, 51]]);
+});
