@@ -269,7 +269,7 @@ describe('replication', () => {
     done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
     done(chain, 3, ...[0, 1, 2].map((n) => verdicts(n, about(rita, 0, 0, true))));
     done(chain, 8, commit(rita, 0, 1));
-    expect(record(chain, rita)).toMatchObject({ commits: 2, accepted: 1, expired: 0, proof: null });
+    expect(record(chain, rita)).toMatchObject({ commits: 2, accepted: 1, expired: 0, proof: { state: 'accepted' } });
     done(chain, 9, prove(rita, 0, 2));
     done(chain, 10, ...[0, 1].map((n) => verdicts(n, about(rita, 0, 2, false))));
     done(chain, 12, prove(rita, 0, 3));

@@ -37,35 +37,32 @@ import {
   totalSupply,
 } from '../../ledger/index.ts';
 import { buildTimestampProof, encodeTimestampProof } from '../../poh/index.ts';
-import { EVICTION_ROWS_MAX, type EvictionsView } from '../../rpc/evictions-view.ts';
+import { ApiError } from '../../rpc/api-error.ts';
+import type { NodeApi } from '../../rpc/node-api.ts';
+import type { AccountProofFile, Balances, Supply } from '../../rpc/views/accounts.ts';
 import {
-  type AccountProofFile,
-  ApiError,
-  type Balances,
   type BlockPoint,
   type BlockSelector,
-  type ClusterNode,
   type Commitment,
   FINALIZED_BLOCKS_MAX,
   type FinalizedBlock,
   type LatestBlockhash,
-  type NodeApi,
-  type NodeHealth,
-  type NodeIdentity,
-  type NodeStatus,
-  type NodeVersion,
+} from '../../rpc/views/blocks.ts';
+import { EVICTION_ROWS_MAX, type EvictionsView } from '../../rpc/views/evictions.ts';
+import type { ClusterNode, NodeHealth, NodeIdentity, NodeStatus, NodeVersion } from '../../rpc/views/node.ts';
+import {
   REPLICATION_ROWS_MAX,
   type ReplicationFilter,
   type ReplicationView,
   type StandingsView,
-  type SubmitOutcome,
-  type Supply,
-  type TransactionLocation,
-  type TransactionStatus,
-  type TransactionStatuses,
-  type ValidatorsView,
-  type VoteAccount,
-} from '../../rpc/node-api.ts';
+} from '../../rpc/views/replication.ts';
+import type { ValidatorsView, VoteAccount } from '../../rpc/views/stake.ts';
+import type {
+  SubmitOutcome,
+  TransactionLocation,
+  TransactionStatus,
+  TransactionStatuses,
+} from '../../rpc/views/transactions.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainParts } from '../chain-parts.ts';
 import { identityRow, standingsView } from './standings.ts';
