@@ -1,6 +1,6 @@
 /** Bugs put in place of exports of the real code, and the hunt for them by scenarios of the simulator. */
 import { vi } from 'vitest';
-import { addressOf, type Block, blockTransactions } from '../../src/codec/index.ts';
+import { addressOf, type Block, blockTransactions, blockVotes } from '../../src/codec/index.ts';
 import type { BlockExecution } from '../../src/ledger/index.ts';
 import type { Plant } from '../../tools/simulate/plant.ts';
 import type { Scenario } from '../../tools/simulate/scenario.ts';
@@ -58,14 +58,15 @@ export function acceptEveryRoot(): void {
 /** What execution gives, whatever the header says. */
 function remade(real: Module, deps: object, parent: unknown, block: object): unknown {
   const made = real as unknown as {
-    startExecution: (deps: object, parent: unknown, slot: unknown) => object;
-    batchOf: (parent: unknown, execution: object) => Uint8Array;
+    startExecution: (deps: object, parent: unknown, place: unknown) => object;
+    batchOf: (parent: unknown, execution: object, votes: unknown) => Uint8Array;
     completed: (kernels: unknown, ...rest: unknown[]) => unknown;
   };
-  const { header } = block as { header: { slot: number } };
-  const execution = made.startExecution(deps, parent, header.slot);
-  for (const transaction of blockTransactions((block as Block).entries))
+  const { header, entries } = block as Block;
+  const { slot, leader } = header;
+  const execution = made.startExecution(deps, parent, { slot, leader });
+  for (const transaction of blockTransactions(entries))
     (execution as BlockExecution).apply(transaction, { signatureValid: true, sender: addressOf(transaction.from) });
-  const batch = made.batchOf(parent, execution);
+  const batch = made.batchOf(parent, execution, blockVotes(entries));
   return made.completed((deps as { kernels: unknown }).kernels, parent, block, execution, batch);
 }
