@@ -237,7 +237,10 @@ function checkedHashing(raw: RawKernels): Hashing {
   };
 }
 
-type Ciphers = Pick<Kernels, 'ed25519Verify' | 'aesCbcEncrypt' | 'aesCbcDecrypt' | 'aesCbcEncryptMany'>;
+type Ciphers = Pick<
+  Kernels,
+  'ed25519Verify' | 'aesCbcEncrypt' | 'aesCbcDecrypt' | 'aesCbcEncryptMany' | 'aesCbcEncryptLeaves'
+>;
 
 function checkedCiphers(raw: RawKernels): Ciphers {
   return {
@@ -256,6 +259,23 @@ function checkedCiphers(raw: RawKernels): Ciphers {
     aesCbcDecrypt: (key, chain, input, output) => {
       checkCbc(key, chain, input, output);
       raw.aesCbcDecrypt(key, chain, input, output);
+    },
+    aesCbcEncryptLeaves: (key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes) => {
+      checkCbc(key, chain, input, output);
+      apart(output, input, 'output');
+      integer(prefix, 0, 255, 'prefix');
+      integer(leafSizeBytes, 16, COUNT_MAX, 'leafSizeBytes');
+      if (leafSizeBytes % 16 !== 0) fail('leafSizeBytes', 'a multiple of 16', leafSizeBytes);
+      const n = items(input, leafSizeBytes, 'input');
+      for (const [hashes, what] of [
+        [inputHashes, 'inputHashes'],
+        [outputHashes, 'outputHashes'],
+      ] as const) {
+        sized(hashes, n * 32, what);
+        for (const other of [key, chain, input, output]) apart(hashes, other, what);
+      }
+      apart(outputHashes, inputHashes, 'outputHashes');
+      raw.aesCbcEncryptLeaves(key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes);
     },
     aesCbcEncryptMany: (keys, chains, input, outputs) => {
       const n = items(keys, 32, 'keys');

@@ -11,6 +11,17 @@ export interface RawKernels extends Omit<Kernels, 'name' | 'paths' | 'crc32c'> {
   crc32c(data: Uint8Array, seed: number): number;
 }
 
+/** `aesCbcEncryptLeaves` out of the kernels it joins, for where nothing does both at once. */
+export function encryptThenHash(
+  raw: Pick<RawKernels, 'aesCbcEncrypt' | 'sha256Leaves'>,
+): RawKernels['aesCbcEncryptLeaves'] {
+  return (key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes) => {
+    raw.aesCbcEncrypt(key, chain, input, output);
+    raw.sha256Leaves(prefix, input, leafSizeBytes, inputHashes);
+    raw.sha256Leaves(prefix, output, leafSizeBytes, outputHashes);
+  };
+}
+
 /** A put that would pass half full. Shared, so that both twins say the same. */
 export function tableFull(): RangeError {
   return new RangeError("table: half of a shard's slots are used; grow the shard before inserting");

@@ -36,6 +36,13 @@ struct AesKernels {
   void (*encrypt_many)(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, uint8_t *out);
 };
 
+struct EncodeKernel {
+  const char *path;
+  // CBC of `size` bytes, whole leaves, in and out apart; the hashes of prefix || leaf of both.
+  void (*encrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t size, uint8_t *out, uint8_t prefix, size_t leaf_bytes,
+                  uint8_t *in_hashes, uint8_t *out_hashes);
+};
+
 struct Crc32cKernel {
   const char *path;
   uint32_t (*update)(uint32_t seed, const uint8_t *data, size_t size);
@@ -104,6 +111,7 @@ Sha256Kernels sha256_plain();
 Sha256Kernels sha256_ni();
 Sha256Kernels sha256_avx512();  // needs the SHA instructions too
 AesKernels aes_ni();
+EncodeKernel encode_avx512();  // needs the AES and SHA instructions too
 AesKernels aes_vaes();
 Crc32cKernel crc32c_sse42();
 Ripemd160Kernel ripemd160_plain();

@@ -111,6 +111,35 @@ describe.each(VARIANTS)('aes-cbc of $name', ({ kernels }) => {
     }
   });
 
+  it('hashes the leaves of what goes in and comes out meanwhile', () => {
+    for (const [leafSizeBytes, n] of [
+      [16, 1],
+      [64, 31],
+      [64, 32],
+      [64, 33],
+      [960, 65],
+      [1024, 96],
+      [1024, 127],
+      [4096, 64],
+      [48, 200],
+      [32, 0],
+    ] as const) {
+      const bytes = seededBytes(n * 7 + leafSizeBytes);
+      const [key, iv, input] = [bytes(32), bytes(16), bytes(leafSizeBytes * n)];
+      const [plain, chain] = [new Uint8Array(input.length), iv.slice()];
+      kernels.aesCbcEncrypt(key, chain, input, plain);
+      const [before, after] = [new Uint8Array(32 * n), new Uint8Array(32 * n)];
+      kernels.sha256Leaves(3, input, leafSizeBytes, before);
+      kernels.sha256Leaves(3, plain, leafSizeBytes, after);
+      const [ins, outs] = [new Uint8Array(32 * n), new Uint8Array(32 * n)];
+      const [output, at] = [new Uint8Array(input.length), iv.slice()];
+      kernels.aesCbcEncryptLeaves(key, at, input, output, 3, leafSizeBytes, ins, outs);
+      const what = `${n} leaves of ${leafSizeBytes}`;
+      expect([what, Buffer.compare(output, plain), hex(at)]).toEqual([what, 0, hex(chain)]);
+      expect([what, hex(ins), hex(outs)]).toEqual([what, hex(before), hex(after)]);
+    }
+  });
+
   it('writes many identities in every way their outputs may lie', () => {
     // 2,048 bytes apart they share cache sets; 33 and 48 make groups of unequal and equal size.
     const bytes = seededBytes(21);

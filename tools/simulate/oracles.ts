@@ -273,8 +273,8 @@ export class Oracles {
     if (proof === undefined || proof === reported.proof || this.#isForked) return;
     reported.proof = proof;
     const { checking } = this.#deps.shared;
-    const last = decodeHeader(checking, Uint8Array.from(proof.header));
-    const { header, votes } = decodeCertificate(checking, Uint8Array.from(proof.certificate));
+    const last = decodeHeader(checking, new Uint8Array(proof.header));
+    const { header, votes } = decodeCertificate(checking, new Uint8Array(proof.certificate));
     const isChild = byteKey(header.parentHash) === byteKey(last.hash) && header.slot === last.slot + 1;
     if (!isChild)
       this.#fail(

@@ -71,7 +71,7 @@ export class BlockIntake {
   gossipedVote(message: Uint8Array, from: PeerName): GossipVerdict {
     let vote: Vote;
     try {
-      vote = decodeVote(Uint8Array.from(message));
+      vote = decodeVote(new Uint8Array(message));
     } catch (error) {
       if (error instanceof CodecError) return 'reject';
       throw error;
