@@ -111,6 +111,9 @@ function arenaOver(native: NativeFunctions): TableArena {
   };
 }
 
+/** Where one digest is written: a fresh array of 32 bytes would have to be moved off JavaScript's heap for it, which takes longer than the hash. */
+const DIGEST = new Uint8Array(new ArrayBuffer(32));
+
 /** Groups of kernels whose native path is not used, and the reason of each. */
 type Refused = ReadonlyMap<string, string>;
 
@@ -141,9 +144,8 @@ function rawOfAll(
 ): Omit<RawKernels, 'aesCbcEncryptLeaves' | 'aesCbcSampleMany'> {
   return {
     sha256: (data) => {
-      const out = new Uint8Array(32);
-      native.sha256(data, out);
-      return out;
+      native.sha256(data, DIGEST);
+      return DIGEST.slice();
     },
     sha256Chain: native.sha256Chain,
     pohVerify: native.pohVerify,

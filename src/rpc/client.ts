@@ -29,6 +29,8 @@ export { ClientError, type ClientErrorCode } from './client-error.ts';
 export { FaultsClient } from './client-faults.ts';
 export { ReplicatorClient } from './client-replicator.ts';
 export * from './client-types.ts';
-export { FINALIZED_BLOCKS_MAX, QUERY_ITEMS_MAX, SUBMIT_ITEMS_MAX, WAIT_TIMEOUT_MS_MAX } from './node-api.ts';
+export { QUERY_ITEMS_MAX } from './views/accounts.ts';
+export { FINALIZED_BLOCKS_MAX, WAIT_TIMEOUT_MS_MAX } from './views/blocks.ts';
+export { SUBMIT_ITEMS_MAX } from './views/transactions.ts';
 
 export class CairnClient extends WalletClient {}

@@ -131,11 +131,12 @@ export function newWorld(options: WorldOptions = {}): World {
   });
   const verifier = new InlineVerifier(kernels);
   const { hashesPerTick, ticksPerSlot } = genesis.poh;
+  const rules = ledgerRules(kernels, genesis);
   const check: CheckDeps = {
     kernels,
     verifier,
-    signatures: new SignatureChecks(kernels, verifier, 1000),
-    rules: ledgerRules(kernels, genesis),
+    signatures: new SignatureChecks(kernels, rules.chainId, verifier, 1000),
+    rules,
     poh: { hashesPerTick, ticksPerSlot },
     idSecret: Uint32Array.of(1, 2, 3, 4),
   };
@@ -271,7 +272,7 @@ export function voteFor(
     leavesSlot: slot(0),
     leavesHash: new Uint8Array(32) as Hash,
   };
-  return signVote({ ...draft, ...(changes as object) }, key);
+  return signVote(target.chainId, { ...draft, ...(changes as object) }, key);
 }
 
 /** A chain of blocks on `parent`, each with `perBlock` transfers, unless told otherwise. */

@@ -7,7 +7,7 @@ import {
   type SegmentStanding,
   segmentStandings,
 } from '../../ledger/index.ts';
-import type { IdentityRow, StandingsView, StandingView } from '../../rpc/node-api.ts';
+import type { IdentityRow, StandingsView, StandingView } from '../../rpc/views/replication.ts';
 import type { ChainParts } from '../chain-parts.ts';
 
 /** The standings read last, and the state they were read from: status, metrics and replicators ask for them again and again. */

@@ -76,7 +76,7 @@ export async function openReplicator(
   const vrf = createVrfKey(seed);
   const rules = ledgerRules(kernels, genesis);
   const verifier = new InlineVerifier(kernels);
-  const signatures = new SignatureChecks(kernels, verifier, 1);
+  const signatures = new SignatureChecks(kernels, rules.chainId, verifier, 1);
   const { slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const schedule = { slotsPerPeriod, periodsPerRotation };
