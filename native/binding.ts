@@ -39,6 +39,7 @@ export interface NativeFunctions {
   readonly aesCbcEncrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
   readonly aesCbcDecrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
   readonly aesCbcEncryptMany?: (keys: Bytes, chains: Bytes, input: Bytes, outputs: Bytes) => void;
+  readonly aesCbcSampleMany?: (keys: Bytes, chains: Bytes, input: Bytes, wanted: Uint32Array, out: Bytes) => void;
   readonly aesCbcEncryptLeaves?: (
     key: Bytes,
     chain: Bytes,

@@ -18,7 +18,14 @@ import { checkedKernels } from './checked.ts';
 import type { KernelPath, Kernels, TableArena, TableShards } from './kernels.ts';
 import type { Ed25519Name } from './portable/choose.ts';
 import { fallbackRaw } from './portable/index.ts';
-import { encryptThenHash, type RawKernels, TableMemoryError, tableCorrupt, tableFull } from './raw-kernels.ts';
+import {
+  encryptThenHash,
+  encryptThenPick,
+  type RawKernels,
+  TableMemoryError,
+  tableCorrupt,
+  tableFull,
+} from './raw-kernels.ts';
 import { failedSelfTest } from './self-test.ts';
 
 /** The twin, or null; and why. */
@@ -117,10 +124,12 @@ function rawOver(native: NativeFunctions, portable: RawKernels, refused: Refused
     refused.has(group) ? Object.fromEntries(names.map((name) => [name, portable[name]])) : {};
   const ciphers = only('aes-cbc', ['aesCbcEncrypt', 'aesCbcDecrypt', 'aesCbcEncryptMany']);
   // Without a joined path, or with half of it refused: the best of both, one after the other.
+  const sampled = refused.has('aes-cbc') ? undefined : native.aesCbcSampleMany;
   const joined = refused.has('aes-cbc') ? undefined : native.aesCbcEncryptLeaves;
   return {
     ...all,
     ...ciphers,
+    aesCbcSampleMany: sampled ?? encryptThenPick({ ...all, ...ciphers }),
     aesCbcEncryptLeaves: joined ?? encryptThenHash({ ...all, ...ciphers }),
     ...only('crc32c', ['crc32c']),
     ...only('ripemd160', ['ripemd160Keys']),
@@ -129,7 +138,10 @@ function rawOver(native: NativeFunctions, portable: RawKernels, refused: Refused
   };
 }
 
-function rawOfAll(native: NativeFunctions, portable: RawKernels): Omit<RawKernels, 'aesCbcEncryptLeaves'> {
+function rawOfAll(
+  native: NativeFunctions,
+  portable: RawKernels,
+): Omit<RawKernels, 'aesCbcEncryptLeaves' | 'aesCbcSampleMany'> {
   return {
     sha256: (data) => {
       native.sha256(data, DIGEST);

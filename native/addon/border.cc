@@ -132,6 +132,22 @@ napi_value aes_cbc_encrypt_many(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value aes_cbc_sample_many(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 5);
+  const auto keys = args.bytes(0), chains = args.bytes(1), in = args.bytes(2);
+  const auto wanted = args.words(3);
+  const auto out = args.bytes(4);
+  const size_t n = keys.length / 32, blocks = in.length / 16, count = wanted.length / 2;
+  args.require(keys.length % 32 == 0 && chains.length == 16 * n && in.length % 16 == 0 && wanted.length % 2 == 0 && out.length == 16 * count);
+  const Samples samples = {wanted.data, count};
+  for (size_t i = 0; args.ok() && i < count; i++)
+    args.require(samples.block(i) < blocks && samples.lane(i) < n && (i == 0 || samples.block(i - 1) <= samples.block(i)));
+  args.require(apart(out, wanted) && apart(chains, wanted));
+  if (!args.ok()) return args.refuse("aesCbcSampleMany");
+  kernels(args).aes.sample_many(keys.data, chains.data, n, in.data, blocks, samples, out.data);
+  return nullptr;
+}
+
 napi_value aes_cbc_encrypt_leaves(napi_env env, napi_callback_info info) {
   Arguments args(env, info, 8);
   const auto key = args.bytes(0), chain = args.bytes(1), in = args.bytes(2), out = args.bytes(3);
@@ -239,6 +255,7 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
     set_function(env, result, "aesCbcDecrypt", aes_cbc_decrypt, d);
     set_function(env, result, "aesCbcEncryptMany", aes_cbc_encrypt_many, d);
   }
+  if (d->aes.sample_many) set_function(env, result, "aesCbcSampleMany", aes_cbc_sample_many, d);
   if (d->encode.path) set_function(env, result, "aesCbcEncryptLeaves", aes_cbc_encrypt_leaves, d);
   if (d->ed25519.path) {
     set_function(env, result, "ed25519Verify", ed25519_verify, d);

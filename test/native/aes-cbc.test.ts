@@ -111,6 +111,31 @@ describe.each(VARIANTS)('aes-cbc of $name', ({ kernels }) => {
     }
   });
 
+  it('keeps of many identities the blocks asked for', () => {
+    const bytes = seededBytes(31);
+    for (const [n, blocks] of [
+      [1, 5],
+      [4, 40],
+      [7, 33],
+      [16, 64],
+      [33, 20],
+      [48, 70],
+      [3, 20_000],
+    ] as const) {
+      const [keys, chains, input] = [bytes(32 * n), bytes(16 * n), bytes(16 * blocks)];
+      const at = chains.slice();
+      const all = new Uint8Array(n * input.length);
+      kernels.aesCbcEncryptMany(keys, at, input, all);
+      const pairs = Array.from({ length: 60 }, (_, i) => [(i * 7919) % blocks, (i * 31) % n] as const);
+      pairs.sort((a, b) => a[0] - b[0]);
+      const out = new Uint8Array(16 * pairs.length);
+      kernels.aesCbcSampleMany(keys, chains, input, Uint32Array.from(pairs.flat()), out);
+      const expected = pairs.map(([block, lane]) => all.subarray(lane * input.length + 16 * block).subarray(0, 16));
+      expect([n, blocks, hex(out)]).toEqual([n, blocks, hex(new Uint8Array(Buffer.concat(expected)))]);
+      expect(hex(chains)).toBe(hex(at));
+    }
+  });
+
   it('hashes the leaves of what goes in and comes out meanwhile', () => {
     for (const [leafSizeBytes, n] of [
       [16, 1],
