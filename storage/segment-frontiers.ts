@@ -18,7 +18,7 @@ export class SegmentFrontiers {
   }
 
   /** A batch goes to `place`. @param frontier before it; kept when the batch opens a segment */
-  note(place: BatchPlace, frontier: Frontier): void {
+  note(place: Pick<BatchPlace, 'frameOffset'>, frontier: Frontier): void {
     const segment = segmentOfFrame(place.frameOffset, this.#segmentSizeBytes);
     if (segment === this.#lastSegment) return;
     this.#lastSegment = segment;

@@ -2,19 +2,21 @@
  * Opening a state: the log first, its batches flowing into records and trees, and into the tables when those are not clean; then the bits of the
  * activity tree, from where the tables and the records say that the latest ops stand.
  *
- * A large account table is built by other threads, which read the log as far as this one has checked it.
+ * A large log is checked and hashed by other threads, segment by segment, and a large account table is built by yet others, which read the log as far as
+ * it has been checked.
  * Only when a clean mark turns out to be of another point, or its files are not there, or such a thread failed, is the log read again.
  */
 
-import { tableThreadCount } from './accounts/table-threads.ts';
 import { Frontier } from './commitment/frontier.ts';
 import { CommitmentReplay } from './commitment/replay.ts';
 import type { CommitmentTrees } from './commitment/trees.ts';
 import { CorruptionError } from './errors.ts';
 import { diskFiles } from './files/disk-files.ts';
 import { readBatchHead } from './oplog/batch.ts';
-import type { RecoveredBatch, RecoveredSegment } from './oplog/log-scan.ts';
+import { logThreads } from './oplog/log-threads.ts';
+import type { RecoveredBatch, RecoveredSegment, SegmentProof } from './oplog/log-visitor.ts';
 import { OpLog } from './oplog/op-log.ts';
+import { ProofThreads } from './oplog/proof-threads.ts';
 import { SEGMENT_SIZE_BYTES_DEFAULT } from './oplog/segment.ts';
 import { SegmentFrontiers } from './segment-frontiers.ts';
 import type { StateParts, StateStoreOptions } from './state.ts';
@@ -35,6 +37,8 @@ class StateOpener {
   #batchBytes = 0;
   /** Other threads that build the account table; 0 again when one failed. */
   #threads = 0;
+  /** Other threads that check segments. */
+  #provers = 0;
 
   constructor(options: StateStoreOptions) {
     this.#options = options;
@@ -72,6 +76,10 @@ class StateOpener {
       locked: () => this.#beginTables(),
       visitSegment: (segment) => this.#visitSegment(segment),
       visit: (batch) => this.#batch(batch),
+      startProofs: (log) =>
+        this.#provers === 0 ? undefined : new ProofThreads(log, { kernels: kernels.name, count: this.#provers }),
+      visitProven: (proof) => this.#proven(proof),
+      visitAgain: (batch, firstOp) => this.#replayed(batch, firstOp),
       recovered: async () => {
         const built = await this.#tables.finishThreads();
         if (built) return;
@@ -83,15 +91,12 @@ class StateOpener {
 
   async #beginTables(): Promise<void> {
     await this.#tables.begin(this.#options.rebuild === true);
-    if (this.#tables.isBuilding) await this.#startThreads();
-  }
-
-  /** Has the account table, empty now, built by other threads where that pays. */
-  async #startThreads(): Promise<void> {
     const { kernels, rebuildThreads, files = diskFiles() } = this.#options;
     const directory = `${this.#options.directory}/log`;
-    const count = await tableThreadCount(files, directory, rebuildThreads);
-    if (count > 0) this.#threads = this.#tables.buildOnThreads({ directory, kernels: kernels.name, count });
+    const { table: count, proofs } = await logThreads(files, directory, rebuildThreads);
+    this.#provers = proofs;
+    if (this.#tables.isBuilding && count > 0)
+      this.#threads = this.#tables.buildOnThreads({ directory, kernels: kernels.name, count });
   }
 
   /** Each segment's header says the frontier that the ops before it have led to. */
@@ -126,6 +131,17 @@ class StateOpener {
     const replay = this.#replay!;
     this.#frontiers.note(readBatchHead(batch), replay.frontier);
     replay.appendOps(batch, digest, offsets);
+    this.#replayed(batch, firstOp);
+  }
+
+  /** A segment that another thread has checked and hashed. */
+  #proven(proof: SegmentProof): void {
+    const replay = this.#replay!;
+    this.#frontiers.note({ frameOffset: proof.positions.frameOffsets[0]! }, replay.frontier);
+    replay.adopt(proof);
+  }
+
+  #replayed(batch: Uint8Array, firstOp: number): void {
     this.#tables.replay(batch, firstOp);
     this.#batchCount += 1;
     this.#progress(batch);

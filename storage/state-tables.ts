@@ -21,7 +21,7 @@ import type { PositionSource } from './commitment/sources.ts';
 import { assertInvariant } from './errors.ts';
 import { type Files, FilesError } from './files/files.ts';
 import { frameSize } from './oplog/frame.ts';
-import type { RecoveredSegment } from './oplog/log-scan.ts';
+import type { RecoveredSegment } from './oplog/log-visitor.ts';
 import { headerSize } from './oplog/segment.ts';
 import { RecordMap } from './record-map.ts';
 

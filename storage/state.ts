@@ -46,8 +46,8 @@ export interface StateStoreOptions {
   /** Throws the tables away and rebuilds them from the log, even when they are clean. */
   readonly rebuild?: boolean;
   /**
-   * Threads beside this one that build the account table when it must be rebuilt, 0 .. 16; only where other threads can open the files. Unless given: as many
-   * as there are other cores, up to 8, when the log is larger than 32 MiB.
+   * Threads beside this one that check the log's segments, and as many that build the account table when it must be rebuilt, 0 .. 16; only where other threads
+   * can open the files. Unless given: as many as there are cores for a log larger than 128 MiB, and as other cores for one larger than 32 MiB, up to 8.
    */
   readonly rebuildThreads?: number;
   /** Told while opening how many bytes of batches have been read. */

@@ -6,7 +6,14 @@
  * - Only valid signatures are remembered; memory is bounded by two generations of `generationSize` each.
  */
 import { byteKey, type Hash, type Kernels, sameBytes } from '../../native/index.ts';
-import { packTransactionsForVerify, packVotesForVerify, type SignatureBatch, voteMessage } from '../codec/index.ts';
+import {
+  packSignedMessages,
+  packTransactionsForVerify,
+  packVotesForVerify,
+  type SignatureBatch,
+  type SignedMessage,
+  voteMessage,
+} from '../codec/index.ts';
 import type { Transaction, Vote } from '../codec/model.ts';
 import type { Verifier } from './threads/verifier.ts';
 
@@ -65,6 +72,12 @@ export class SignatureChecks {
     const verdict = new Uint8Array(1);
     this.#kernels.ed25519Verify(publicKey, signature, message, Uint32Array.of(0, message.length), verdict);
     return verdict[0] === 1;
+  }
+
+  /** Signatures over short messages, in order, as one batch. */
+  async many(signed: readonly SignedMessage[]): Promise<boolean[]> {
+    if (signed.length === 0) return [];
+    return Array.from(await this.#check(packSignedMessages(signed), signed.length), (verdict) => verdict === 1);
   }
 
   async #check(packed: SignatureBatch, count: number): Promise<Uint8Array> {

@@ -7,31 +7,13 @@
  * - The table is, byte by byte, the one that a single thread builds (table-share.ts).
  * - No shard that was handed over is lost: it becomes the table's, also when another thread failed.
  */
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { KernelsName } from '../../native/index.ts';
 import { workerUrl } from '../../native/worker-url.ts';
-import type { Files } from '../files/files.ts';
-import { segmentFiles } from '../inspect/log-folder.ts';
 import { type ReadableLog, ReadLimit } from '../oplog/read-limit.ts';
 import type { AccountTable } from './account-table.ts';
 import type { ShareOrder } from './table-share.ts';
 import type { TableWorkerData, TableWorkerReply } from './table-worker.ts';
-
-/** Most threads that build one table, and most that are started unasked. */
-const TABLE_THREADS_MAX = 16;
-const TABLE_THREADS_USUAL_MAX = 8;
-/** Logs from this size on are worth the time that threads take to start. */
-const LARGE_LOG_SIZE_BYTES: number = 32 * 1024 * 1024;
-
-/** How many threads beside this one should build the table of a log. @param wanted how many the caller wants; for it to be found out unless given */
-export async function tableThreadCount(files: Files, directory: string, wanted: number | undefined): Promise<number> {
-  if (files.isSystem !== true) return 0;
-  if (wanted !== undefined) return Math.min(wanted, TABLE_THREADS_MAX);
-  const segments = await segmentFiles({ files, directory });
-  const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
-  return sizeBytes < LARGE_LOG_SIZE_BYTES ? 0 : Math.min(TABLE_THREADS_USUAL_MAX, availableParallelism() - 1);
-}
 
 export interface TableThreadsOptions {
   /** The log's folder, on the real disk. */

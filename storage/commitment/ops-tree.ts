@@ -11,7 +11,7 @@ import { CommitmentError } from './commitment-error.ts';
 import type { Frontier } from './frontier.ts';
 import { HashColumn } from './hash-column.ts';
 import { packHashes } from './inclusion.ts';
-import { nodeHash } from './merkle.ts';
+import { HASH_SIZE_BYTES, nodeHash } from './merkle.ts';
 import { type OpsKernels, type OpsNodes, TWIG_LEVEL } from './ops-append.ts';
 import type { RangeProof } from './range-proof.ts';
 import { TWIG_OPS, type TwigSource } from './sources.ts';
@@ -46,6 +46,15 @@ export class OpsTree {
       column.append(added.nodes);
     }
     this.#end = after;
+  }
+
+  /** All nodes held, copied: for `append` of a tree that ends where this one started. */
+  held(): OpsNodes[] {
+    return this.#levels.map(({ first, end, bytes }, index) => ({
+      level: index + TWIG_LEVEL,
+      from: first,
+      nodes: bytes.slice(0, (end - first) * HASH_SIZE_BYTES),
+    }));
   }
 
   /** Lets go of what lies left of a later first kept op. @param start the frontier there */

@@ -6,6 +6,7 @@
  */
 import type { Hash } from '../../native/index.ts';
 import { BatchError, batchDigest, opOffsets, readBatchHead } from '../oplog/batch.ts';
+import type { SegmentProof } from '../oplog/log-visitor.ts';
 import type { BatchPlace } from '../state-reader.ts';
 import { ActivityTree, CHUNK_OPS } from './activity-tree.ts';
 import { checkPlace, placeAfter } from './commitment.ts';
@@ -61,6 +62,13 @@ export class CommitmentReplay {
     const { frontier, nodes } = this.#appender.append(this.#ops.frontier, batch, offsets);
     this.#ops.append(nodes, frontier);
     this.#place = placeAfter(place, batch, head.floor, digest ?? batchDigest(this.#options.kernels, batch));
+  }
+
+  /** Takes in the batches of the next segment, which another thread has checked and hashed. */
+  adopt({ nodes, frontier, tip, positions }: SegmentProof): void {
+    const { height, previousFrameSizeBytes, frameOffset, digest: previousDigest } = tip;
+    this.#ops.append(nodes, Frontier.decode(frontier));
+    this.#place = { height, previousFrameSizeBytes, frameOffset, floor: positions.floors.at(-1)!, previousDigest };
   }
 
   /**

@@ -10,7 +10,7 @@ import { CommitmentError } from '../commitment/commitment-error.ts';
 import { Frontier } from '../commitment/frontier.ts';
 import { CommitmentReplay } from '../commitment/replay.ts';
 import { NO_POSITIONS, NO_TWIGS } from '../commitment/sources.ts';
-import type { RecoveredBatch, RecoveredSegment } from '../oplog/log-scan.ts';
+import type { RecoveredBatch, RecoveredSegment, SegmentProof } from '../oplog/log-visitor.ts';
 import { StateTables } from '../state-tables.ts';
 
 /** The state after a log's last batch. */
@@ -60,6 +60,15 @@ export class LogSum {
   add({ batch, digest, offsets, firstOp }: RecoveredBatch): void {
     const replay = this.#replay ?? this.#begin(Frontier.empty);
     replay.appendOps(batch, digest, offsets);
+    this.#tables?.replay(batch, firstOp);
+  }
+
+  /** All batches of the next segment, checked elsewhere; with a state, `addAgain` each of them. */
+  addProven(proof: SegmentProof): void {
+    this.#replay!.adopt(proof);
+  }
+
+  addAgain(batch: Uint8Array, firstOp: number): void {
     this.#tables?.replay(batch, firstOp);
   }
 

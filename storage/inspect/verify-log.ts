@@ -6,10 +6,12 @@
  * It reads with the very code that recovery reads with, so a log that is valid here opens, with nothing cut.
  */
 import type { Hash, Kernels } from '../../native/index.ts';
-import { tableThreadCount } from '../accounts/table-threads.ts';
 import { CorruptionError } from '../errors.ts';
 import { readWhole } from '../files/files.ts';
-import { closeSegments, type ScannedLog, scanLog } from '../oplog/log-scan.ts';
+import { closeSegments, scanLog } from '../oplog/log-scan.ts';
+import { logThreads } from '../oplog/log-threads.ts';
+import type { ScannedLog } from '../oplog/log-visitor.ts';
+import { ProofThreads } from '../oplog/proof-threads.ts';
 import { segmentName } from '../oplog/segment.ts';
 import {
   SLOT_SIZE_BYTES,
@@ -31,7 +33,7 @@ export interface VerifyLogOptions extends LogFolder {
   readonly kernels: Kernels;
   /** Works out the state too, in memory: 64 to 128 bytes an account. */
   readonly withState?: boolean;
-  /** Threads beside this one that work out the accounts; as `StateStoreOptions.rebuildThreads`. */
+  /** Threads beside this one that check segments, and as many that work out the accounts; as `StateStoreOptions.rebuildThreads`. */
   readonly threads?: number;
   /** Told how far the work is, in bytes of segment files. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -101,9 +103,13 @@ async function verify(
   const present = await segmentFiles({ files, directory });
   const total = present.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const sum = new LogSum(kernels, identity.chainId, withState);
-  const count = withState ? await tableThreadCount(files, directory, threads) : 0;
-  if (count > 0) sum.useThreads({ directory, kernels: kernels.name, count });
+  const counts = await logThreads(files, directory, threads);
+  if (withState && counts.table > 0) sum.useThreads({ directory, kernels: kernels.name, count: counts.table });
   let done = 0;
+  const tell = (bytes: number): void => {
+    done += bytes;
+    options.onProgress?.(done, total);
+  };
   try {
     const log = await scanLog({
       files,
@@ -114,9 +120,20 @@ async function verify(
       visitSegment: (segment) => sum.segment(segment),
       visit: (batch) => {
         sum.add(batch);
-        done += batch.batch.length;
-        options.onProgress?.(done, total);
+        tell(batch.batch.length);
       },
+      startProofs: (log) =>
+        counts.proofs === 0 ? undefined : new ProofThreads(log, { kernels: kernels.name, count: counts.proofs }),
+      visitProven: (proof) => {
+        sum.addProven(proof);
+        if (!withState) tell(proof.end);
+      },
+      visitAgain: !withState
+        ? undefined
+        : (batch, firstOp) => {
+            sum.addAgain(batch, firstOp);
+            tell(batch.length);
+          },
     });
     await closeSegments(log.segments);
     if (!(await sum.end())) return undefined;

@@ -28,15 +28,13 @@ export interface FollowedBatch {
 }
 
 /** A segment's file, read up to `offset`. */
-interface OpenSegment {
+interface OpenSegment extends FrameStretch {
   readonly index: number;
-  readonly file: StoredFile;
-  offset: number;
 }
 
 /** The batches in order, until the limit says that there are no more, or that nobody wants them. Throws `CorruptionError`, `FilesError`. */
 export async function* followLog(input: FollowInput): AsyncGenerator<FollowedBatch> {
-  const { files, directory, limit } = input;
+  const { files, kernels, directory, limit } = input;
   let segment: OpenSegment | undefined;
   let firstOp = 0;
   let done = -1;
@@ -52,7 +50,11 @@ export async function* followLog(input: FollowInput): AsyncGenerator<FollowedBat
           segment = opened.segment;
         }
         const isPast = index < readable.segment;
-        for await (const batch of readBatches(input, segment, isPast ? await segment.file.sizeBytes() : readable.end)) {
+        for await (const batch of readBatches(
+          kernels,
+          segment,
+          isPast ? await segment.file.sizeBytes() : readable.end,
+        )) {
           yield { batch, firstOp };
           firstOp += 1 + readBatchHead(batch).opCount;
         }
@@ -82,11 +84,23 @@ async function openSegment(
   throw new CorruptionError(path, header.fault.offset, header.fault.expected, header.fault.found);
 }
 
-async function* readBatches({ kernels }: FollowInput, segment: OpenSegment, end: number): AsyncGenerator<Uint8Array> {
-  const reader = new FrameReader(kernels, segment.file, segment.offset, end);
+/** A stretch of a segment's file, from a frame on. */
+export interface FrameStretch {
+  readonly file: StoredFile;
+  /** Bytes of the file before the next frame; at the end when all were read. */
+  offset: number;
+}
+
+/** The batches (borrowed until the next step) of frames up to byte `end`, only their checksums looked at. Throws `CorruptionError`, `FilesError`. */
+export async function* readBatches(
+  kernels: FrameKernels,
+  stretch: FrameStretch,
+  end: number,
+): AsyncGenerator<Uint8Array> {
+  const reader = new FrameReader(kernels, stretch.file, stretch.offset, end);
   for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
-    if (frame.kind === 'fault') throw new CorruptionError(segment.file.path, frame.offset, frame.expected, frame.found);
+    if (frame.kind === 'fault') throw new CorruptionError(stretch.file.path, frame.offset, frame.expected, frame.found);
     yield frame.batch;
   }
-  segment.offset = end;
+  stretch.offset = end;
 }

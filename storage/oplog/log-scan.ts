@@ -7,14 +7,15 @@
  * - Each segment begins where the one before ends, under the number that its frame offset gives; the first may be any that the
  *   deletion of segments leaves (`#checkStart`).
  */
-import { type Hash, sameBytes } from '../../native/index.ts';
-import type { Frontier } from '../commitment/frontier.ts';
+import { sameBytes } from '../../native/index.ts';
 import { CorruptionError, hexOf } from '../errors.ts';
-import type { Files, StoredFile } from '../files/files.ts';
+import type { StoredFile } from '../files/files.ts';
 import { BatchError, opOffsets, readBatchHead } from './batch.ts';
-import { FRAME_HEAD_SIZE_BYTES, type FrameKernels } from './frame.ts';
+import { FRAME_HEAD_SIZE_BYTES } from './frame.ts';
 import { FrameReader, type ReadFrame } from './frame-reader.ts';
+import { readBatches } from './log-follower.ts';
 import { type LogPosition, placeFault, positionAfter, startOfLog } from './log-position.ts';
+import type { Cut, Fault, ScanInput, ScannedLog, SegmentProof, SegmentProofs } from './log-visitor.ts';
 import { LogPositions } from './positions.ts';
 import {
   frontierFault,
@@ -29,93 +30,37 @@ import {
   segmentOfFrame,
 } from './segment.ts';
 import type { KeptSegment } from './segment-list.ts';
-import type { LogIdentity, Superblock } from './superblock.ts';
-
-/** A batch met while reading the log; its bytes are borrowed for the call. */
-export interface RecoveredBatch {
-  readonly height: number;
-  /** Ops in it, its head not counted. */
-  readonly opCount: number;
-  /** The inactivity floor that its head says. */
-  readonly floor: number;
-  readonly batch: Uint8Array;
-  /** SHA-256('cairn/batch/1' || batch). */
-  readonly digest: Hash;
-  /** Number of its head, counted from 0 over the whole log. */
-  readonly firstOp: number;
-  /** Where its head, each op, and its end stand in `batch` (see `opOffsets`). */
-  readonly offsets: Uint32Array;
-}
-
-/** A segment met while reading the log, before its batches. */
-export interface RecoveredSegment {
-  readonly index: number;
-  /** The log before its first batch. */
-  readonly first: LogPosition;
-  /** The ops tree over all ops before `first.opCount`, as the header says. */
-  readonly frontier: Frontier;
-}
-
-export interface LogVisitor {
-  /** Sees every batch in order. */
-  readonly visit: (batch: RecoveredBatch) => void;
-  /**
-   * Sees every segment before its batches. @returns the frontier as the visitor knows it: a header that says another is damaged.
-   * Undefined when the visitor does not know it, as of the first segment.
-   */
-  readonly visitSegment: (segment: RecoveredSegment) => Frontier | undefined;
-}
-
-export interface ScanInput extends LogVisitor {
-  readonly files: Files;
-  readonly kernels: FrameKernels;
-  readonly directory: string;
-  readonly identity: LogIdentity;
-  /** The newest superblock: what is acknowledged. */
-  readonly block: Superblock;
-}
-
-/** Where bytes are not as they must be. */
-export interface Fault {
-  readonly offset: number;
-  readonly expected: string;
-  readonly found: string;
-}
-
-/** Where the log must end: the first byte that does not belong to it, and why it does not. */
-export interface Cut {
-  readonly segment: number;
-  /** 0: the whole segment file goes. */
-  readonly offset: number;
-  readonly fault: Fault;
-}
-
-/** What reading a log found. */
-export interface ScannedLog {
-  /** With open files: the caller closes them. */
-  readonly segments: KeptSegment[];
-  readonly positions: LogPositions;
-  /** The end of the log. */
-  readonly tip: LogPosition;
-  /** Indexes of the segment files there are, ascending. */
-  readonly present: readonly number[];
-  /** The torn tail that recovery would cut, if there is one. */
-  readonly cut: Cut | undefined;
-}
+import type { Superblock } from './superblock.ts';
 
 /** Reads and checks every byte of the log. Throws `CorruptionError`, `FilesError`, and what the visitor throws. */
 export async function scanLog(input: ScanInput): Promise<ScannedLog> {
   const names = await input.files.list(input.directory);
-  const scan = new LogScan(
-    input,
-    names.map(segmentIndex).filter((index) => index !== undefined),
-  );
+  const present = names.map(segmentIndex).filter((index) => index !== undefined);
+  const { directory, identity, block } = input;
+  const proofs = input.startProofs?.({ directory, identity, block, present });
+  const scan = new LogScan(input, present, proofs);
   try {
     await scan.run();
     return scan;
   } catch (error) {
     await closeSegments(scan.segments);
     throw error;
+  } finally {
+    await proofs?.stop();
+  }
+}
+
+/**
+ * Reads and checks one segment by itself, from its header on, as if the log began with it. Throws as `scanLog`.
+ * @returns with its file closed; undefined when something is wrong with it, perhaps only in the place where it stands
+ */
+export async function scanSegment(input: ScanInput, index: number): Promise<ScannedLog | undefined> {
+  const scan = new LogScan(input, [index], undefined);
+  try {
+    await scan.runAlone(index);
+    return scan.cut === undefined ? scan : undefined;
+  } finally {
+    await closeSegments(scan.segments);
   }
 }
 
@@ -132,10 +77,12 @@ class LogScan implements ScannedLog {
   readonly present: readonly number[];
   readonly #input: ScanInput;
   readonly #block: Superblock;
+  readonly #proofs: SegmentProofs | undefined;
   #floor = 0;
 
-  constructor(input: ScanInput, present: readonly number[]) {
+  constructor(input: ScanInput, present: readonly number[], proofs: SegmentProofs | undefined) {
     this.#input = input;
+    this.#proofs = proofs;
     this.#block = input.block;
     this.present = present;
     // As long as no segment was read: the place where the log was begun.
@@ -157,6 +104,10 @@ class LogScan implements ScannedLog {
     if (this.tip.height < position.height)
       this.#damaged(segment, start, `batches up to height ${position.height}`, `the last before ${this.tip.height}`);
     this.#checkStart();
+  }
+
+  runAlone(index: number): Promise<void> {
+    return this.#scanSegment(index);
   }
 
   /** The segment to read after `index`, when the next frame belongs into segment `next`. */
@@ -222,9 +173,33 @@ class LogScan implements ScannedLog {
       const fault = 'fault' in header ? header.fault : this.#headerFault(index, header);
       if ('fault' in header || fault !== undefined) return this.#end(index, size, fault!);
       kept = this.#begin(index, header, file);
-      await this.#scanFrames(kept, size);
+      const proof = await this.#proofs?.next(index);
+      if (proof !== undefined && this.#fits(proof, bytes.subarray(0, header.sizeBytes), size))
+        await this.#takeProven(kept, proof);
+      else await this.#scanFrames(kept, size);
     } finally {
       if (kept === undefined) await file.close();
+    }
+  }
+
+  /** A proof starts from what the header (read here and there) says, which is right already, and from floor 0. */
+  #fits({ header, end, positions }: SegmentProof, found: Uint8Array, size: number): boolean {
+    return sameBytes(header, found) && end === size && positions.floors[0]! >= this.#floor;
+  }
+
+  async #takeProven(segment: KeptSegment, proof: SegmentProof): Promise<void> {
+    const { visitProven, visitAgain, kernels } = this.#input;
+    this.positions.adopt(proof.positions);
+    this.#floor = proof.positions.floors.at(-1)!;
+    this.tip = proof.tip;
+    segment.end = proof.end;
+    visitProven?.(proof);
+    if (visitAgain === undefined) return;
+    let firstOp = segment.first.opCount;
+    const { file, headerSizeBytes: offset } = segment;
+    for await (const batch of readBatches(kernels, { file, offset }, proof.end)) {
+      visitAgain(batch, firstOp);
+      firstOp += 1 + readBatchHead(batch).opCount;
     }
   }
 

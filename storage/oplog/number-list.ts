@@ -37,6 +37,18 @@ export class NumberList {
     this.#end += 1;
   }
 
+  /** Adds entries, copied. */
+  pushAll(values: Float64Array): void {
+    if (this.#end - this.#base + values.length > this.#values.length) this.#makeRoom(values.length);
+    this.#values.set(values, this.#end - this.#base);
+    this.#end += values.length;
+  }
+
+  /** All entries, copied. */
+  toArray(): Float64Array {
+    return this.#values.slice(this.#start - this.#base, this.#end - this.#base);
+  }
+
   /** The entry of that index. */
   at(index: number): number {
     assertInvariant(index >= this.#start && index < this.#end, 'a number list is read where it has entries');
@@ -59,10 +71,10 @@ export class NumberList {
     return low - 1;
   }
 
-  /** Twice the room, or the same when that is half empty at the front. */
-  #makeRoom(): void {
+  /** Twice the room, or the same when that is half empty at the front; enough for `more` in any case. */
+  #makeRoom(more = 1): void {
     const kept = this.#values.subarray(this.#start - this.#base, this.#end - this.#base);
-    const values = new Float64Array(Math.max(CAPACITY_MIN, kept.length * 2));
+    const values = new Float64Array(Math.max(CAPACITY_MIN, kept.length * 2, kept.length + more));
     values.set(kept);
     this.#values = values;
     this.#base = this.#start;

@@ -23,7 +23,7 @@ import { type FrameKernels, frameSize, writeFrame } from './frame.ts';
 import { AppendGroup, BufferPool, QUEUE_SIZE_BYTES_MAX } from './group.ts';
 import { type LogPosition, placeFault, positionAfter, startOfLog } from './log-position.ts';
 import { LogReader } from './log-reader.ts';
-import type { LogVisitor } from './log-scan.ts';
+import type { LogVisitor } from './log-visitor.ts';
 import type { LogPositions, OpRange } from './positions.ts';
 import { type RecoveredLog, recoverLog } from './recovery.ts';
 import { encodeSegmentHeader, opensSegment, segmentOfFrame } from './segment.ts';
@@ -136,8 +136,8 @@ export class OpLog {
     try {
       await options.locked?.();
       superblock = await SuperblockFile.open(files, kernels, directory, identity, start);
-      const { visit = () => {}, visitSegment = () => undefined } = options;
-      const recovered = await recoverLog({ files, kernels, directory, identity, superblock, visit, visitSegment });
+      const visitor = { visit: () => {}, visitSegment: () => undefined, ...options };
+      const recovered = await recoverLog({ ...visitor, identity, superblock });
       log = new OpLog({ directory, files, kernels, identity, superblock, lock }, recovered);
       await options.recovered?.();
       await log.#deletion.run();

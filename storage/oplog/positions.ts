@@ -8,6 +8,7 @@
  * - Batches are added in order; those before the first kept one are dropped.
  * - The last op of a batch ends where its frame's padding begins: checked whenever ops are cut out of read bytes.
  */
+import { assertInvariant } from '../errors.ts';
 import { BATCH_HEAD_SIZE_BYTES, type BatchHead } from './batch.ts';
 import { FRAME_ALIGNMENT_BYTES, FRAME_HEAD_SIZE_BYTES } from './frame.ts';
 import type { LogPosition } from './log-position.ts';
@@ -32,6 +33,16 @@ export interface ReadPlan {
   readonly startOp: number;
   readonly byteFrom: number;
   readonly byteTo: number;
+}
+
+/** A `LogPositions`' contents, for another thread. */
+export interface PositionsImage {
+  readonly firstOps: Float64Array;
+  readonly frameOffsets: Float64Array;
+  /** By height from the first: the floor in its head. */
+  readonly floors: Float64Array;
+  readonly firstTwig: number;
+  readonly twigs: Float64Array;
 }
 
 /** Where in read bytes ops are not as they must be. */
@@ -74,6 +85,28 @@ export class LogPositions {
     if (this.#twigs.end * TWIG_OPS < firstOp) this.#twigs.push(batchAt);
     for (let op = this.#twigs.end * TWIG_OPS; op <= firstOp + head.opCount; op += TWIG_OPS)
       this.#twigs.push(batchAt + offsets[op - firstOp]!);
+  }
+
+  /** What it holds, copied. */
+  image(): PositionsImage {
+    return {
+      firstOps: this.#firstOps.toArray(),
+      frameOffsets: this.#frameOffsets.toArray(),
+      floors: this.#floors.toArray(),
+      firstTwig: this.#twigs.start,
+      twigs: this.#twigs.toArray(),
+    };
+  }
+
+  /** Adds the next batches, all at once: those of a `LogPositions` that began where this one ends. */
+  adopt({ firstOps, frameOffsets, floors, firstTwig, twigs }: PositionsImage): void {
+    this.#firstOps.pushAll(firstOps);
+    this.#frameOffsets.pushAll(frameOffsets);
+    this.#floors.pushAll(floors);
+    // A twig that both have begins here, not there.
+    const known = this.#twigs.end - firstTwig;
+    assertInvariant(known === 0 || known === 1, 'positions that are adopted go on where these end');
+    this.#twigs.pushAll(twigs.subarray(known));
   }
 
   /** Forgets the batches before a position. */

@@ -9,7 +9,8 @@
  * - A recovered log recovers to itself: the second time nothing is written.
  */
 import type { Files, StoredFile } from '../files/files.ts';
-import { closeSegments, type ScanInput, type ScannedLog, scanLog } from './log-scan.ts';
+import { closeSegments, scanLog } from './log-scan.ts';
+import type { ScanInput, ScannedLog } from './log-visitor.ts';
 import { segmentName } from './segment.ts';
 import type { SuperblockFile } from './superblock.ts';
 

@@ -9,7 +9,7 @@ import {
   pendingProofs,
   periodOfSlot,
   proofSlots,
-  provenReplicas,
+  provenBySegment,
   readDesignated,
   readIdentity,
   readReplica,
@@ -124,8 +124,7 @@ describe('replication', () => {
     const settled = record(chain, rita);
     done(chain, 6, verdicts(3, about(rita, 0, 0, false)));
     expect(record(chain, rita)).toEqual(settled);
-    expect(provenReplicas(chain.state, 0)).toBe(1);
-    expect(provenReplicas(chain.state, 1)).toBe(0);
+    expect([...provenBySegment(chain.rules, chain.state, 6)]).toEqual([[0, 1]]);
   });
 
   it('rejects at exactly 1/3 of the bonds, and does not accept at exactly 2/3', () => {

@@ -13,11 +13,12 @@ import { compaction } from './cases/compaction.ts';
 import { ed25519Verify } from './cases/ed25519.ts';
 import { sha256Pairs } from './cases/hashing.ts';
 import { openMake, openVerify, proofVrf } from './cases/open-proof.ts';
-import { logVerify, stateOpen, stateRebuild, stateRebuildAlone } from './cases/open-state.ts';
+import { logVerify, logVerifyCores, stateOpen, stateRebuild, stateRebuildCores } from './cases/open-state.ts';
 import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
 import { pohVerifyCores } from './cases/poh-cores.ts';
 import { replicaDecode, replicaEncode, replicaVerifyStream } from './cases/replica.ts';
+import { replicaEncodeDisk } from './cases/replica-disk.ts';
 import { sha512Batch } from './cases/sha512.ts';
 import { stateSync } from './cases/sync.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
@@ -46,10 +47,12 @@ export const CASES: readonly BenchCase[] = [
   ...accounts100M,
   stateOpen,
   stateRebuild,
-  stateRebuildAlone,
+  stateRebuildCores,
   logVerify,
+  logVerifyCores,
   stateSync,
   replicaEncode,
+  replicaEncodeDisk,
   replicaDecode,
   ...replicaVerifyStream,
   openMake,

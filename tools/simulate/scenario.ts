@@ -69,6 +69,8 @@ export interface Scenario {
   readonly claimsSafety?: boolean;
   /** Every honest node finalizes new blocks within the bound once the faults end; true unless given. */
   readonly claimsProgress?: boolean;
+  /** Too large to be run when none is named. */
+  readonly isLarge?: boolean;
   /** Must fail: it shows that the net holds water. */
   readonly isCanary?: boolean;
 }

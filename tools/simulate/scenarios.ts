@@ -133,8 +133,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Those that are run when none is named: all but the canary. */
-export const CAMPAIGN: readonly Scenario[] = SCENARIOS.filter(({ isCanary }) => isCanary !== true);
+/** Those that are run when none is named: all but the canary and the large ones. */
+export const CAMPAIGN: readonly Scenario[] = SCENARIOS.filter(
+  ({ isCanary, isLarge }) => isCanary !== true && isLarge !== true,
+);
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return SCENARIOS.find((scenario) => scenario.name === name);

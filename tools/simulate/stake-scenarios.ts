@@ -140,7 +140,8 @@ export const STAKE_SCENARIOS: readonly Scenario[] = [
     name: 'hundred',
     about: 'a hundred validators for a short while, some of them killed',
     validators: 100,
-    faultyMs: 6_000,
+    isLarge: true,
+    faultyMs: 3_000,
     faults: { kinds: ['crash', 'clog'], everyMs: 1_500 },
   },
 ];

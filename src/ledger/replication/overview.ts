@@ -201,10 +201,3 @@ export function* pendingProofs(
     yield { ...replica, proof, period, publicKey: identity.publicKey, rotationHash, periodHash };
   }
 }
-
-/** How many replicas of a segment have ever had a proof accepted. @throws RecordError */
-export function provenReplicas(state: StateReader, segment: number): number {
-  let proven = 0;
-  for (const { record } of readReplicas(state, segment)) if (record.accepted > 0) proven++;
-  return proven;
-}

@@ -71,7 +71,7 @@ export class ReplicatorNode implements ReplicatorApi {
   #forgottenBelow = 0;
   /** Height of the final head that the last whole pass went by. */
   #workedHeight = -1;
-  /** Whether it was seen to have unregistered: from then on nothing is committed or proven, and it never registers again. */
+  /** It has unregistered: nothing is committed or proven any more, and it never registers again. */
   #hasLeft = false;
   #stopped = false;
   /** The peer of the last pass that ended early. */
@@ -121,8 +121,7 @@ export class ReplicatorNode implements ReplicatorApi {
     this.#workedHeight = -1;
     this.#records = (await ledger.records(peer)) ?? this.#records;
     if (this.#records === undefined) return;
-    this.#noteLeaving(this.#records.leaving);
-    if (this.#hasLeft) return;
+    if (this.#noteLeaving(this.#records.leaving)) return;
     if (!this.#records.registered) return this.#register();
     await segments.updateRoots(peer, head);
     await this.#keepChain(head);
@@ -135,12 +134,12 @@ export class ReplicatorNode implements ReplicatorApi {
     this.#workedHeight = head.height;
   }
 
-  #noteLeaving(leaving: boolean): void {
-    if (!leaving || this.#hasLeft) return;
-    this.#hasLeft = true;
-    this.#deps.log.warn(
-      'this identity has unregistered: replicas are served, and nothing is committed or proven any more',
-    );
+  /** @returns whether it has left, now or before */
+  #noteLeaving(leaving: boolean): boolean {
+    if (leaving && !this.#hasLeft)
+      this.#deps.log.warn('this identity has unregistered: it serves replicas, and neither commits nor proves');
+    this.#hasLeft ||= leaving;
+    return this.#hasLeft;
   }
 
   /** Segments given up are retired: else the ledger would count misses of them. */
