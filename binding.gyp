@@ -11,6 +11,7 @@
         "native/addon/sha256_avx512.cc",
         "native/addon/aes_ni.cc",
         "native/addon/aes_vaes.cc",
+        "native/addon/encrypt_leaves_avx512.cc",
         "native/addon/crc32c.cc",
         "native/addon/ripemd160.cc",
         "native/addon/table.cc",

@@ -12,7 +12,7 @@ export const CPU_FEATURES = ['sha', 'sse42', 'aes', 'vaes', 'avx2', 'avx512', 'i
 /** One of them. */
 export type CpuFeature = (typeof CPU_FEATURES)[number];
 
-const BORDER_VERSION = 3;
+const BORDER_VERSION = 4;
 
 /** What the addon's table kernels return instead of 0: a shard would pass half full. Any other number: no empty slot at all. */
 export const TABLE_FULL = 1;
@@ -39,6 +39,17 @@ export interface NativeFunctions {
   readonly aesCbcEncrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
   readonly aesCbcDecrypt?: (key: Bytes, chain: Bytes, input: Bytes, output: Bytes) => void;
   readonly aesCbcEncryptMany?: (keys: Bytes, chains: Bytes, input: Bytes, outputs: Bytes) => void;
+  readonly aesCbcSampleMany?: (keys: Bytes, chains: Bytes, input: Bytes, wanted: Uint32Array, out: Bytes) => void;
+  readonly aesCbcEncryptLeaves?: (
+    key: Bytes,
+    chain: Bytes,
+    input: Bytes,
+    output: Bytes,
+    prefix: number,
+    leafSizeBytes: number,
+    inputHashes: Bytes,
+    outputHashes: Bytes,
+  ) => void;
   readonly crc32c?: (data: Bytes, seed: number) => number;
   readonly ed25519Verify?: (
     publicKeys: Bytes,

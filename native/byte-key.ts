@@ -22,5 +22,9 @@ export function bytesOfKey(key: string): Uint8Array {
 
 /** Whether two byte arrays are equal. Not constant time: never for secrets. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
+  if (a.length !== b.length) return false;
+  // As above: what is compared in native code is moved off the heap first.
+  if (a.length > SMALL_SIZE_BYTES) return Buffer.compare(a, b) === 0;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
 }

@@ -237,7 +237,21 @@ function checkedHashing(raw: RawKernels): Hashing {
   };
 }
 
-type Ciphers = Pick<Kernels, 'ed25519Verify' | 'aesCbcEncrypt' | 'aesCbcDecrypt' | 'aesCbcEncryptMany'>;
+/** Pairs of a block and an identity, blocks ascending. */
+function checkWanted(wanted: Uint32Array, blocks: number, n: number): void {
+  words(wanted, wanted.length, 'wanted');
+  unshared(wanted, 'wanted');
+  if (wanted.length % 2 !== 0) fail('wanted', 'pairs', wanted.length);
+  for (let i = 0; i < wanted.length; i += 2) {
+    integer(wanted[i]!, i === 0 ? 0 : wanted[i - 2]!, blocks - 1, `wanted[${i}]`);
+    integer(wanted[i + 1]!, 0, n - 1, `wanted[${i + 1}]`);
+  }
+}
+
+type Ciphers = Pick<
+  Kernels,
+  'ed25519Verify' | 'aesCbcEncrypt' | 'aesCbcDecrypt' | 'aesCbcEncryptMany' | 'aesCbcEncryptLeaves' | 'aesCbcSampleMany'
+>;
 
 function checkedCiphers(raw: RawKernels): Ciphers {
   return {
@@ -256,6 +270,33 @@ function checkedCiphers(raw: RawKernels): Ciphers {
     aesCbcDecrypt: (key, chain, input, output) => {
       checkCbc(key, chain, input, output);
       raw.aesCbcDecrypt(key, chain, input, output);
+    },
+    aesCbcEncryptLeaves: (key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes) => {
+      checkCbc(key, chain, input, output);
+      apart(output, input, 'output');
+      integer(prefix, 0, 255, 'prefix');
+      integer(leafSizeBytes, 16, COUNT_MAX, 'leafSizeBytes');
+      if (leafSizeBytes % 16 !== 0) fail('leafSizeBytes', 'a multiple of 16', leafSizeBytes);
+      const n = items(input, leafSizeBytes, 'input');
+      for (const [hashes, what] of [
+        [inputHashes, 'inputHashes'],
+        [outputHashes, 'outputHashes'],
+      ] as const) {
+        sized(hashes, n * 32, what);
+        for (const other of [key, chain, input, output]) apart(hashes, other, what);
+      }
+      apart(outputHashes, inputHashes, 'outputHashes');
+      raw.aesCbcEncryptLeaves(key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes);
+    },
+    aesCbcSampleMany: (keys, chains, input, wanted, out) => {
+      const n = items(keys, 32, 'keys');
+      sized(chains, n * 16, 'chains');
+      const blocks = items(input, 16, 'input');
+      checkWanted(wanted, blocks, n);
+      sized(out, wanted.length * 8, 'out');
+      for (const other of [keys, chains, input, wanted]) apart(out, other, 'out');
+      for (const other of [keys, input, wanted]) apart(chains, other, 'chains');
+      raw.aesCbcSampleMany(keys, chains, input, wanted, out);
     },
     aesCbcEncryptMany: (keys, chains, input, outputs) => {
       const n = items(keys, 32, 'keys');

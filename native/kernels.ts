@@ -121,6 +121,27 @@ export interface Kernels {
    */
   aesCbcEncryptMany(keys: Uint8Array, chains: Uint8Array, input: Uint8Array, outputs: Uint8Array): void;
 
+  /**
+   * `aesCbcEncryptMany` that keeps only the cipher blocks asked for: in the time of the encryption alone, whatever the number of identities.
+   * @param wanted a block of `input`, then an identity, for each; blocks ascend. In memory of this thread alone @param out 16 bytes for each
+   */
+  aesCbcSampleMany(keys: Uint8Array, chains: Uint8Array, input: Uint8Array, wanted: Uint32Array, out: Uint8Array): void;
+  /**
+   * `aesCbcEncrypt` that also hashes leaves, SHA256(prefix || leaf), of what goes in and of what comes out: where the CPU allows it, in the time that one
+   * chain takes alone. `input.length` is a multiple of `leafSizeBytes`, which is one of 16; `output` lies apart from `input`.
+   * @param inputHashes 32 bytes a leaf @param outputHashes likewise
+   */
+  aesCbcEncryptLeaves(
+    key: Uint8Array,
+    chain: Uint8Array,
+    input: Uint8Array,
+    output: Uint8Array,
+    prefix: number,
+    leafSizeBytes: number,
+    inputHashes: Uint8Array,
+    outputHashes: Uint8Array,
+  ): void;
+
   /** CRC-32C (Castagnoli), continuing from `seed` (0 for a fresh one). Returns an unsigned 32-bit number. */
   crc32c(data: Uint8Array, seed?: number): number;
   /** out[i] = RIPEMD-160(keys[i]); `keys` n * 32, `out` n * 20. */

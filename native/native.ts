@@ -18,7 +18,14 @@ import { checkedKernels } from './checked.ts';
 import type { KernelPath, Kernels, TableArena, TableShards } from './kernels.ts';
 import type { Ed25519Name } from './portable/choose.ts';
 import { fallbackRaw } from './portable/index.ts';
-import { type RawKernels, TableMemoryError, tableCorrupt, tableFull } from './raw-kernels.ts';
+import {
+  encryptThenHash,
+  encryptThenPick,
+  type RawKernels,
+  TableMemoryError,
+  tableCorrupt,
+  tableFull,
+} from './raw-kernels.ts';
 import { failedSelfTest } from './self-test.ts';
 
 /** The twin, or null; and why. */
@@ -104,6 +111,9 @@ function arenaOver(native: NativeFunctions): TableArena {
   };
 }
 
+/** Where one digest is written: a fresh array of 32 bytes would have to be moved off JavaScript's heap for it, which takes longer than the hash. */
+const DIGEST = new Uint8Array(new ArrayBuffer(32));
+
 /** Groups of kernels whose native path is not used, and the reason of each. */
 type Refused = ReadonlyMap<string, string>;
 
@@ -112,9 +122,15 @@ function rawOver(native: NativeFunctions, portable: RawKernels, refused: Refused
   const all = rawOfAll(native, portable);
   const only = <K extends keyof RawKernels>(group: string, names: readonly K[]): Partial<RawKernels> =>
     refused.has(group) ? Object.fromEntries(names.map((name) => [name, portable[name]])) : {};
+  const ciphers = only('aes-cbc', ['aesCbcEncrypt', 'aesCbcDecrypt', 'aesCbcEncryptMany']);
+  // Without a joined path, or with half of it refused: the best of both, one after the other.
+  const sampled = refused.has('aes-cbc') ? undefined : native.aesCbcSampleMany;
+  const joined = refused.has('aes-cbc') ? undefined : native.aesCbcEncryptLeaves;
   return {
     ...all,
-    ...only('aes-cbc', ['aesCbcEncrypt', 'aesCbcDecrypt', 'aesCbcEncryptMany']),
+    ...ciphers,
+    aesCbcSampleMany: sampled ?? encryptThenPick({ ...all, ...ciphers }),
+    aesCbcEncryptLeaves: joined ?? encryptThenHash({ ...all, ...ciphers }),
     ...only('crc32c', ['crc32c']),
     ...only('ripemd160', ['ripemd160Keys']),
     ...only('ed25519', ['ed25519Verify']),
@@ -122,12 +138,14 @@ function rawOver(native: NativeFunctions, portable: RawKernels, refused: Refused
   };
 }
 
-function rawOfAll(native: NativeFunctions, portable: RawKernels): RawKernels {
+function rawOfAll(
+  native: NativeFunctions,
+  portable: RawKernels,
+): Omit<RawKernels, 'aesCbcEncryptLeaves' | 'aesCbcSampleMany'> {
   return {
     sha256: (data) => {
-      const out = new Uint8Array(32);
-      native.sha256(data, out);
-      return out;
+      native.sha256(data, DIGEST);
+      return DIGEST.slice();
     },
     sha256Chain: native.sha256Chain,
     pohVerify: native.pohVerify,

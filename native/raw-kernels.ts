@@ -11,6 +11,39 @@ export interface RawKernels extends Omit<Kernels, 'name' | 'paths' | 'crc32c'> {
   crc32c(data: Uint8Array, seed: number): number;
 }
 
+/** `aesCbcEncryptLeaves` out of the kernels it joins, for where nothing does both at once. */
+export function encryptThenHash(
+  raw: Pick<RawKernels, 'aesCbcEncrypt' | 'sha256Leaves'>,
+): RawKernels['aesCbcEncryptLeaves'] {
+  return (key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes) => {
+    raw.aesCbcEncrypt(key, chain, input, output);
+    raw.sha256Leaves(prefix, input, leafSizeBytes, inputHashes);
+    raw.sha256Leaves(prefix, output, leafSizeBytes, outputHashes);
+  };
+}
+
+/** Outputs in all, at most, while blocks are picked out of them. */
+const SAMPLED_SIZE_BYTES = 512 * 1024;
+
+/** `aesCbcSampleMany` out of `aesCbcEncryptMany`, piece by piece. */
+export function encryptThenPick(raw: Pick<RawKernels, 'aesCbcEncryptMany'>): RawKernels['aesCbcSampleMany'] {
+  return (keys, chains, input, wanted, out) => {
+    const n = keys.length / 32;
+    if (n === 0) return;
+    const pieceSizeBytes = Math.max(16, Math.floor(SAMPLED_SIZE_BYTES / n / 16) * 16);
+    const outputs = new Uint8Array(n * Math.min(pieceSizeBytes, input.length));
+    let next = 0;
+    for (let at = 0; at < input.length; at += pieceSizeBytes) {
+      const piece = input.subarray(at, at + pieceSizeBytes);
+      raw.aesCbcEncryptMany(keys, chains, piece, outputs.subarray(0, n * piece.length));
+      for (; 2 * next < wanted.length && 16 * wanted[2 * next]! < at + piece.length; next += 1) {
+        const from = wanted[2 * next + 1]! * piece.length + 16 * wanted[2 * next]! - at;
+        out.set(outputs.subarray(from, from + 16), 16 * next);
+      }
+    }
+  };
+}
+
 /** A put that would pass half full. Shared, so that both twins say the same. */
 export function tableFull(): RangeError {
   return new RangeError("table: half of a shard's slots are used; grow the shard before inserting");

@@ -121,6 +121,8 @@ export function failedSelfTest(kernels: RawKernels, portable: RawKernels): Faile
     ['sha256Ragged', () => agree(32 * 160, kernels, portable, (k, out) => k.sha256Ragged(0, data, many, out))],
     ['aesCbc', () => cbcIsRight(kernels), 'aes-cbc'],
     ['aesCbcEncryptMany', () => manyIsRight(kernels, portable, data), 'aes-cbc'],
+    ['aesCbcSampleMany', () => samplesAreRight(kernels, portable, data), 'aes-cbc'],
+    ['aesCbcEncryptLeaves', () => leavesAreRight(kernels, portable, data), 'aes-cbc'],
     ['crc32c', () => kernels.crc32c(ascending, 0) === CRC32C_ANSWER && sameCrc(kernels, portable, data), 'crc32c'],
     ['ripemd160Keys', () => ripemdIsRight(kernels, portable, data), 'ripemd160'],
     ['ed25519Verify', () => ed25519IsRight(kernels), 'ed25519'],
@@ -136,6 +138,28 @@ function manyIsRight(kernels: RawKernels, portable: RawKernels, data: Uint8Array
   return agree(n * input.length, kernels, portable, (k, out) =>
     k.aesCbcEncryptMany(keys, data.slice(2000, 2000 + 16 * n), input, out),
   );
+}
+
+/** Blocks of several identities out of two groups: the first, the last, two of one place. */
+function samplesAreRight(kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean {
+  const [n, input] = [37, data.subarray(5000, 5000 + 16 * 21)];
+  const wanted = Uint32Array.of(0, 36, 0, 0, 7, 5, 8, 5, 20, 20, 20, 3);
+  return agree(16 * n + 96, kernels, portable, (k, out) => {
+    const chains = out.subarray(0, 16 * n).fill(9);
+    k.aesCbcSampleMany(data.subarray(0, 32 * n), chains, input, wanted, out.subarray(16 * n));
+  });
+}
+
+/** Two groups of 32 leaves and some more, so that every part of the joined path runs. */
+function leavesAreRight(kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean {
+  const [leafSizeBytes, n] = [80, 70];
+  const input = data.subarray(0, leafSizeBytes * n);
+  return agree(16 + input.length + 64 * n, kernels, portable, (k, out) => {
+    const [chain, output] = [out.subarray(0, 16), out.subarray(16, 16 + input.length)];
+    const hashes = out.subarray(16 + input.length);
+    const [inputHashes, outputHashes] = [hashes.subarray(0, 32 * n), hashes.subarray(32 * n)];
+    k.aesCbcEncryptLeaves(data.slice(6000, 6032), chain, input, output, 0, leafSizeBytes, inputHashes, outputHashes);
+  });
 }
 
 const sameCrc = (kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean =>

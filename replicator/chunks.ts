@@ -71,6 +71,18 @@ export class PieceReader {
     }
   }
 
+  /** The next bytes where they lie, when a piece of the source holds them all; else `target`, filled with them. Borrowed until the next call. */
+  async take(target: Uint8Array): Promise<Uint8Array> {
+    if (this.#piece.length === 0) await this.#next();
+    if (this.#piece.length < target.length) {
+      await this.fill(target);
+      return target;
+    }
+    const taken = this.#piece.subarray(0, target.length);
+    this.#piece = this.#piece.subarray(target.length);
+    return taken;
+  }
+
   /** Throws `ReplicatorError` 'source-long' when anything is left. */
   async end(): Promise<void> {
     while (this.#piece.length === 0) if (!(await this.#next())) return;

@@ -83,7 +83,6 @@ export interface EncodeOptions {
 
 /** One encoding under way. */
 class Encoding {
-  readonly #kernels: Kernels;
   readonly #threads: ReplicaThreads;
   readonly #options: EncodeOptions;
   readonly #sink: EncodeSink;
@@ -94,7 +93,6 @@ class Encoding {
   #checkpointed: number;
 
   constructor(kernels: Kernels, sink: EncodeSink, options: EncodeOptions) {
-    this.#kernels = kernels;
     this.#threads = options.threads ?? inlineThreads(kernels);
     this.#options = options;
     this.#sink = sink;
@@ -129,7 +127,7 @@ class Encoding {
   #pass(source: ByteSource, cipher: ReplicaCipher, first: boolean, last: boolean): AsyncGenerator<PassPiece> {
     const { geometry, resume } = this.#options;
     const { segmentSizeBytes, leafSizeBytes } = geometry;
-    return cipherPass(this.#kernels, this.#threads, {
+    return cipherPass(this.#threads, {
       source,
       cipher,
       chunkSizeBytes: wholeSubtrees(this.#options.chunkSizeBytes ?? ENCODE_CHUNK_SIZE_BYTES, leafSizeBytes),

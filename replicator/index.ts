@@ -25,7 +25,6 @@ export {
   OPEN_FILE_SIZE_BYTES_MAX,
   type OpenContext,
   type OpenStorageProof,
-  proofFileMode,
 } from './open-file.ts';
 export {
   DEFAULT_CHECK_COUNT,
@@ -49,15 +48,13 @@ export {
 export { memorySource } from './open-source.ts';
 export { type ProofRefusal, type ProofVerdict, verifyProofFile } from './proof-check.ts';
 export {
-  type DesignatedBlock,
   decodeProofFile,
   encodeProofFile,
   PROOF_FILE_SIZE_BYTES,
   type ProofContext,
-  ProofFileError,
-  type ProofFileErrorCode,
   type StorageProof,
 } from './proof-file.ts';
+export { type DesignatedBlock, ProofFileError, type ProofFileErrorCode, proofFileMode } from './proof-head.ts';
 export { samplesRoot } from './prove.ts';
 export { type PlaintextOptions, REPLICA_READ_SIZE_BYTES_MAX, Replica } from './replica-file.ts';
 export type { ReplicaHeader } from './replica-header.ts';

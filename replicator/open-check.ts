@@ -8,31 +8,17 @@
 import { type Kernels, sameBytes } from '../native/index.ts';
 import type { OpenContext, OpenStorageProof } from './open-file.ts';
 import { type OpenRefusal, verifyOpen } from './open-proof.ts';
-import { sameBlock } from './proof-check.ts';
-import { rotationOf } from './schedule.ts';
+import { CHAIN_MESSAGES, type ChainRefusal, chainContradiction } from './proof-chain.ts';
 
 /** Why a proof does not hold; the first that applies, in this order. */
-export type OpenProofRefusal =
-  | 'chain'
-  | 'parameters'
-  | 'period-outside-rotation'
-  | 'rotation-block'
-  | 'period-block'
-  | 'segment-root'
-  | 'not-committed'
-  | OpenRefusal;
+export type OpenProofRefusal = ChainRefusal | 'not-committed' | OpenRefusal;
 
 export type OpenVerdict =
   | { readonly valid: true }
   | { readonly valid: false; readonly reason: OpenProofRefusal; readonly message: string };
 
 const MESSAGES: Readonly<Record<OpenProofRefusal, string>> = {
-  chain: 'the proof is for another chain',
-  parameters: "sizes, layers, draws or schedule are not the chain's",
-  'period-outside-rotation': 'the period is not in the rotation the proof names',
-  'rotation-block': "the block that designates the rotation's hash is another one on this chain",
-  'period-block': "the block that designates the period's hash is another one on this chain",
-  'segment-root': "the segment's root is not the one in the chain's headers",
+  ...CHAIN_MESSAGES,
   'not-committed': 'this replica root was not committed before the period began',
   'key-proof': "the key proof is not the identity's for this segment and rotation",
   'sample-proof': "the sample proof is not the identity's for this segment and period",
@@ -48,28 +34,15 @@ export interface OpenTrust extends OpenContext {
   readonly committedRoot: Uint8Array | undefined;
 }
 
-function sameParameters(a: OpenContext, b: OpenContext): boolean {
-  return (
-    a.geometry.segmentSizeBytes === b.geometry.segmentSizeBytes &&
-    a.geometry.leafSizeBytes === b.geometry.leafSizeBytes &&
-    a.layers === b.layers &&
-    a.parameters.sampleCount === b.parameters.sampleCount &&
-    a.parameters.checkCount === b.parameters.checkCount &&
-    a.schedule.slotsPerPeriod === b.schedule.slotsPerPeriod &&
-    a.schedule.periodsPerRotation === b.schedule.periodsPerRotation
-  );
-}
-
 function contradiction(proof: OpenStorageProof, trusted: OpenTrust): OpenProofRefusal | undefined {
-  if (!sameBytes(proof.chainId, trusted.chainId)) return 'chain';
-  if (!sameParameters(proof, trusted)) return 'parameters';
-  if (rotationOf(trusted.schedule, proof.period) !== proof.rotation) return 'period-outside-rotation';
-  if (!sameBlock(proof.rotationBlock, trusted.rotationBlock)) return 'rotation-block';
-  if (!sameBlock(proof.periodBlock, trusted.periodBlock)) return 'period-block';
-  if (!sameBytes(proof.segmentRoot, trusted.segmentRoot)) return 'segment-root';
+  const sameMode =
+    proof.layers === trusted.layers &&
+    proof.parameters.sampleCount === trusted.parameters.sampleCount &&
+    proof.parameters.checkCount === trusted.parameters.checkCount;
+  const contradicted = chainContradiction(proof, trusted, sameMode);
+  if (contradicted !== undefined) return contradicted;
   const { committedRoot } = trusted;
-  if (committedRoot === undefined || !sameBytes(proof.replicaRoot, committedRoot)) return 'not-committed';
-  return undefined;
+  return committedRoot === undefined || !sameBytes(proof.replicaRoot, committedRoot) ? 'not-committed' : undefined;
 }
 
 /** Checks a decoded proof. @param trusted from the verifier's own genesis, headers and ledger, for the proof's segment, rotation and period */

@@ -234,6 +234,15 @@ export class ReplicaStore {
     await this.#options.files.syncDirectory(this.#options.directory);
   }
 
+  /** Removes what unfinished encodings of other segments than these left: nobody would go on with it. */
+  async forgetUnfinished(kept: readonly number[]): Promise<void> {
+    const { files, directory } = this.#options;
+    for (const name of await files.list(directory)) {
+      const segment = /^segment-(\d{10})\..*\.(partial|progress|progress\.new)$/.exec(name)?.[1];
+      if (segment !== undefined && !kept.includes(Number(segment))) await files.remove(`${directory}/${name}`);
+    }
+  }
+
   /** Flips every bit of one byte of a stored replica. For the devnet's fault injection and tests only. @param offset within the replica */
   async injectCorruption(id: ReplicaId, offset: number): Promise<void> {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset >= this.#options.geometry.segmentSizeBytes)

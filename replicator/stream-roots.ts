@@ -1,7 +1,7 @@
 /**
  * The verifier's pass: one reading of a segment re-encrypts it under many identities at once and computes the roots each of them should
- * have published. No replica is ever stored: an identity costs its chain value, a slice and a frontier for each tree, and its share of
- * the output buffer (at most 2 MiB in all, or one leaf an identity when there are more than fit).
+ * have published. No replica is ever stored: an identity costs its chain value, a slice and a frontier for each tree, and, where its replica is hashed as
+ * well, its share of the output buffer (at most 2 MiB in all, or one leaf an identity when there are more than fit). Only sampled: sampled-pass.ts.
  *
  * Why many at once: a CBC chain waits for itself, so one chain leaves the cipher unit mostly idle (`aesCbcEncryptMany`).
  */
@@ -20,10 +20,9 @@ import {
 import type { ReplicaCipher } from './key.ts';
 import { blockMatrix, columnStart, type LayerCount, layerCiphers } from './layers.ts';
 import { drawSlice, type SampleLayout, SLICE_SIZE_BYTES, type SliceRun, sampleCount } from './sample.ts';
+import { sampledPass } from './sampled-pass.ts';
 
-/** Outputs in all. Only sampled, they stay within a core's second cache (measured with 32 identities: 22 GB/s against 11). */
-const SAMPLED_BUDGET_BYTES = 512 * 1024;
-/** Hashed to trees as well, small pieces cost more in tree levels than they save (measured: 1.7 GB/s against 0.9). */
+/** Outputs in all. Smaller pieces cost more in tree levels than they save (measured: 1.7 GB/s against 0.9). */
 const HASHED_BUDGET_BYTES = 2 * 1024 * 1024;
 const CHUNK_SIZE_BYTES_MAX = 64 * 1024;
 
@@ -137,15 +136,10 @@ function laneRoots({ replica, collectors }: Lane): IdentityRoots {
   return replica === undefined ? { samplesRoots } : { replicaRoot: replica.root(), samplesRoots };
 }
 
-/**
- * Bytes of plaintext taken at a time: whole leaves. When they are only sampled an odd number of them, because outputs a multiple of 2 KiB
- * apart share cache sets (native/addon/aes_vaes.cc).
- */
-function chunkSize(lanes: readonly Lane[], leafSizeBytes: number): number {
-  const isHashed = lanes.some(({ replica }) => replica !== undefined);
-  const share = Math.floor((isHashed ? HASHED_BUDGET_BYTES : SAMPLED_BUDGET_BYTES) / Math.max(1, lanes.length));
-  const whole = wholeLeaves(Math.min(CHUNK_SIZE_BYTES_MAX, share), leafSizeBytes);
-  return !isHashed && (whole / leafSizeBytes) % 2 === 0 ? whole - leafSizeBytes : whole;
+/** Bytes of plaintext taken at a time: whole leaves. */
+function chunkSize(lanes: number, leafSizeBytes: number): number {
+  const share = Math.floor(HASHED_BUDGET_BYTES / Math.max(1, lanes));
+  return wholeLeaves(Math.min(CHUNK_SIZE_BYTES_MAX, share), leafSizeBytes);
 }
 
 function pack(parts: readonly Uint8Array[], partSizeBytes: number): Uint8Array {
@@ -162,6 +156,11 @@ export async function streamRoots(kernels: Kernels, request: StreamRequest): Pro
   const { geometry, sampleBlockSizeBytes, identities } = request;
   refuseProblem(geometryProblem(geometry) ?? sampleBlockProblem(sampleBlockSizeBytes, geometry.segmentSizeBytes));
   const { segmentSizeBytes, leafSizeBytes } = geometry;
+  const segmentTree = request.wantSegmentRoot ? new RootBuilder(kernels, leafSizeBytes) : undefined;
+  if ((request.layers ?? 1) === 1 && !identities.some(({ wantReplicaRoot }) => wantReplicaRoot)) {
+    const roots = (await sampledPass(kernels, request, segmentTree)).map((samplesRoots) => ({ samplesRoots }));
+    return segmentTree === undefined ? { identities: roots } : { segmentRoot: segmentTree.root(), identities: roots };
+  }
   const layout: SampleLayout = { replicaSizeBytes: segmentSizeBytes, sampleBlockSizeBytes };
   const lanes = identities.map(
     (identity): Lane => ({
@@ -169,7 +168,6 @@ export async function streamRoots(kernels: Kernels, request: StreamRequest): Pro
       collectors: identity.samples.map((samples) => new SliceCollector(kernels, layout, samples)),
     }),
   );
-  const segmentTree = request.wantSegmentRoot ? new RootBuilder(kernels, leafSizeBytes) : undefined;
   if ((request.layers ?? 1) === 1) await onePass(kernels, request, lanes, segmentTree);
   else await layeredPasses(kernels, request, lanes, segmentTree);
   const roots = lanes.map(laneRoots);
@@ -195,7 +193,7 @@ async function onePass(
   lanes: readonly Lane[],
   segmentTree: RootBuilder | undefined,
 ): Promise<void> {
-  const chunkSizeBytes = chunkSize(lanes, geometry.leafSizeBytes);
+  const chunkSizeBytes = chunkSize(lanes.length, geometry.leafSizeBytes);
   const keys = pack(
     identities.map(({ cipher }) => cipher.key),
     32,

@@ -102,7 +102,7 @@ void encrypt_many(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t 
 
 CAIRN_TARGET_END
 
-AesKernels aes_ni() { return {"c++ aes-ni", encrypt, decrypt, encrypt_many}; }
+AesKernels aes_ni() { return {"c++ aes-ni", encrypt, decrypt, encrypt_many, nullptr}; }
 #else
 AesKernels aes_ni() { return {}; }
 #endif

@@ -173,13 +173,57 @@ void encrypt_many(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t 
   if (writing == Writing::streaming) _mm_sfence();
 }
 
+// As encrypt_staged, but only the wanted blocks leave the registers. @param first identity of the group
+template <int V>
+__attribute__((noinline)) void sample_group(Work &work, size_t first, size_t n, const uint8_t *in, size_t blocks, const Samples &wanted, uint8_t *out) {
+  __m512i x[V];
+  EACH_VECTOR(V) x[v] = _mm512_load_si512(work.chains[4 * v]);
+  size_t at = 0;
+  for (size_t s = 0; s <= wanted.count; s++) {
+    const size_t lane = s < wanted.count ? wanted.lane(s) - first : 0;
+    if (s < wanted.count && lane >= n) continue;
+    // Blocks ascend: the one wanted is the next to come, or the last that came.
+    const size_t end = s < wanted.count ? wanted.block(s) + 1 : blocks;
+    if (at < end) {
+      for (; at < end; at++) step<V>(work, x, in + 16 * at);
+      EACH_VECTOR(V) work.line[0][v] = x[v];
+    }
+    if (s < wanted.count) memcpy(out + 16 * s, reinterpret_cast<const uint8_t *>(work.line[0]) + 16 * lane, 16);
+  }
+  EACH_VECTOR(V) _mm512_store_si512(work.chains[4 * v], x[v]);
+}
+
+void sample_many(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, Samples wanted, uint8_t *out) {
+  Work work;
+  const size_t group_count = (n + LANES_MAX - 1) / LANES_MAX;
+  if (group_count == 0) return;
+  const size_t group_size = ceiling((n + group_count - 1) / group_count, 4);
+  for (size_t done = 0; done < n;) {
+    const size_t left = n - done, group = left < group_size ? left : group_size;
+    const size_t padded = group <= 4 ? 4 : ceiling(group, 8);
+    for (size_t lane = 0; lane < padded; lane++) {
+      const size_t i = done + (lane < group ? lane : group - 1);
+      set_lane(work, lane, keys + 32 * i, chains + 16 * i);
+    }
+    switch (padded) {
+      case 4: sample_group<1>(work, done, group, in, blocks, wanted, out); break;
+      case 8: sample_group<2>(work, done, group, in, blocks, wanted, out); break;
+      case 16: sample_group<4>(work, done, group, in, blocks, wanted, out); break;
+      case 24: sample_group<6>(work, done, group, in, blocks, wanted, out); break;
+      default: sample_group<8>(work, done, group, in, blocks, wanted, out); break;
+    }
+    memcpy(chains + 16 * done, work.chains, 16 * group);
+    done += group;
+  }
+}
+
 }  // namespace
 
 CAIRN_TARGET_END
 
 AesKernels aes_vaes() {
   AesKernels kernels = aes_ni();
-  return {"c++ vaes", kernels.encrypt, kernels.decrypt, encrypt_many};
+  return {"c++ vaes", kernels.encrypt, kernels.decrypt, encrypt_many, sample_many};
 }
 #else
 AesKernels aes_vaes() { return {}; }

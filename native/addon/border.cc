@@ -14,11 +14,12 @@
 namespace {
 
 // Raised whenever a function here changes its arguments or results; binding.ts asks for exactly this one.
-constexpr double BORDER_VERSION = 3;
+constexpr double BORDER_VERSION = 4;
 
 struct Dispatch {
   Sha256Kernels sha256;
   AesKernels aes;
+  EncodeKernel encode;
   Crc32cKernel crc32c;
   Ripemd160Kernel ripemd160;
   Ed25519Kernel ed25519;
@@ -29,6 +30,7 @@ Dispatch dispatch_for(uint32_t mask) {
   Dispatch d = {};
   d.sha256 = !(mask & CPU_SHA) ? sha256_plain() : mask & CPU_AVX512 ? sha256_avx512() : sha256_ni();
   if (mask & CPU_AES) d.aes = mask & CPU_VAES ? aes_vaes() : aes_ni();
+  if ((mask & CPU_AES) && (mask & CPU_SHA) && (mask & CPU_AVX512)) d.encode = encode_avx512();
   if (mask & CPU_SSE42) d.crc32c = crc32c_sse42();
   d.ripemd160 = mask & CPU_AVX512 ? ripemd160_avx512() : mask & CPU_AVX2 ? ripemd160_avx2() : ripemd160_plain();
   if (mask & CPU_IFMA) d.ed25519 = ed25519_ifma();
@@ -130,6 +132,38 @@ napi_value aes_cbc_encrypt_many(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value aes_cbc_sample_many(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 5);
+  const auto keys = args.bytes(0), chains = args.bytes(1), in = args.bytes(2);
+  const auto wanted = args.words(3);
+  const auto out = args.bytes(4);
+  const size_t n = keys.length / 32, blocks = in.length / 16, count = wanted.length / 2;
+  args.require(keys.length % 32 == 0 && chains.length == 16 * n && in.length % 16 == 0 && wanted.length % 2 == 0 && out.length == 16 * count);
+  const Samples samples = {wanted.data, count};
+  for (size_t i = 0; args.ok() && i < count; i++)
+    args.require(samples.block(i) < blocks && samples.lane(i) < n && (i == 0 || samples.block(i - 1) <= samples.block(i)));
+  args.require(apart(out, wanted) && apart(chains, wanted));
+  if (!args.ok()) return args.refuse("aesCbcSampleMany");
+  kernels(args).aes.sample_many(keys.data, chains.data, n, in.data, blocks, samples, out.data);
+  return nullptr;
+}
+
+napi_value aes_cbc_encrypt_leaves(napi_env env, napi_callback_info info) {
+  Arguments args(env, info, 8);
+  const auto key = args.bytes(0), chain = args.bytes(1), in = args.bytes(2), out = args.bytes(3);
+  const uint32_t prefix = args.number(4);
+  const size_t leaf = args.number(5);
+  const auto in_hashes = args.bytes(6), out_hashes = args.bytes(7);
+  args.require(key.length == 32 && chain.length == 16 && out.length == in.length && prefix <= 255);
+  args.require(leaf > 0 && leaf % 16 == 0 && in.length % (leaf > 0 ? leaf : 1) == 0);
+  const size_t hashes = leaf > 0 ? in.length / leaf * 32 : 0;
+  args.require(in_hashes.length == hashes && out_hashes.length == hashes);
+  if (!args.ok()) return args.refuse("aesCbcEncryptLeaves");
+  kernels(args).encode.encrypt(key.data, chain.data, in.data, in.length, out.data, (uint8_t)prefix, leaf, in_hashes.data,
+                               out_hashes.data);
+  return nullptr;
+}
+
 napi_value crc32c(napi_env env, napi_callback_info info) {
   Arguments args(env, info, 2);
   const auto data = args.bytes(0);
@@ -221,6 +255,8 @@ napi_value open_kernels(napi_env env, napi_callback_info info) {
     set_function(env, result, "aesCbcDecrypt", aes_cbc_decrypt, d);
     set_function(env, result, "aesCbcEncryptMany", aes_cbc_encrypt_many, d);
   }
+  if (d->aes.sample_many) set_function(env, result, "aesCbcSampleMany", aes_cbc_sample_many, d);
+  if (d->encode.path) set_function(env, result, "aesCbcEncryptLeaves", aes_cbc_encrypt_leaves, d);
   if (d->ed25519.path) {
     set_function(env, result, "ed25519Verify", ed25519_verify, d);
     set_function(env, result, "ed25519Challenges", ed25519_challenges, d);

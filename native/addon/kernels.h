@@ -28,12 +28,29 @@ struct Sha256Kernels {
   void (*many)(uint8_t prefix, const uint8_t *data, Ranges ranges, size_t n, uint8_t *out);
 };
 
+// Cipher blocks asked for: (block, identity) each, blocks ascending and within the call's.
+struct Samples {
+  const uint32_t *pairs;
+  size_t count;
+  size_t block(size_t i) const { return pairs[2 * i]; }
+  size_t lane(size_t i) const { return pairs[2 * i + 1]; }
+};
+
 struct AesKernels {
   const char *path;
   void (*encrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t blocks, uint8_t *out);
   void (*decrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t blocks, uint8_t *out);
   // n identities: keys n * 32, chains n * 16, out n * 16 * blocks.
   void (*encrypt_many)(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, uint8_t *out);
+  // As encrypt_many, but of the output only the wanted blocks, 16 bytes each. May be null.
+  void (*sample_many)(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, Samples wanted, uint8_t *out);
+};
+
+struct EncodeKernel {
+  const char *path;
+  // CBC of `size` bytes, whole leaves, in and out apart; the hashes of prefix || leaf of both.
+  void (*encrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t size, uint8_t *out, uint8_t prefix, size_t leaf_bytes,
+                  uint8_t *in_hashes, uint8_t *out_hashes);
 };
 
 struct Crc32cKernel {
@@ -104,6 +121,7 @@ Sha256Kernels sha256_plain();
 Sha256Kernels sha256_ni();
 Sha256Kernels sha256_avx512();  // needs the SHA instructions too
 AesKernels aes_ni();
+EncodeKernel encode_avx512();  // needs the AES and SHA instructions too
 AesKernels aes_vaes();
 Crc32cKernel crc32c_sse42();
 Ripemd160Kernel ripemd160_plain();

@@ -94,13 +94,6 @@ int64_t poh_verify(const uint8_t *hashes, const uint32_t *steps, const uint8_t *
   return first_wrong;
 }
 
-// Rows of 64 bytes to the words of one group.
-CAIRN_INLINE void set_block(__m512i (&words)[16], const __m512i (&rows)[16]) {
-#pragma GCC unroll 16
-  for (int l = 0; l < 16; l++) words[l] = swap_bytes(rows[l]);
-  transpose16(words);
-}
-
 // 32 nodes: block one is the prefix and 63 bytes, block two the last byte and constant padding.
 void hash_pairs(uint8_t prefix, const uint8_t *pairs, uint8_t (&out)[LANES][32]) {
   State32 state;

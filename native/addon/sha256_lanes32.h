@@ -20,11 +20,17 @@ CAIRN_INLINE __m512i big_sigma_1(__m512i x) { return xor3(_mm512_ror_epi32(x, 6)
 CAIRN_INLINE __m512i sigma_0(__m512i x) { return xor3(_mm512_ror_epi32(x, 7), _mm512_ror_epi32(x, 18), _mm512_srli_epi32(x, 3)); }
 CAIRN_INLINE __m512i sigma_1(__m512i x) { return xor3(_mm512_ror_epi32(x, 17), _mm512_ror_epi32(x, 19), _mm512_srli_epi32(x, 10)); }
 
+// Other work put between the rounds, for the units that hashing leaves idle: step() is called once a round.
+struct NothingBeside {
+  CAIRN_INLINE_MEMBER void step() {}
+};
+
 // Rounds BASE .. BASE + 15 of both groups.
-template <bool SCHEDULE>
-CAIRN_INLINE void sixteen_rounds(__m512i (&v)[GROUPS][8], __m512i (&w)[GROUPS][16], const uint32_t *constants) {
+template <bool SCHEDULE, class Beside>
+CAIRN_INLINE void sixteen_rounds(__m512i (&v)[GROUPS][8], __m512i (&w)[GROUPS][16], const uint32_t *constants, Beside &beside) {
 #pragma GCC unroll 16
   for (int t = 0; t < 16; t++) {
+    beside.step();
     const __m512i constant = _mm512_set1_epi32((int)constants[t]);
 #pragma GCC unroll 2
     for (int g = 0; g < GROUPS; g++) {
@@ -44,18 +50,24 @@ CAIRN_INLINE void sixteen_rounds(__m512i (&v)[GROUPS][8], __m512i (&w)[GROUPS][1
 }
 
 // state += rounds(state, block); the block is overwritten.
-static __attribute__((noinline)) void compress32(State32 &state, Block32 &block) {
+template <class Beside>
+CAIRN_INLINE void compress32_beside(State32 &state, Block32 &block, Beside &beside) {
   __m512i v[GROUPS][8];
 #pragma GCC unroll 2
   for (int g = 0; g < GROUPS; g++)
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) v[g][i] = state.words[g][i];
-  sixteen_rounds<false>(v, block.words, SHA256_K);
-  for (int base = 16; base < 64; base += 16) sixteen_rounds<true>(v, block.words, SHA256_K + base);
+  sixteen_rounds<false>(v, block.words, SHA256_K, beside);
+  for (int base = 16; base < 64; base += 16) sixteen_rounds<true>(v, block.words, SHA256_K + base, beside);
 #pragma GCC unroll 2
   for (int g = 0; g < GROUPS; g++)
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) state.words[g][i] = add32(state.words[g][i], v[g][i]);
+}
+
+[[maybe_unused]] static __attribute__((noinline)) void compress32(State32 &state, Block32 &block) {
+  NothingBeside nothing;
+  compress32_beside(state, block, nothing);
 }
 
 CAIRN_INLINE void set_initial(State32 &state) {
@@ -93,6 +105,13 @@ CAIRN_INLINE void transpose16(__m512i (&r)[16]) {
     r[4 + k] = _mm512_shuffle_i32x4(high_01, high_23, 0x88);
     r[12 + k] = _mm512_shuffle_i32x4(high_01, high_23, 0xdd);
   }
+}
+
+// Rows of 64 bytes to the words of one group.
+CAIRN_INLINE void set_block(__m512i (&words)[16], const __m512i (&rows)[16]) {
+#pragma GCC unroll 16
+  for (int l = 0; l < 16; l++) words[l] = swap_bytes(rows[l]);
+  transpose16(words);
 }
 
 // The digests of all lanes, 32 bytes each.

@@ -4,7 +4,7 @@
 import { ripemd160 } from '@noble/hashes/legacy.js';
 import { checkedKernels } from '../checked.ts';
 import type { KernelPath, Kernels } from '../kernels.ts';
-import type { RawKernels } from '../raw-kernels.ts';
+import { encryptThenHash, encryptThenPick, type RawKernels } from '../raw-kernels.ts';
 import { decryptChained, encryptChained, encryptMany } from './aes-cbc.ts';
 import { type Choice, chooseCbc, chooseEd25519, chooseSha256, type Ed25519Name, pathOf } from './choose.ts';
 import { crc32c } from './crc32c.ts';
@@ -54,19 +54,24 @@ function assemble(sha: Choice<Sha256Engine>, signatures: Choice<Ed25519Backend>)
   const cbc = chooseCbc();
   const sip = chooseSipHasher();
   const engine = sha.backend;
+  const both: Pick<RawKernels, 'aesCbcEncrypt' | 'aesCbcEncryptMany' | 'sha256Leaves'> = {
+    sha256Leaves: (prefix, data, leafSizeBytes, out) =>
+      engine.many(prefix, data, out.length / 32, (i) => Math.min(i * leafSizeBytes, data.length), out),
+    aesCbcEncrypt: (key, chain, input, output) => encryptChained(cbc.backend, key, chain, input, output),
+    aesCbcEncryptMany: (keys, chains, input, outputs) => encryptMany(cbc.backend, keys, chains, input, outputs),
+  };
   const raw: RawKernels = {
+    ...both,
+    aesCbcEncryptLeaves: encryptThenHash(both),
+    aesCbcSampleMany: encryptThenPick(both),
     sha256: engine.hash,
     sha256Chain: engine.chain,
     pohVerify: (hashes, steps, hasMixin, mixins) => pohVerify(engine, hashes, steps, hasMixin, mixins),
     sha256Pairs: engine.pairs,
-    sha256Leaves: (prefix, data, leafSizeBytes, out) =>
-      engine.many(prefix, data, out.length / 32, (i) => Math.min(i * leafSizeBytes, data.length), out),
     sha256Ragged: (prefix, data, offsets, out) => engine.many(prefix, data, out.length / 32, (i) => offsets[i]!, out),
     ed25519Verify: (keys, sigs, messages, offsets, verdicts) =>
       ed25519Verify(signatures.backend, keys, sigs, messages, offsets, verdicts),
-    aesCbcEncrypt: (key, chain, input, output) => encryptChained(cbc.backend, key, chain, input, output),
     aesCbcDecrypt: (key, chain, input, output) => decryptChained(cbc.backend, key, chain, input, output),
-    aesCbcEncryptMany: (keys, chains, input, outputs) => encryptMany(cbc.backend, keys, chains, input, outputs),
     crc32c,
     ripemd160Keys,
     ...tableKernels(sip.backend),

@@ -17,6 +17,8 @@ import type { JobMessage, JobReply } from './replica-worker.ts';
 export interface ReplicaThreads {
   /** How many jobs run at the same time. */
   readonly count: number;
+  /** Whether a job is done before `run` returns, so that its memory may be anybody's. */
+  readonly isInline: boolean;
   /** A buffer that jobs can read and write in place. */
   allocate(sizeBytes: number): Uint8Array;
   /** Does a job. Memory from `allocate` is used in place; other memory is copied. Throws `ReplicatorError` 'thread'. */
@@ -28,6 +30,7 @@ export interface ReplicaThreads {
 export function inlineThreads(kernels: Kernels): ReplicaThreads {
   return {
     count: 1,
+    isInline: true,
     allocate: (sizeBytes) => new Uint8Array(sizeBytes),
     run: (job) => runReplicaJob(kernels, job),
     stop: async () => undefined,
@@ -94,6 +97,7 @@ class Seat {
 }
 
 class Threads implements ReplicaThreads {
+  readonly isInline = false;
   readonly #seats: readonly Seat[];
 
   constructor(count: number) {

@@ -12,8 +12,8 @@ const ascii = new TextEncoder();
 export const BLOCK_TAG: Uint8Array = ascii.encode('cairn/block/1');
 /** Tag in front of what a leader signs: the header's bytes before the signature. */
 export const HEADER_TAG: Uint8Array = ascii.encode('cairn/header/1');
-/** Tag in front of a vote's signed bytes. */
-export const VOTE_TAG: Uint8Array = ascii.encode('cairn/vote/1');
+/** Tag in front of what a voter signs: the chain's id, and the vote's bytes before the signature. */
+export const VOTE_TAG: Uint8Array = ascii.encode('cairn/votes/1');
 
 /** Tag of a decoy's state root. */
 export const DECOY_TAG: Uint8Array = ascii.encode('cairn/decoy/1');

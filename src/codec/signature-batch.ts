@@ -3,7 +3,7 @@
  *
  * Everything is copied, so a batch may be transferred to another thread.
  */
-import type { PublicKey, Signature } from '../../native/index.ts';
+import type { Hash, PublicKey, Signature } from '../../native/index.ts';
 import { beforeSignature } from './domain.ts';
 import { headerMessage } from './header.ts';
 import type { BlockHeader, PohPacket, Transaction, Vote } from './model.ts';
@@ -50,9 +50,9 @@ export function transactionSignature(transaction: Transaction): SignedMessage {
   return { publicKey: transaction.from, signature: transaction.signature, message: signedBytes(transaction) };
 }
 
-/** What a voter signed. */
-export function voteSignature(vote: Vote): SignedMessage {
-  return { publicKey: vote.voter, signature: vote.signature, message: voteMessage(vote) };
+/** What a voter of a chain signed. */
+export function voteSignature(chainId: Hash, vote: Vote): SignedMessage {
+  return { publicKey: vote.voter, signature: vote.signature, message: voteMessage(chainId, vote) };
 }
 
 /** What a block's leader signed. */
@@ -70,7 +70,7 @@ export function packTransactionsForVerify(transactions: readonly Transaction[]):
   return packSignedMessages(transactions.map(transactionSignature));
 }
 
-/** The votes' signatures, packed in order. */
-export function packVotesForVerify(votes: readonly Vote[]): SignatureBatch {
-  return packSignedMessages(votes.map(voteSignature));
+/** The signatures of a chain's votes, packed in order. */
+export function packVotesForVerify(chainId: Hash, votes: readonly Vote[]): SignatureBatch {
+  return packSignedMessages(votes.map((vote) => voteSignature(chainId, vote)));
 }

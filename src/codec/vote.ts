@@ -13,12 +13,15 @@
  * | 128 | 8 | leavesSlot |
  * | 136 | 32 | leavesHash |
  * | 168 | 32 | voter |
- * | 200 | 64 | signature, over 'cairn/vote/1' and the 200 bytes before it |
+ * | 200 | 64 | signature, over 'cairn/votes/1', the chain's id and the 200 bytes before it |
  *
- * The signed message is 212 bytes: a length no transaction's signed bytes can have (they are listed in docs/format/packets.md), so nobody
+ * The chain's id is signed but not sent: a vote of another chain has a signature that is not valid here, so a key that validates two chains cannot be
+ * slashed on one for what it said on the other.
+ *
+ * The signed message is 245 bytes: a length no transaction's signed bytes can have (they are listed in docs/format/packets.md), so nobody
  * can be led to sign a vote by being asked to sign a transaction. test/codec/signed-messages.test.ts holds this.
  */
-import { pohCount, publicKey, signature, slot } from '../../native/index.ts';
+import { type Hash, pohCount, publicKey, signature, slot } from '../../native/index.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
@@ -50,11 +53,11 @@ export function encodeVote(fields: Omit<Vote, 'bytes'>): Uint8Array {
   return writer.done('vote');
 }
 
-/** Signs a vote as `key`. The caller has persisted its decision first. @throws CodecError */
-export function signVote(draft: VoteDraft, key: SigningKey): Vote {
+/** Signs a vote of a chain as `key`. The caller has persisted its decision first. @throws CodecError */
+export function signVote(chainId: Hash, draft: VoteDraft, key: SigningKey): Vote {
   const unsigned = signature(new Uint8Array(SIGNATURE_SIZE_BYTES));
   const bytes = encodeVote({ ...draft, voter: key.publicKey, signature: unsigned });
-  bytes.set(key.sign(tagged(VOTE_TAG, beforeSignature(bytes))), bytes.length - SIGNATURE_SIZE_BYTES);
+  bytes.set(key.sign(messageOf(chainId, bytes)), bytes.length - SIGNATURE_SIZE_BYTES);
   return decodeVote(bytes);
 }
 
@@ -87,7 +90,11 @@ export function readVote(reader: ByteReader): Vote {
   };
 }
 
-/** What a vote's signature covers: the tag and all bytes before the signature (a new array of 212 bytes). */
-export function voteMessage(vote: Vote): Uint8Array {
-  return tagged(VOTE_TAG, beforeSignature(vote.bytes));
+/** What a vote's signature covers: the tag, the chain's id and all bytes before the signature (a new array of 245 bytes). */
+export function voteMessage(chainId: Hash, vote: Vote): Uint8Array {
+  return messageOf(chainId, vote.bytes);
+}
+
+function messageOf(chainId: Hash, bytes: Uint8Array): Uint8Array {
+  return tagged(VOTE_TAG, tagged(chainId, beforeSignature(bytes)));
 }

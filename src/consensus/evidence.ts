@@ -20,9 +20,15 @@ export function noteVote(state: ConsensusState, voter: Voter, vote: Vote): void 
     if (!voter.doubles.has(vote.targetSlot)) voter.doubles.set(vote.targetSlot, vote);
     reportVotes(state, voter, 'doubleVote', sameSlot, vote);
   }
-  for (const other of voter.records.values())
-    if (surrounds(vote, other) || surrounds(other, vote)) reportVotes(state, voter, 'surroundVote', other, vote);
+  if (mayBeSurround(voter, vote))
+    for (const other of voter.records.values())
+      if (surrounds(vote, other) || surrounds(other, vote)) reportVotes(state, voter, 'surroundVote', other, vote);
   if (sameSlot === undefined) remember(state, voter, vote);
+}
+
+/** Above all targets known nothing surrounds it; with no source below a known one it surrounds nothing: so it is with nearly every honest vote. */
+function mayBeSurround({ highestTargetSlot, highestSourceSlot }: Voter, { sourceSlot, targetSlot }: Vote): boolean {
+  return targetSlot < highestTargetSlot || sourceSlot < highestSourceSlot;
 }
 
 /** The votes remembered of a voter for one target slot: one, or two of a cheat. */
@@ -38,6 +44,8 @@ export function surrounds(outer: Vote, inner: Vote): boolean {
 function remember(state: ConsensusState, voter: Voter, vote: Vote): void {
   if (vote.targetSlot < state.root.header.slot - state.rules.limits.evidenceSlots) return;
   voter.records.set(vote.targetSlot, vote);
+  voter.highestTargetSlot = Math.max(voter.highestTargetSlot, vote.targetSlot);
+  voter.highestSourceSlot = Math.max(voter.highestSourceSlot, vote.sourceSlot);
   if (voter.records.size <= state.rules.limits.recordsPerVoterMax) return;
   const oldest = Math.min(...voter.records.keys());
   voter.records.delete(oldest);

@@ -12,7 +12,7 @@
  * Counting is monotone: a vote whose source is not justified yet waits under that source and is counted when it becomes so;
  * nothing is ever uncounted. So the outcome is the same for every order of arrival. Source: Casper FFG; docs/protocol.md.
  */
-import { byteKey } from '../../native/index.ts';
+import { byteKey, sameBytes } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
 import { addVoter, type Electorate, isQuorumOf, type Member, rankOf } from './electorate.ts';
 import { isFinalizingLink } from './link.ts';
@@ -26,17 +26,19 @@ export function addVote(state: ConsensusState, target: TreeNode, vote: Vote): bo
   const standing = sourceStanding(state, vote, target);
   if (standing === 'never') return false;
   const voter = byteKey(vote.voter);
-  const records = target.votes.get(voter) ?? [];
-  const sourceKey = byteKey(vote.sourceHash);
-  if (records.some((record) => byteKey(record.vote.sourceHash) === sourceKey)) return false;
-  if (records.length >= state.rules.limits.votesPerTargetMax) return false;
+  const records = target.votes.get(voter);
   const record: VoteRecord = { vote, counted: false };
-  target.votes.set(voter, [...records, record]);
+  if (records === undefined) target.votes.set(voter, [record]);
+  else {
+    if (records.some((known) => sameBytes(known.vote.sourceHash, vote.sourceHash))) return false;
+    if (records.length >= state.rules.limits.votesPerTargetMax) return false;
+    records.push(record);
+  }
   if (target.judge === null) return true;
   if (standing === 'justified') {
     count(state, target, record);
     spreadJustification(state, target);
-  } else waitForSource(state, sourceKey, target);
+  } else waitForSource(state, byteKey(vote.sourceHash), target);
   return true;
 }
 

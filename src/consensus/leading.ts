@@ -53,8 +53,9 @@ function startIfDue(state: ConsensusState, own: PublicKey, room: Room): void {
   const { slotDurationMs } = parameters;
   const electorate = best.electorate!;
   const slot = firstOwnSlot(electorate, best.header, {
-    ...parameters,
     own,
+    timeoutSlots: parameters.timeoutSlots,
+    termSlots: parameters.termSlots,
     fromSlot: Math.max(room.fromSlot, state.leading.highestProducedSlot + 1),
     gapSlotsMax: gapSlotsMaxOf(parameters, electorate.members.length),
   });

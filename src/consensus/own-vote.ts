@@ -5,7 +5,7 @@
  * one must have the lower source. And it never locks anyone: a later slot on any branch may always be voted for, once that
  * branch's source is as high as the last one used.
  */
-import { byteKey } from '../../native/index.ts';
+import { byteKey, sameBytes } from '../../native/index.ts';
 import type { Vote } from '../codec/model.ts';
 import type { VoteIntent } from './model.ts';
 import { ConsensusError } from './model.ts';
@@ -48,7 +48,7 @@ export function bindIntent(voting: OwnVoting, intent: VoteIntent, nowMs: number)
  */
 export function adoptOwnVote(state: ConsensusState, vote: Vote): void {
   const { voting } = state;
-  if (voting.votes.some((other) => byteKey(other.targetHash) === byteKey(vote.targetHash))) return;
+  if (voting.votes.some((other) => sameBytes(other.targetHash, vote.targetHash))) return;
   voting.votes.push(vote);
   voting.votes.sort((a, b) => a.targetSlot - b.targetSlot);
   if (vote.targetSlot > voting.lastTargetSlot) {

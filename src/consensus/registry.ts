@@ -21,6 +21,8 @@ function newVoter(key: string, publicKey: PublicKey): Voter {
     placedSlot: 0,
     placedWeight: 0n,
     records: new Map(),
+    highestTargetSlot: 0,
+    highestSourceSlot: 0,
     doubles: new Map(),
     unknown: [],
     equivocated: false,

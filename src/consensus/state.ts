@@ -81,6 +81,9 @@ export interface Voter {
   placedWeight: bigint;
   /** Target slot to vote, for evidence. */
   readonly records: Map<number, Vote>;
+  /** No vote in `records` has a target or a source above these; kept when that one is forgotten. */
+  highestTargetSlot: number;
+  highestSourceSlot: number;
   /** The first vote for another target in a slot that `records` holds one of: a cheat's, needed to see finality split. */
   readonly doubles: Map<number, Vote>;
   /** Votes for unknown targets. */

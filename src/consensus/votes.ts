@@ -37,17 +37,18 @@ export function receiveVote(state: ConsensusState, vote: Vote, from: PeerName | 
   watchForConflict(state, vote);
   if (isVoteForDecoy(state, voter, vote)) return;
   const { root } = state;
-  if (vote.targetSlot <= root.header.slot && byteKey(vote.targetHash) !== root.key) {
-    noteLateVote(state, vote);
+  const targetKey = byteKey(vote.targetHash);
+  if (vote.targetSlot <= root.header.slot && targetKey !== root.key) {
+    noteLateVote(state, targetKey, vote);
     return;
   }
   if (voter.latest === null || vote.targetSlot > voter.latest.targetSlot) voter.latest = vote;
-  const target = state.nodes.get(byteKey(vote.targetHash));
+  const target = state.nodes.get(targetKey);
   if (target !== undefined) {
     applyVote(state, target, voter, vote);
     return;
   }
-  if (state.invalid.has(byteKey(vote.targetHash))) return;
+  if (state.invalid.has(targetKey)) return;
   holdUnknownVote(state, voter, vote);
   want(state, vote.targetHash, null, state.rules.parameters.slotDurationMs);
 }
@@ -58,8 +59,8 @@ function farthestSlot({ best, justifiedTip, root, rules }: ConsensusState): numb
 }
 
 /** A vote for a block that is final already. */
-function noteLateVote(state: ConsensusState, vote: Vote): void {
-  const entry = state.trail.get(byteKey(vote.targetHash));
+function noteLateVote(state: ConsensusState, targetKey: string, vote: Vote): void {
+  const entry = state.trail.get(targetKey);
   if (entry === undefined || entry.judge === null || rankOf(entry.judge, vote.voter) === undefined) return;
   if (!isFor(vote, entry.header) || entry.votes.some(({ voter }) => sameBytes(voter, vote.voter))) return;
   entry.votes.push(vote);

@@ -129,7 +129,6 @@ export {
   type OverviewFilter,
   type PendingProof,
   pendingProofs,
-  provenReplicas,
   type ReplicaOverview,
   type ReplicationOverview,
   type ReplicationSums,
@@ -170,7 +169,7 @@ export {
   type SegmentPlace,
   type SegmentPlaces,
 } from './replication/segment-places.ts';
-export { isProven, type SegmentStanding, segmentStandings } from './replication/standings.ts';
+export { provenBySegment, type SegmentStanding, segmentStandings } from './replication/standings.ts';
 export { readFaults, readValidatorFaults, type ValidatorFaults } from './replication/validator-faults.ts';
 export { type LedgerRules, ledgerRules } from './rules.ts';
 export { assertSupplyKept, evictedUnits, supplyChange, totalBonds, totalDeposits, totalSupply } from './supply.ts';

@@ -75,6 +75,10 @@ export class TransportCore {
     return [...this.#topics.keys()];
   }
 
+  listensTo(topic: string): boolean {
+    return this.#topics.has(topic);
+  }
+
   /** Registers a protocol's handler; a second one is a mistake of the program. */
   handle(protocol: string, handler: RequestHandler): void {
     if (this.#handlers.has(protocol)) throw new RangeError(`protocol ${protocol} already has a handler`);

@@ -4,6 +4,7 @@
  *
  * Invariants
  * - Bytes are copied on write, so the two nodes of a simulation share no memory.
+ * - What is written at once arrives at once, as from a socket that gathers.
  * - With the same link answers and the same scheduler, every run is the same: no clock, no randomness, no timers of its own.
  */
 import type { Duplex } from './duplex.ts';
@@ -60,7 +61,7 @@ class Pipe {
     if (this.#failure !== undefined) throw this.#failure;
     if (bytes.length === 0) return;
     this.#unreadBytes += bytes.length;
-    this.#send({ bytes: Uint8Array.from(bytes) });
+    this.#send({ bytes: new Uint8Array(bytes) });
     while (this.#unreadBytes > MEMORY_WINDOW_SIZE_BYTES)
       await new Promise<void>((resolve, reject) => this.#writers.push({ resolve, reject }));
   }
@@ -112,6 +113,16 @@ class Pipe {
   }
 }
 
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
 export class MemoryDuplex implements Duplex {
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
@@ -134,7 +145,7 @@ export class MemoryDuplex implements Duplex {
   }
 
   async write(chunks: readonly Uint8Array[]): Promise<void> {
-    for (const chunk of chunks) await this.#outgoing.write(chunk);
+    await this.#outgoing.write(chunks.length === 1 ? chunks[0]! : joined(chunks));
   }
 
   async end(): Promise<void> {

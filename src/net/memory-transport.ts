@@ -75,7 +75,7 @@ export class MemoryTransport implements Transport {
   publish(topic: string, message: Uint8Array): void {
     this.core.checkPublish(message);
     if (this.#state !== 'running') return;
-    const own = Uint8Array.from(message);
+    const own = new Uint8Array(message);
     if (this.#isNew(topic, own)) this.#pass(topic, own, this.self);
   }
 
@@ -173,8 +173,8 @@ export class MemoryTransport implements Transport {
 
   /** @internal A neighbour's gossip arrived. */
   receive(from: PeerName, topic: string, message: Uint8Array): void {
-    if (!this.#neighbours.has(from) || !this.core.topics.includes(topic) || !this.#isNew(topic, message)) return;
-    const own = Uint8Array.from(message);
+    if (!this.#neighbours.has(from) || !this.core.listensTo(topic) || !this.#isNew(topic, message)) return;
+    const own = new Uint8Array(message);
     if (this.core.gossip(topic, from, own) === 'accept') this.#pass(topic, message, from);
   }
 

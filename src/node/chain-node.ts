@@ -4,53 +4,53 @@
  * Start order: disk, threads, network, consensus fed from the disk (pending blocks, kept votes), RPC last: nobody is answered before the node knows its
  * chain. Stop order: RPC, consensus, production, network, threads, disk: nothing is written after the disk was closed.
  */
-import { byteKey, height, type Kernels, type PublicKey, type Slot, sameBytes, slot } from '../../native/index.ts';
-import { type BlockHeader, encodeBase58, type SigningKey, type Vote } from '../codec/index.ts';
-import {
-  bestElectorate,
-  type ConsensusEvent,
-  type ConsensusState,
-  electorateOf,
-  leaderFor,
-  leaderOf,
-} from '../consensus/index.ts';
+import { byteKey, type Kernels } from '../../native/index.ts';
+import type { SigningKey, Vote } from '../codec/index.ts';
+import { bestElectorate, type ConsensusEvent, type ConsensusState } from '../consensus/index.ts';
 import { type Genesis, type LedgerRules, ledgerRules } from '../ledger/index.ts';
-import { PeerFault, type Transport } from '../net/transport.ts';
+import type { Transport } from '../net/transport.ts';
 import { ChainApi } from './api/chain-api.ts';
-import { BlockIntake } from './chain/block-intake.ts';
+import type { BlockIntake } from './chain/block-intake.ts';
 import { BlockTree } from './chain/block-tree.ts';
-import type { ChainBlock } from './chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from './chain/chain-store.ts';
 import type { CheckDeps } from './chain/check-block.ts';
 import { ConsensusDriver } from './chain/consensus-driver.ts';
-import { ConsensusEffects } from './chain/consensus-effects.ts';
+import type { ConsensusEffects } from './chain/consensus-effects.ts';
 import { startConsensus } from './chain/consensus-start.ts';
+import type { ChainNodeOptions } from './chain-options.ts';
 import type { ChainParts } from './chain-parts.ts';
+import {
+  newBlockSource,
+  newEffects,
+  newIntake,
+  newPeers,
+  newProducer,
+  newPruner,
+  newRepair,
+  newSide,
+  newSubmissions,
+  newVoteGossip,
+  transportOf,
+  type Wiring,
+} from './chain-wiring.ts';
 import { after, type Clock, every } from './clock.ts';
-import type { ByzantineKind } from './config.ts';
-import { ValidatorSide } from './duties/validator-side.ts';
-import { blindVote } from './faults/blind-vote.ts';
-import { lyingTransport } from './faults/lying-transport.ts';
+import type { ValidatorSide } from './duties/validator-side.ts';
 import { FinalityLog } from './finality-log.ts';
-import { HandOverRepair } from './hand-overs/hand-over-repair.ts';
-import type { HistoryKeeping } from './history/history-keeping.ts';
-import { HistoryPruner } from './history/history-pruner.ts';
-import type { Logger } from './log.ts';
+import type { HandOverRepair } from './hand-overs/hand-over-repair.ts';
+import type { HistoryPruner } from './history/history-pruner.ts';
 import { Mempool } from './mempool.ts';
 import { machinePlatform, type Platform } from './platform.ts';
-import { Producer } from './producer.ts';
+import type { Producer } from './producer.ts';
 import { openProofChecker } from './proof-checks/open-proof-checker.ts';
 import type { ProofChecker } from './proof-checks/proof-checker.ts';
-import { peerKeyMessage, type StatusMessage } from './protocols.ts';
-import { BlockSource } from './relay/block-source.ts';
-import { Peers } from './relay/peers.ts';
+import type { BlockSource } from './relay/block-source.ts';
+import type { Peers } from './relay/peers.ts';
 import { watchPeersReady } from './relay/peers-ready.ts';
-import { Submissions } from './relay/submissions.ts';
-import { VoteGossip } from './relay/vote-gossip.ts';
+import type { Submissions } from './relay/submissions.ts';
+import type { VoteGossip } from './relay/vote-gossip.ts';
 import { serveArchive } from './serve/archive-service.ts';
 import { serveHandOvers } from './serve/hand-over-service.ts';
 import { serveMarket } from './serve/market-service.ts';
-import { servedByHash, servedByHeight } from './serve/recent-blocks.ts';
 import { StateService } from './serve/state-service.ts';
 import { SignatureChecks } from './signature-checks.ts';
 import type { PohService } from './threads/index.ts';
@@ -68,28 +68,6 @@ const DUTIES_INTERVAL_MS = 1_000;
 const REPAIR_INTERVAL_MS = 5_000;
 /** How often old history is looked for. */
 const PRUNE_INTERVAL_MS = 2_000;
-
-export interface ChainNodeOptions {
-  readonly role: 'validator' | 'archive';
-  readonly version: string;
-  readonly genesis: Genesis;
-  /** The validator's key; null for an archive. */
-  readonly key: SigningKey | null;
-  readonly dataDirectory: string;
-  /** Everything is kept unless given. */
-  readonly history?: HistoryKeeping;
-  readonly bootstrap: readonly string[];
-  readonly kernels: Kernels;
-  readonly transport: Transport;
-  readonly log: Logger;
-  /** The machine unless given. */
-  readonly platform?: Platform;
-  /** Makes a liar of this validator: for demonstrations and tests. */
-  readonly byzantine?: ByzantineKind | undefined;
-  /** The node broke an invariant or its disk failed: it has stopped acting and should be ended. */
-  readonly onFatal: (error: Error) => void;
-  readonly rpcUrl: () => string | null;
-}
 
 export class ChainNode implements ChainParts {
   readonly role: 'validator' | 'archive';
@@ -121,12 +99,12 @@ export class ChainNode implements ChainParts {
   readonly api: ChainApi;
   readonly consensus: () => ConsensusState = () => this.#state;
   readonly #options: ChainNodeOptions;
-  readonly #keyProof: Uint8Array | null;
   readonly clock: Clock;
   readonly #check: CheckDeps;
   readonly #opened: OpenedChain;
   readonly #state: ConsensusState;
   readonly #driver: ConsensusDriver;
+  readonly #repair: HandOverRepair;
   readonly #stops: (() => void)[] = [];
   #stopWatching: () => void = () => {};
   #stateService: StateService | undefined;
@@ -138,11 +116,12 @@ export class ChainNode implements ChainParts {
     const { disk, randomBytes } = platform;
     const verifier = platform.startVerifier(onFatal);
     const { hashesPerTick, ticksPerSlot } = genesis.poh;
+    const rules = ledgerRules(kernels, genesis);
     const check: CheckDeps = {
       kernels,
       verifier,
-      signatures: new SignatureChecks(kernels, verifier, SIGNATURES_KEPT),
-      rules: ledgerRules(kernels, genesis),
+      signatures: new SignatureChecks(kernels, rules.chainId, verifier, SIGNATURES_KEPT),
+      rules,
       poh: { hashesPerTick, ticksPerSlot },
       idSecret: new Uint32Array(Uint8Array.from(randomBytes(16)).buffer),
     };
@@ -167,30 +146,32 @@ export class ChainNode implements ChainParts {
     this.genesis = options.genesis;
     this.rules = check.rules;
     this.key = options.key;
-    this.transport = transportOf(options);
+    this.transport = transportOf(options, check.rules.chainId);
     this.rpcUrl = options.rpcUrl;
-    this.#keyProof = options.key?.sign(peerKeyMessage(check.rules.chainId, options.transport.self)) ?? null;
     this.store = opened.store;
     this.tree = new BlockTree(opened.root);
     this.#state = startConsensus(
       { genesis: this.genesis, rules: this.rules, key: this.key, opened },
       this.clock.nowMs(),
     );
-    this.effects = this.#newEffects();
     const { key } = options;
     const onFatal = (error: Error): void => this.#fail(error);
-    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, key, onFatal });
-    this.intake = this.#newIntake();
-    this.#voteGossip = this.#newVoteGossip(platform);
-    this.blocks = this.#newBlockSource();
-    this.peers = this.#newPeers();
-    this.submissions = this.#newSubmissions();
+    const wiring = this.#wiring(platform);
+    this.effects = newEffects(wiring);
+    const { chainId } = this.rules;
+    this.#driver = new ConsensusDriver(this.#state, this.effects, { clock: this.clock, chainId, key, onFatal });
+    this.intake = newIntake(wiring);
+    this.#voteGossip = newVoteGossip(wiring);
+    this.blocks = newBlockSource(wiring);
+    this.peers = newPeers(wiring);
+    this.submissions = newSubmissions(wiring);
     const pace = { parameters: check.poh, slotDurationMs: this.genesis.poh.slotDurationMs };
     this.poh = key === null ? null : platform.startPoh(pace, onFatal);
-    this.producer = this.#newProducer();
-    this.#side = this.#newSide(platform);
+    this.producer = key === null || this.poh === null ? null : newProducer(wiring, key, this.poh);
+    this.#side = key === null ? null : newSide(wiring, key);
     this.proofs = this.#side === null ? null : openProofChecker(this, this.#side.own, check.verifier, options.log);
-    this.pruner = this.#newPruner();
+    this.pruner = newPruner(wiring);
+    this.#repair = newRepair(wiring);
     this.api = new ChainApi(this);
   }
 
@@ -219,8 +200,7 @@ export class ChainNode implements ChainParts {
     if (this.proofs !== null)
       this.#stops.push(every(clock, PROOF_LOOK_INTERVAL_MS, () => void this.proofs?.look(this.tree.root)));
     if (this.#side !== null) this.#stops.push(every(clock, DUTIES_INTERVAL_MS, () => this.#side?.look()));
-    const repair = this.#newRepair();
-    this.#stops.push(every(clock, REPAIR_INTERVAL_MS, () => void repair.look()));
+    this.#stops.push(every(clock, REPAIR_INTERVAL_MS, () => void this.#repair.look()));
     if (this.pruner !== null) this.#stops.push(every(clock, PRUNE_INTERVAL_MS, () => void this.pruner?.look()));
     this.#feed({ kind: 'wake' });
   }
@@ -245,6 +225,19 @@ export class ChainNode implements ChainParts {
     await this.store.close();
   }
 
+  #wiring(platform: Platform): Wiring {
+    return {
+      parts: this,
+      options: this.#options,
+      platform,
+      check: this.#check,
+      voteGossip: () => this.#voteGossip,
+      side: () => this.#side,
+      feed: (event) => this.#feed(event),
+      fail: (error) => this.#fail(error),
+    };
+  }
+
   /** Something this node cannot go on after: production and voting end at once. */
   #fail(error: Error): void {
     if (this.#isStopping) return;
@@ -262,191 +255,4 @@ export class ChainNode implements ChainParts {
     const key = byteKey(voter);
     this.votesSeen.set(key, Math.max(targetSlot, this.votesSeen.get(key) ?? 0));
   }
-
-  #newEffects(): ConsensusEffects {
-    const { transport } = this;
-    return new ConsensusEffects({
-      check: this.#check,
-      store: this.store,
-      tree: this.tree,
-      mempool: this.mempool,
-      transactions: this.transactions,
-      finality: this.finality,
-      clock: this.clock,
-      log: this.#options.log,
-      producer: () => this.producer,
-      blocks: () => this.blocks,
-      feed: (event) => this.#feed(event),
-      isKept: (hash) => electorateOf(this.#state, hash) !== null,
-      gossipVote: (vote, again) => this.#voteGossip.send(vote, again),
-      takeVotes: (votes) => this.intake.checkedVotes(votes, null),
-      ban: (peer, reason) => transport.ban(peer, reason),
-      suspect: (peer, code) => transport.fault(new PeerFault(peer, code, 'a block with a wrong state root')),
-      onEvidence: (evidence) => this.#side?.evidence(evidence),
-      onExecuted: (block) => this.#side?.executed(block),
-      onWrongRoot: this.#options.byzantine === 'lazy' ? (header) => this.#voteBlindly(header) : undefined,
-      onFatal: (error) => this.#fail(error),
-    });
-  }
-
-  #newIntake(): BlockIntake {
-    return new BlockIntake({
-      kernels: this.kernels,
-      onError: (error) => this.#fail(error),
-      chainId: this.rules.chainId,
-      signatures: this.#check.signatures,
-      tree: this.tree,
-      feed: (event) => this.#feed(event),
-      onSeen: (header) => this.finality.seen(header.slot, this.clock.nowMs()),
-    });
-  }
-
-  #newVoteGossip({ clock, randomBytes }: Platform): VoteGossip {
-    const { consensus, poh } = this.genesis;
-    return new VoteGossip({
-      transport: this.transport,
-      topic: `cairn/${encodeBase58(this.rules.chainId).slice(0, 8)}/votes`,
-      clock,
-      // Half of what the machine waits before it sends again.
-      repeatIntervalMs: consensus.timeoutSlots * poh.slotDurationMs,
-      randomBytes,
-      oldestSlot: () => this.tree.root.header.slot - 2 * consensus.unfinalizedBlocksMax,
-      judge: (vote, from) => this.intake.gossipedVote(vote, from),
-    });
-  }
-
-  #newBlockSource(): BlockSource {
-    const { store, tree } = this;
-    return new BlockSource({
-      kernels: this.kernels,
-      transport: this.transport,
-      log: this.#options.log,
-      sources: () => this.peers.keepingBlocks(),
-      byHash: (hash) => servedByHash(store, tree, hash),
-      byHeight: (at) => servedByHeight(store, tree, at),
-      onBlock: (block, from) => this.intake.block(block, from),
-      onVotes: (votes, from) => void this.intake.votes(votes, from).catch((error: Error) => this.#fail(error)),
-    });
-  }
-
-  #newPeers(): Peers {
-    return new Peers({
-      transport: this.transport,
-      log: this.#options.log,
-      clock: this.clock,
-      chainId: this.rules.chainId,
-      bootstrap: this.#options.bootstrap,
-      status: () => this.#ownStatus(),
-      isSigned: (key, signature, message) => this.#check.signatures.single(key, signature, message),
-      onStatus: (peer, { bestHeight }) => this.#feed({ kind: 'peerTip', peer, height: height(bestHeight) }),
-    });
-  }
-
-  #ownStatus(): StatusMessage {
-    return {
-      chainId: this.rules.chainId,
-      role: this.role,
-      startHeight: this.store.startHeight,
-      finalizedHeight: this.tree.root.header.height,
-      bestHeight: this.tree.best.header.height,
-      publicKey: this.key?.publicKey ?? null,
-      keyProof: this.#keyProof,
-      rpc: this.rpcUrl(),
-      version: this.version,
-    };
-  }
-
-  #newSubmissions(): Submissions {
-    return new Submissions({
-      ...this.#check,
-      transport: this.transport,
-      clock: this.clock,
-      log: this.#options.log,
-      mempool: this.mempool,
-      slotDurationMs: this.genesis.poh.slotDurationMs,
-      best: () => this.tree.best,
-      nextLeader: () => this.#nextLeader() ?? this.tree.best.header.leader,
-      leader: () => this.#leader(),
-    });
-  }
-
-  /** Where transactions go: this node when it leads, else the peer that signs as the leader of the next slot. */
-  #leader(): string | 'self' | null {
-    if (this.producer?.isLeading === true) return 'self';
-    const leader = this.#nextLeader();
-    return leader === null ? null : this.peers.withKey(leader);
-  }
-
-  #nextLeader(): PublicKey | null {
-    const { hash, slot: bestSlot } = this.tree.best.header;
-    return leaderFor(this.#state, hash, slot(bestSlot + 1));
-  }
-
-  /** What a lazy validator does with a block it should have refused. */
-  #voteBlindly(header: BlockHeader): void {
-    if (this.key !== null) this.#voteGossip.send(blindVote(this.#state, header, this.key));
-  }
-
-  #newProducer(): Producer | null {
-    if (this.key === null || this.poh === null) return null;
-    const isCensor = this.#options.byzantine === 'censor';
-    return new Producer({
-      ...this.#check,
-      poh: this.poh,
-      clock: this.clock,
-      mempool: this.mempool,
-      key: this.key,
-      onBlock: (block) => this.effects.produced(block),
-      mayLead: (parent, slot) => this.#mayLead(parent, slot),
-      decoySecret: (parent, slot) => this.#side?.decoySecret(parent, slot) ?? null,
-      onDecoy: (decoy, secret) => {
-        this.effects.decoyed(decoy);
-        this.#side?.reveal(decoy, secret);
-      },
-      leavesOut: isCensor ? ({ payload }) => payload.kind === 'transfer' : undefined,
-      onRefused: (transaction, refusal) => this.transactions.drop(transaction.id, refusal),
-      onError: (error) => this.#fail(error),
-    });
-  }
-
-  #mayLead({ electorate, header }: ChainBlock, at: Slot): boolean {
-    const leader = leaderOf(electorate, header, at, this.genesis.consensus);
-    return this.key !== null && leader !== null && sameBytes(leader, this.key.publicKey);
-  }
-
-  #newSide({ randomBytes, wallClockMs }: Platform): ValidatorSide | null {
-    if (this.key === null) return null;
-    return new ValidatorSide({
-      parts: this,
-      key: this.key,
-      log: this.#options.log,
-      randomBytes,
-      wallClockMs: wallClockMs(),
-      nextLeader: () => this.#nextLeader(),
-    });
-  }
-
-  #newRepair(): HandOverRepair {
-    const { kernels, transport, store, peers, tree } = this;
-    const { signatures } = this.#check;
-    return new HandOverRepair({
-      ...{ kernels, transport, signatures, store },
-      chainId: this.rules.chainId,
-      peers: () => peers.keepingBlocks(),
-      final: () => tree.root,
-      log: this.#options.log,
-    });
-  }
-
-  #newPruner(): HistoryPruner | null {
-    const { history: keeping, log } = this.#options;
-    if (keeping === undefined || keeping.mode === 'archive') return null;
-    const { store, rules, tree } = this;
-    const onFatal = (error: Error): void => this.#fail(error);
-    return new HistoryPruner({ store, keeping, rules, final: () => tree.root, log, onFatal });
-  }
-}
-
-function transportOf({ transport, byzantine, kernels, key }: ChainNodeOptions): Transport {
-  return byzantine === undefined || key === null ? transport : lyingTransport(transport, byzantine, kernels, key);
 }

@@ -3,7 +3,7 @@
  *
  * Owns memory only: the last `BLOCKS_KEPT` final blocks' ids, who waits, and how long blocks took. Invariant: a block is told of only after it is durable.
  */
-import type { FinalizedBlock } from '../rpc/node-api.ts';
+import type { FinalizedBlock } from '../rpc/views/blocks.ts';
 
 /** How many final blocks' ids are kept for quick answers. */
 const BLOCKS_KEPT = 512;

@@ -11,42 +11,42 @@
  * - A decoy uses up its slot like a block; the next one stands on the decoy's parent, with the same votes and transactions.
  * - Nothing here persists or announces: the caller does, before it shows the block to anybody.
  */
-import { type Hash, height, type PohCount, type PublicKey, type Slot, slot as toSlot } from '../../native/index.ts';
+import { type Hash, type PohCount, type PublicKey, type Slot, slot as toSlot } from '../../native/index.ts';
 import {
   addressOf,
-  assembleBlock,
   BLOCK_SIZE_BYTES_MAX,
   type Block,
-  type BlockHeader,
   blockVotes,
-  countTransactions,
   decoyRoot,
   ENTRY_HEAD_SIZE_BYTES,
-  type Entry,
-  entriesRoot,
-  entryMixins,
   itemsRoot,
   type SigningKey,
-  signHeader,
   type Transaction,
   VOTE_SIZE_BYTES,
   type Vote,
 } from '../codec/index.ts';
-import type { BlockExecution, ExecutionSavepoint, Refusal } from '../ledger/index.ts';
+import type { Refusal } from '../ledger/index.ts';
 import type { PohPoint } from '../poh/index.ts';
 import type { ChainBlock } from './chain/chain-block.ts';
-import { batchOf, type CheckDeps, completed, isBonded, startExecution } from './chain/check-block.ts';
+import { type CheckDeps, isBonded } from './chain/check-block.ts';
 import { isLeftBranch } from './chain/left-branch.ts';
 import { after, type Clock, systemClock } from './clock.ts';
 import type { Mempool } from './mempool.ts';
+import {
+  keepUnmixed,
+  newOpenSlot,
+  type OpenSlot,
+  seal,
+  signOpen,
+  takeBackUnmixed,
+  transactionsOf,
+} from './open-slot.ts';
 import type { PohService } from './threads/poh-service.ts';
 
 /** Most transactions mixed in at once: bounds how long execution holds the event loop. */
 const BATCH_TRANSACTIONS_MAX = 256;
 /** How long transactions may gather before they are mixed in. */
 const BATCH_INTERVAL_MS = 20;
-/** Bytes kept free in a block: the last batch may pass the mark by 256 transactions of 2,202 bytes, and the slot's last ticks come after it. */
-const BLOCK_RESERVE_BYTES: number = 640 * 1024;
 /** Most votes in one block. */
 const BLOCK_VOTES_MAX = 4096;
 
@@ -70,20 +70,6 @@ export interface ProducerDeps extends Pick<CheckDeps, 'kernels' | 'rules' | 'idS
   readonly onRefused: (transaction: Transaction, refusal: Refusal) => void;
   /** Called when production broke an invariant or lost its thread: the node must stop. */
   readonly onError: (error: Error) => void;
-}
-
-/** One slot being filled. */
-interface OpenSlot {
-  readonly parent: ChainBlock;
-  readonly slot: Slot;
-  readonly execution: BlockExecution;
-  /** Set while a batch is executed but not yet mixed in: where to return to if the slot closes first. */
-  unmixed: ExecutionSavepoint | null;
-  /** That batch's transactions, until they stand in the block or wait again. */
-  unmixedBatch: readonly Transaction[];
-  readonly entries: Entry[];
-  sizeBytes: number;
-  voteCount: number;
 }
 
 export class Producer {
@@ -135,7 +121,7 @@ export class Producer {
 
   /** Opens a slot: its first entry mixes in the parent's hash. */
   #openOn(parent: ChainBlock, slot: Slot, begin: () => Promise<PohPoint>): void {
-    const open = this.#newSlot(parent, slot);
+    const open = newOpenSlot(this.#deps, parent, slot);
     this.#open = open;
     begin().then(
       (mixed) => {
@@ -164,26 +150,13 @@ export class Producer {
     if (open === null) return;
     // In this order: what was mixed in came before the batch under way, and each call puts before all that waits.
     this.#deps.mempool.putBack(open.unmixedBatch);
-    this.#deps.mempool.release(transactionsOf(open.entries));
+    this.#deps.mempool.release(transactionsOf(open));
   }
 
   /** Finality has left the branch this node builds on: its block would be nobody's. All else is an error. */
   #failed(error: Error): void {
     if (isLeftBranch(error)) this.stop();
     else this.#deps.onError(error);
-  }
-
-  #newSlot(parent: ChainBlock, slot: Slot): OpenSlot {
-    return {
-      parent,
-      slot,
-      execution: startExecution(this.#deps, parent, { slot, leader: this.#deps.key.publicKey }),
-      unmixed: null,
-      unmixedBatch: [],
-      entries: [],
-      sizeBytes: BLOCK_RESERVE_BYTES,
-      voteCount: 0,
-    };
   }
 
   #schedule(delayMs: number): void {
@@ -316,7 +289,7 @@ export class Producer {
         this.#closeDecoy(open, count, pohHash, secret);
         return;
       }
-      const block = this.#seal(open, count, pohHash);
+      const block = seal(this.#deps, open, count, pohHash);
       this.#closedSlot = slot;
       this.#goOn(block, toSlot(slot + 1));
       this.#produced += 1;
@@ -339,55 +312,10 @@ export class Producer {
   /** Signs the slot's block with a root that no execution gives, and begins the next slot on the same parent with all that was in it. */
   #closeDecoy(open: OpenSlot, count: PohCount, pohHash: Hash, secret: Uint8Array): void {
     const { kernels, rules, onDecoy } = this.#deps;
-    const header = this.#sign(open, count, pohHash, decoyRoot(kernels, rules.chainId, secret));
+    const decoy = signOpen(this.#deps, open, count, pohHash, decoyRoot(kernels, rules.chainId, secret));
     this.#closedSlot = open.slot;
     const votes = [...blockVotes(open.entries), ...this.#votes];
-    onDecoy?.(assembleBlock(header, open.entries), secret);
+    onDecoy?.(decoy, secret);
     this.lead(open.parent, toSlot(open.slot + 1), votes);
   }
-
-  #seal(open: OpenSlot, count: PohCount, pohHash: Hash): ChainBlock {
-    const { kernels } = this.#deps;
-    const batch = batchOf(open.parent, open.execution, blockVotes(open.entries));
-    const header = this.#sign(open, count, pohHash, open.parent.commitment.next(batch).root);
-    return completed(kernels, open.parent, assembleBlock(header, open.entries), open.execution, batch);
-  }
-
-  #sign({ parent, slot, entries }: OpenSlot, count: PohCount, pohHash: Hash, stateRoot: Hash): BlockHeader {
-    const { kernels, key } = this.#deps;
-    const parentHash = parent.header.hash;
-    const draft = {
-      chainId: parent.header.chainId,
-      height: height(parent.header.height + 1),
-      slot,
-      parentHash,
-      pohCount: count,
-      pohHash,
-      entriesRoot: entriesRoot(kernels, entries, entryMixins(kernels, entries, parentHash)),
-      transactionCount: countTransactions(entries),
-      stateRoot,
-      historyLength: parent.cursor.length,
-      segmentCount: parent.cursor.segmentCount,
-      segmentsRoot: parent.cursor.segmentsRoot,
-      leader: key.publicKey,
-    };
-    return signHeader(kernels, draft, key);
-  }
-}
-
-/** The batch stands in the sequence: its writes stay. */
-function keepUnmixed(open: OpenSlot): void {
-  if (open.unmixed !== null) open.execution.keep(open.unmixed);
-  open.unmixed = null;
-  open.unmixedBatch = [];
-}
-
-/** The slot closed first: undoes a batch that was executed but not mixed in. */
-function takeBackUnmixed(open: OpenSlot): void {
-  if (open.unmixed !== null) open.execution.takeBack(open.unmixed);
-  open.unmixed = null;
-}
-
-function transactionsOf(entries: readonly Entry[]): Transaction[] {
-  return entries.flatMap((entry) => (entry.kind === 'transactions' ? entry.transactions : []));
 }

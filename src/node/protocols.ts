@@ -248,6 +248,8 @@ export interface ReplicasAnswer {
   /** Slot of the final block whose state was read. */
   readonly slot: number;
   readonly registered: boolean;
+  /** Whether it has unregistered and only waits for its deposit. */
+  readonly leaving: boolean;
   /** Decimal: msgpack integers of other languages do not all hold 64 bits. */
   readonly balance: string;
   /** Held as deposit, and rewards that are locked; decimal. */
@@ -264,6 +266,7 @@ const decimal = z.string().regex(/^\d{1,20}$/);
 export const ReplicasAnswer: z.ZodType<ReplicasAnswer> = z.strictObject({
   slot: count,
   registered: z.boolean(),
+  leaving: z.boolean(),
   balance: decimal,
   deposit: decimal,
   locked: decimal,

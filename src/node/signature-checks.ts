@@ -5,8 +5,15 @@
  * - An id leaves the signature out (docs/adr/0003), so "checked" is remembered for the exact signature bytes, never for the id alone.
  * - Only valid signatures are remembered; memory is bounded by two generations of `generationSize` each.
  */
-import { byteKey, type Kernels, sameBytes } from '../../native/index.ts';
-import { packTransactionsForVerify, packVotesForVerify, type SignatureBatch } from '../codec/index.ts';
+import { byteKey, type Hash, type Kernels, sameBytes } from '../../native/index.ts';
+import {
+  packSignedMessages,
+  packTransactionsForVerify,
+  packVotesForVerify,
+  type SignatureBatch,
+  type SignedMessage,
+  voteMessage,
+} from '../codec/index.ts';
 import type { Transaction, Vote } from '../codec/model.ts';
 import type { Verifier } from './threads/verifier.ts';
 
@@ -15,14 +22,19 @@ const INLINE_COUNT_MAX = 2;
 
 export class SignatureChecks {
   readonly #kernels: Kernels;
+  readonly #chainId: Hash;
   readonly #verifier: Verifier;
   readonly #generationSize: number;
   #young = new Map<string, Uint8Array>();
   #old = new Map<string, Uint8Array>();
 
-  /** @param generationSize how many checked transactions to remember before the older half is forgotten */
-  constructor(kernels: Kernels, verifier: Verifier, generationSize: number) {
+  /**
+   * @param chainId the chain whose votes are valid: a vote's signature covers it
+   * @param generationSize how many checked transactions to remember before the older half is forgotten
+   */
+  constructor(kernels: Kernels, chainId: Hash, verifier: Verifier, generationSize: number) {
     this.#kernels = kernels;
+    this.#chainId = chainId;
     this.#verifier = verifier;
     this.#generationSize = generationSize;
   }
@@ -46,8 +58,13 @@ export class SignatureChecks {
   /** Verdicts of votes' signatures, in order. */
   async votes(votes: readonly Vote[]): Promise<boolean[]> {
     if (votes.length === 0) return [];
-    const checked = await this.#check(packVotesForVerify(votes), votes.length);
+    const checked = await this.#check(packVotesForVerify(this.#chainId, votes), votes.length);
     return Array.from(checked, (verdict) => verdict === 1);
+  }
+
+  /** One vote's signature, at once. */
+  vote(vote: Vote): boolean {
+    return this.single(vote.voter, vote.signature, voteMessage(this.#chainId, vote));
   }
 
   /** One signature over a short message, at once. */
@@ -55,6 +72,12 @@ export class SignatureChecks {
     const verdict = new Uint8Array(1);
     this.#kernels.ed25519Verify(publicKey, signature, message, Uint32Array.of(0, message.length), verdict);
     return verdict[0] === 1;
+  }
+
+  /** Signatures over short messages, in order, as one batch. */
+  async many(signed: readonly SignedMessage[]): Promise<boolean[]> {
+    if (signed.length === 0) return [];
+    return Array.from(await this.#check(packSignedMessages(signed), signed.length), (verdict) => verdict === 1);
   }
 
   async #check(packed: SignatureBatch, count: number): Promise<Uint8Array> {

@@ -26,7 +26,7 @@ import type {
   ValidatorsRows,
   VoteAccountView,
 } from './client-types.ts';
-import type { Commitment } from './node-api.ts';
+import type { Commitment } from './views/blocks.ts';
 
 export interface ReadOptions {
   /** Default `finalized`. */

@@ -2,9 +2,13 @@
  * What the client's calls return. Hashes, ids and keys are base58 text, addresses bech32m text, as a caller shows them or passes them on;
  * amounts are bigint where a call says so, else the wire's decimal strings.
  */
-import type { FinalizedBlock, NodeStatus, ReplicationView, StandingsView, ValidatorsView } from './node-api.ts';
+
 import type { CorruptionReport, ReplicatorStatus } from './replicator-api.ts';
 import type { TransactionJson } from './transaction-json.ts';
+import type { FinalizedBlock } from './views/blocks.ts';
+import type { NodeStatus } from './views/node.ts';
+import type { ReplicationView, StandingsView } from './views/replication.ts';
+import type { ValidatorsView } from './views/stake.ts';
 import type { Wire } from './wire.ts';
 
 export type StatusView = Wire<NodeStatus>;

@@ -5,7 +5,8 @@ import { asArray, asObject, stringOf, textOrNull } from './check.ts';
 import { ClientError } from './client-error.ts';
 import { type HashLike, hashText, ReadClient } from './client-reads.ts';
 import type { BlockhashView, FinalPlace, SubmitResult } from './client-types.ts';
-import { SUBMIT_ITEMS_MAX, WAIT_TIMEOUT_MS_MAX } from './node-api.ts';
+import { WAIT_TIMEOUT_MS_MAX } from './views/blocks.ts';
+import { SUBMIT_ITEMS_MAX } from './views/transactions.ts';
 import { base64Text } from './wire.ts';
 
 /** How long `latestBlockhash` may answer from memory. */

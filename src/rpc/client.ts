@@ -22,13 +22,15 @@ export {
 } from '../codec/index.ts';
 export { decodeTimestampProof, type TimestampResult, verifyTimestamp } from '../poh/index.ts';
 export { buildRevive, type ReviveOrder } from './build-revive.ts';
-export { buildStake, type StakeOrder } from './build-stake.ts';
+export { type BondOrder, buildStake, type DepositOrder, type StakeOrder } from './build-stake.ts';
 export { buildTransfer, type TransferOrder } from './build-transfer.ts';
 export type { ConnectionOptions } from './client-connection.ts';
 export { ClientError, type ClientErrorCode } from './client-error.ts';
 export { FaultsClient } from './client-faults.ts';
 export { ReplicatorClient } from './client-replicator.ts';
 export * from './client-types.ts';
-export { FINALIZED_BLOCKS_MAX, QUERY_ITEMS_MAX, SUBMIT_ITEMS_MAX, WAIT_TIMEOUT_MS_MAX } from './node-api.ts';
+export { QUERY_ITEMS_MAX } from './views/accounts.ts';
+export { FINALIZED_BLOCKS_MAX, WAIT_TIMEOUT_MS_MAX } from './views/blocks.ts';
+export { SUBMIT_ITEMS_MAX } from './views/transactions.ts';
 
 export class CairnClient extends WalletClient {}

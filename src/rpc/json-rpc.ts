@@ -3,7 +3,7 @@
  *
  * Codes -32000 and below follow Solana's where the meaning is the same, because tools know them.
  */
-import { ApiError, type ApiErrorCode } from './node-api.ts';
+import { ApiError, type ApiErrorCode } from './api-error.ts';
 
 export const RpcCode = {
   parse: -32700,

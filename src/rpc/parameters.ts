@@ -8,7 +8,7 @@ import { type Address, type Hash, type Height, height, type Slot, slot } from '.
 import { CodecError } from '../codec/codec-error.ts';
 import { parseAddress, parseHash } from '../codec/text.ts';
 import { TRANSACTION_SIZE_BYTES_MAX } from '../codec/transaction.ts';
-import type { Commitment } from './node-api.ts';
+import type { Commitment } from './views/blocks.ts';
 
 function parsed<T>(parse: (text: string) => T): (text: string, context: z.core.$RefinementCtx<string>) => T {
   return (text, context) => {

@@ -4,7 +4,8 @@
  */
 import type { Address, Amount, PublicKey } from '../../native/index.ts';
 import type { PeerName } from '../net/transport.ts';
-import type { Answer, NodeHealth } from './node-api.ts';
+import type { Answer } from './node-api.ts';
+import type { NodeHealth } from './views/node.ts';
 
 /** Most bytes of one `cairn_readHistory`. */
 export const READ_HISTORY_SIZE_BYTES_MAX: number = 1024 * 1024;

@@ -16,8 +16,9 @@ import { type Answered, type CallObserver, Dispatcher, failed } from './dispatch
 import { RpcCode, RpcError } from './json-rpc.ts';
 import { type RpcLimits, rpcLimits } from './limits.ts';
 import type { MethodTable } from './method.ts';
-import type { Answer, NodeHealth } from './node-api.ts';
+import type { Answer } from './node-api.ts';
 import { Remotes } from './remotes.ts';
+import type { NodeHealth } from './views/node.ts';
 
 export interface RpcServerOptions {
   readonly methods: MethodTable;

@@ -220,7 +220,7 @@ function nameOf(key: TableKey): string | number {
 
 /** A deep copy, of what msgpack carries. */
 function copied(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   if (Array.isArray(value)) return value.map(copied);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, copied(one)]));

@@ -26,6 +26,7 @@ const NAMES = [
   'log.verify',
   'state.sync',
   'replica.encode',
+  'replica.encode.disk',
   'replica.decode',
   'replica.verifyStream.1',
   'replica.verifyStream.8',

@@ -36,7 +36,7 @@ describe.skipIf(!existsSync(MAIN))('cairn (skipped when dist is not built: npm r
       'devnet doctor init validator archive replicator keygen address balance transfer revive timestamp sync rebuild bench soundness prove verify';
     const checks = ['timestamp', 'account', 'poh', 'history', 'proof', 'log'].map((what) => ['verify', what]);
     checks.push(
-      ['replication', 'status'],
+      ...['status', 'unregister', 'withdraw', 'report'].map((what) => ['replication', what]),
       ['prove', 'account'],
       ['inspect', 'log'],
       ['inspect', 'table'],

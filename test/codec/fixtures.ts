@@ -112,10 +112,13 @@ export const voteDraft: VoteDraft = {
   leavesHash: hash(new Uint8Array(32)),
 };
 
-export const voteOf = (keySeed: number, draft: VoteDraft = voteDraft): Vote => signVote(draft, keyOf(keySeed));
+/** The chain of everything here. */
+export const chainId: BlockHeaderDraft['chainId'] = hashOf(30);
+
+export const voteOf = (keySeed: number, draft: VoteDraft = voteDraft): Vote => signVote(chainId, draft, keyOf(keySeed));
 
 export const headerDraft: BlockHeaderDraft = {
-  chainId: hashOf(30),
+  chainId,
   height: height(9),
   slot: slot(10),
   parentHash: hashOf(31),

@@ -18,7 +18,18 @@ import {
   VERDICTS_MAX,
   voteMessage,
 } from '../../src/codec/index.ts';
-import { addressFrom, headerOf, kernels, keyOf, pattern, payloads, transactionOf, voteOf } from './fixtures.ts';
+import {
+  addressFrom,
+  chainId,
+  hashOf,
+  headerOf,
+  kernels,
+  keyOf,
+  pattern,
+  payloads,
+  transactionOf,
+  voteOf,
+} from './fixtures.ts';
 
 function verdictsOf(batch: SignatureBatch): number[] {
   const verdicts = new Uint8Array(batch.offsets.length - 1).fill(7);
@@ -39,9 +50,10 @@ describe('packed signatures', () => {
 
   it('votes', () => {
     const votes = [1, 2, 3].map((seed) => voteOf(seed));
-    expect(verdictsOf(packVotesForVerify(votes))).toEqual([1, 1, 1]);
+    expect(verdictsOf(packVotesForVerify(chainId, votes))).toEqual([1, 1, 1]);
+    expect(verdictsOf(packVotesForVerify(hashOf(31), votes))).toEqual([0, 0, 0]);
     const stolen = { ...votes[0]!, voter: votes[1]!.voter };
-    expect(verdictsOf(packVotesForVerify([stolen, votes[2]!]))).toEqual([0, 1]);
+    expect(verdictsOf(packVotesForVerify(chainId, [stolen, votes[2]!]))).toEqual([0, 1]);
   });
 
   it('headers and PoH packets', () => {
@@ -88,7 +100,7 @@ describe('no signed message of one kind can be one of another kind', () => {
     const transactionLengths = new Set(
       [...transactions, ...verdicts, ...revivals, ...reports, ...packets].map((item) => signedBytes(item).length),
     );
-    const vote = voteMessage(voteOf(1)).length;
+    const vote = voteMessage(chainId, voteOf(1)).length;
     const packet = pohPacketSignature(signPohPacket(pohPacketDraft(headerOf()), keyOf(1)), keyOf(1).publicKey);
     const others = [vote, headerSignature(headerOf()).message.length, packet.message.length];
     expect(new Set(others).size).toBe(3);

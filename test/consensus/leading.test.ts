@@ -240,24 +240,33 @@ describe('the stall', () => {
     expect(isLeading(machine.state)).toBe(true);
   });
 
-  it('goes on while a voter is bound to a slot as high elsewhere, ever slower past twice the bound', () => {
+  it('goes on above the slot that a voter is bound to elsewhere, not up to it; ever slower past twice the bound', () => {
     const { machine, chain } = stalled();
     machine.vote(voteFor(1, GENESIS, { ...blockOn(GENESIS, 5, 1), slot: 9000 as Slot }));
+    machine.vote(voteFor(2, GENESIS, blockOn(GENESIS, 30, 3)));
+    // 31 .. 36 are the turns of others.
+    machine.pass((37 - 4 - 1) * SLOT_MS - 10);
     expect(leads(machine)).toEqual([1]);
-    const far = blockOn(GENESIS, 30, 3);
-    machine.vote(voteFor(2, GENESIS, far));
-    expect(isLeading(machine.state)).toBe(true);
+    machine.pass(20);
+    expect(leads(machine)).toEqual([1, 37]);
     let parent = chain[3]!;
-    for (let i = 0; i < 4; i++) {
-      machine.nowMs += SLOT_MS;
-      parent = blockOn(parent, parent.slot + 1, 0);
+    for (let slot = 5; slot <= 8; slot++) {
+      parent = blockOn(parent, slot, 0);
       machine.produce(parent);
     }
-    expect(isLeading(machine.state)).toBe(false);
-    const before = machine.all('lead').length;
-    machine.pass(2 * SLOT_MS - 10);
-    expect(machine.all('lead')).toHaveLength(before);
+    machine.pass((2 + 41 - 8 - 1) * SLOT_MS - 10);
+    expect(leads(machine)).toEqual([1, 37]);
     machine.pass(20);
-    expect(machine.all('lead')).toHaveLength(before + 1);
+    expect(leads(machine)).toEqual([1, 37, 41]);
+  });
+
+  it('goes no further than into the next epoch towards a slot that a voter is bound to', () => {
+    const machine = ready(new Machine({ own: 0, unfinalizedBlocksMax: 4, slotsPerEpoch: 8 }));
+    for (const header of chainOn(GENESIS, 4, 0)) machine.produce(header);
+    machine.vote(voteFor(2, GENESIS, blockOn(GENESIS, 30, 3)));
+    machine.pass((8 - 4 - 1) * SLOT_MS - 10);
+    expect(leads(machine)).toEqual([1]);
+    machine.pass(20);
+    expect(leads(machine)).toEqual([1, 8]);
   });
 });

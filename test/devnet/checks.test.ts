@@ -205,7 +205,7 @@ describe('the replica tracker', () => {
     rejected: 0,
     expired: 0,
     lastPeriod: null,
-    ...{ reason: 'unstated', paid: 0, since: 0, misses: 0 },
+    ...{ reason: 'unstated', paid: 0, since: 0, misses: 0, isLapsed: false },
     proof: 'none' as const,
     ...changes,
   });

@@ -126,9 +126,11 @@ export class MarketModel {
     let replica = identity.replicas.get(segment);
     if (replica?.rotation === rotation) return false;
     if (replica !== undefined && !this.lapsed(replica, slot)) {
-      if (replica.proof?.state === 'pending') replica.expired++;
+      if (replica.proof?.state === 'pending') {
+        replica.expired++;
+        replica.proof = null;
+      }
       replica.rotation = rotation;
-      replica.proof = null;
       return true;
     }
     const lost = replica === undefined ? 0 : this.slash(this.misses(replica, slot));

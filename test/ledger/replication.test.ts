@@ -9,7 +9,7 @@ import {
   pendingProofs,
   periodOfSlot,
   proofSlots,
-  provenReplicas,
+  provenBySegment,
   readDesignated,
   readIdentity,
   readReplica,
@@ -124,8 +124,7 @@ describe('replication', () => {
     const settled = record(chain, rita);
     done(chain, 6, verdicts(3, about(rita, 0, 0, false)));
     expect(record(chain, rita)).toEqual(settled);
-    expect(provenReplicas(chain.state, 0)).toBe(1);
-    expect(provenReplicas(chain.state, 1)).toBe(0);
+    expect([...provenBySegment(chain.rules, chain.state, 6)]).toEqual([[0, 1]]);
   });
 
   it('rejects at exactly 1/3 of the bonds, and does not accept at exactly 2/3', () => {
@@ -269,7 +268,7 @@ describe('replication', () => {
     done(chain, 2, commit(rita, 0, 0), prove(rita, 0, 0));
     done(chain, 3, ...[0, 1, 2].map((n) => verdicts(n, about(rita, 0, 0, true))));
     done(chain, 8, commit(rita, 0, 1));
-    expect(record(chain, rita)).toMatchObject({ commits: 2, accepted: 1, expired: 0, proof: null });
+    expect(record(chain, rita)).toMatchObject({ commits: 2, accepted: 1, expired: 0, proof: { state: 'accepted' } });
     done(chain, 9, prove(rita, 0, 2));
     done(chain, 10, ...[0, 1].map((n) => verdicts(n, about(rita, 0, 2, false))));
     done(chain, 12, prove(rita, 0, 3));

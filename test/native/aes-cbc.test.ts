@@ -111,6 +111,60 @@ describe.each(VARIANTS)('aes-cbc of $name', ({ kernels }) => {
     }
   });
 
+  it('keeps of many identities the blocks asked for', () => {
+    const bytes = seededBytes(31);
+    for (const [n, blocks] of [
+      [1, 5],
+      [4, 40],
+      [7, 33],
+      [16, 64],
+      [33, 20],
+      [48, 70],
+      [3, 20_000],
+    ] as const) {
+      const [keys, chains, input] = [bytes(32 * n), bytes(16 * n), bytes(16 * blocks)];
+      const at = chains.slice();
+      const all = new Uint8Array(n * input.length);
+      kernels.aesCbcEncryptMany(keys, at, input, all);
+      const pairs = Array.from({ length: 60 }, (_, i) => [(i * 7919) % blocks, (i * 31) % n] as const);
+      pairs.sort((a, b) => a[0] - b[0]);
+      const out = new Uint8Array(16 * pairs.length);
+      kernels.aesCbcSampleMany(keys, chains, input, Uint32Array.from(pairs.flat()), out);
+      const expected = pairs.map(([block, lane]) => all.subarray(lane * input.length + 16 * block).subarray(0, 16));
+      expect([n, blocks, hex(out)]).toEqual([n, blocks, hex(new Uint8Array(Buffer.concat(expected)))]);
+      expect(hex(chains)).toBe(hex(at));
+    }
+  });
+
+  it('hashes the leaves of what goes in and comes out meanwhile', () => {
+    for (const [leafSizeBytes, n] of [
+      [16, 1],
+      [64, 31],
+      [64, 32],
+      [64, 33],
+      [960, 65],
+      [1024, 96],
+      [1024, 127],
+      [4096, 64],
+      [48, 200],
+      [32, 0],
+    ] as const) {
+      const bytes = seededBytes(n * 7 + leafSizeBytes);
+      const [key, iv, input] = [bytes(32), bytes(16), bytes(leafSizeBytes * n)];
+      const [plain, chain] = [new Uint8Array(input.length), iv.slice()];
+      kernels.aesCbcEncrypt(key, chain, input, plain);
+      const [before, after] = [new Uint8Array(32 * n), new Uint8Array(32 * n)];
+      kernels.sha256Leaves(3, input, leafSizeBytes, before);
+      kernels.sha256Leaves(3, plain, leafSizeBytes, after);
+      const [ins, outs] = [new Uint8Array(32 * n), new Uint8Array(32 * n)];
+      const [output, at] = [new Uint8Array(input.length), iv.slice()];
+      kernels.aesCbcEncryptLeaves(key, at, input, output, 3, leafSizeBytes, ins, outs);
+      const what = `${n} leaves of ${leafSizeBytes}`;
+      expect([what, Buffer.compare(output, plain), hex(at)]).toEqual([what, 0, hex(chain)]);
+      expect([what, hex(ins), hex(outs)]).toEqual([what, hex(before), hex(after)]);
+    }
+  });
+
   it('writes many identities in every way their outputs may lie', () => {
     // 2,048 bytes apart they share cache sets; 33 and 48 make groups of unequal and equal size.
     const bytes = seededBytes(21);

@@ -54,6 +54,11 @@ const SHAPES: Readonly<Partial<Record<keyof Kernels, (n: number) => readonly Par
   aesCbcEncrypt: (n) => [view(32), output(16), view(16 * n), output(16 * n)],
   aesCbcDecrypt: (n) => [view(32), output(16), view(16 * n), output(16 * n)],
   aesCbcEncryptMany: (n) => [view(32 * n), output(16 * n), view(48), output(48 * n)],
+  aesCbcSampleMany: (n) => [view(32 * n), output(16 * n), view(32 * n), { kind: 'words', size: 2 * n }, output(16 * n)],
+  aesCbcEncryptLeaves: (n) => [
+    ...[view(32), output(16), view(32 * n), output(32 * n), numbers(0, 1), numbers(32, 16)],
+    ...[output(32 * n), output(32 * n)],
+  ],
   crc32c: (n) => [view(30 * n), numbers(0, 77)],
   ripemd160Keys: (n) => [view(32 * n), output(20 * n)],
 };

@@ -19,6 +19,11 @@ const CALLS: readonly Call[] = [
   ['aesCbcEncrypt', () => [bytes(32), bytes(16), bytes(48), new Uint8Array(48)]],
   ['aesCbcDecrypt', () => [bytes(32), bytes(16), bytes(48), new Uint8Array(48)]],
   ['aesCbcEncryptMany', () => [bytes(96), bytes(48), bytes(32), new Uint8Array(96)]],
+  ['aesCbcSampleMany', () => [bytes(96), bytes(48), bytes(64), Uint32Array.of(0, 2, 3, 1), new Uint8Array(32)]],
+  [
+    'aesCbcEncryptLeaves',
+    () => [bytes(32), bytes(16), bytes(96), new Uint8Array(96), 1, 48, new Uint8Array(64), new Uint8Array(64)],
+  ],
   ['crc32c', () => [bytes(50), 7]],
   ['ripemd160Keys', () => [bytes(64), new Uint8Array(40)]],
 ];

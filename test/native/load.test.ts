@@ -94,6 +94,8 @@ describe('the self-test', () => {
     ['aesCbcEncrypt', 'aesCbc'],
     ['aesCbcDecrypt', 'aesCbc'],
     ['aesCbcEncryptMany', 'aesCbcEncryptMany'],
+    ['aesCbcSampleMany', 'aesCbcSampleMany'],
+    ['aesCbcEncryptLeaves', 'aesCbcEncryptLeaves'],
     ['crc32c', 'crc32c'],
     ['ripemd160Keys', 'ripemd160Keys'],
     ['ed25519Verify', 'ed25519Verify'],

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Block, encodeBlock } from '../../src/codec/index.ts';
+import { hash } from '../../native/index.ts';
+import { type Block, encodeBlock, signVote } from '../../src/codec/index.ts';
 import type { ConsensusEvent } from '../../src/consensus/index.ts';
 import { PeerFault } from '../../src/net/transport.ts';
 import { BlockIntake } from '../../src/node/chain/block-intake.ts';
@@ -36,7 +37,7 @@ beforeEach(() => {
   intake = new BlockIntake({
     kernels,
     chainId: world.check.rules.chainId,
-    signatures: new SignatureChecks(kernels, verifier, 10),
+    signatures: new SignatureChecks(kernels, world.check.rules.chainId, verifier, 10),
     tree,
     feed: (event) => fed.push(event),
     onSeen: () => {},
@@ -122,6 +123,8 @@ describe('block intake', () => {
     expect(intake.gossipedVote(voteFor(keyOf(66), root.header, first.header).bytes, 'peer')).toBe('ignore');
     expect(intake.gossipedVote(vote!.bytes.with(-1, vote!.bytes.at(-1)! ^ 1), 'peer')).toBe('reject');
     expect(intake.gossipedVote(vote!.bytes.slice(1), 'peer')).toBe('reject');
+    const elsewhere = signVote(hash(new Uint8Array(32)), vote!, world.validators[0]!);
+    expect(intake.gossipedVote(elsewhere.bytes, 'peer')).toBe('reject');
     expect(fed).toEqual([{ kind: 'vote', vote: expect.objectContaining({ bytes: vote!.bytes }), from: 'peer' }]);
   });
 

@@ -57,7 +57,7 @@ class Rig {
       },
     };
     const onFatal = (error: Error): void => void this.errors.push(error);
-    this.driver = new ConsensusDriver(state, actions, { clock, key, onFatal });
+    this.driver = new ConsensusDriver(state, actions, { clock, chainId: world.check.rules.chainId, key, onFatal });
   }
 
   wake(): void {

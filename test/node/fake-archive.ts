@@ -32,7 +32,16 @@ export class FakeArchive {
   /** What each protocol answers instead of the truth. */
   readonly lies: Map<string, Lie> = new Map();
   records: ReplicasAnswer = {
-    ...{ slot: 0, registered: true, balance: '1000000', deposit: '1000000', locked: '0', accepted: 0, fakes: 0 },
+    ...{
+      slot: 0,
+      registered: true,
+      leaving: false,
+      balance: '1000000',
+      deposit: '1000000',
+      locked: '0',
+      accepted: 0,
+      fakes: 0,
+    },
     replicas: [],
   };
   standings: StandingsAnswer = { slot: 0, target: 4, identities: 1, standings: [] };

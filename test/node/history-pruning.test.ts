@@ -5,6 +5,7 @@ import { height, slot } from '../../native/index.ts';
 import { decodeBlock } from '../../src/codec/index.ts';
 import { replicaKey } from '../../src/ledger/replication/record-key.ts';
 import { encodeReplica, type ReplicaRecord } from '../../src/ledger/replication/replica.ts';
+import { provenBySegment } from '../../src/ledger/replication/standings.ts';
 import { ChainApi } from '../../src/node/api/chain-api.ts';
 import { BlockTree } from '../../src/node/chain/block-tree.ts';
 import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
@@ -13,7 +14,6 @@ import type { ChainParts } from '../../src/node/chain-parts.ts';
 import { FinalityLog } from '../../src/node/finality-log.ts';
 import { depthBlocksMin, historyKeeping } from '../../src/node/history/history-keeping.ts';
 import { HistoryPruner } from '../../src/node/history/history-pruner.ts';
-import { provenBySegment } from '../../src/node/history/proven-replicas.ts';
 import { SegmentCopies } from '../../src/node/proof-checks/segment-copies.ts';
 import { fastSync } from '../../src/node/sync/fast-sync.ts';
 import { StorageError } from '../../storage/index.ts';
@@ -185,7 +185,7 @@ const REPLICA: ReplicaRecord = {
   },
 };
 const withProof = (
-  state: 'pending' | 'accepted' | 'rejected',
+  state: 'pending' | 'accepted' | 'rejected' | 'revealed',
   changes: Partial<ReplicaRecord> = {},
 ): ReplicaRecord => ({
   ...REPLICA,
@@ -206,15 +206,15 @@ function stateWith(...replicas: readonly (readonly [segment: number, record: Rep
 
 describe('the rule', () => {
   it.each([
-    ['an accepted proof of the last period', withProof('accepted'), 1],
-    ['one pending, others accepted before', withProof('pending'), 1],
+    // In slot 40 periods up to 7 are decided; of two periods a rotation the second is due.
+    ['proven for the last period', REPLICA, 1],
+    ['one pending, others accepted before', withProof('pending', { provenNext: 9 }), 1],
     ['a new key, proven under the old one', { ...REPLICA, proof: null }, 1],
-    ['two periods ago', withProof('accepted', { nextPeriod: 9 }), 1],
-    ['three periods ago: it may be gone', withProof('accepted', { nextPeriod: 8 }), 0],
+    ['proven for the last period that is decided', withProof('accepted', { provenNext: 8 }), 1],
+    ['not proven for it: it may be gone', withProof('accepted', { provenNext: 7 }), 0],
     ['never accepted', withProof('pending', { accepted: 0 }), 0],
-    ['rejected', withProof('rejected', { rejected: 1 }), 0],
-    ['rejected once, pending now', withProof('pending', { rejected: 1 }), 0],
-    ['rejected once, a new key since', { ...REPLICA, rejected: 1, proof: null }, 0],
+    ['a fake revealed, which stands for a proof', withProof('revealed', { accepted: 0 }), 1],
+    ['rejected for a decided period', withProof('rejected', { rejected: 1, provenNext: 7 }), 0],
     ['rejected once, accepted since', withProof('accepted', { rejected: 1 }), 1],
   ] as const)('counts a replica: %s', (_, record, count) => {
     const proven = provenBySegment(world.check.rules, stateWith([3, record]), 40);

@@ -6,7 +6,7 @@ import { FinalityLog } from '../../src/node/finality-log.ts';
 import { SignatureChecks } from '../../src/node/signature-checks.ts';
 import { InlineVerifier } from '../../src/node/threads/index.ts';
 import { TransactionIndex } from '../../src/node/transaction-index.ts';
-import type { FinalizedBlock } from '../../src/rpc/node-api.ts';
+import type { FinalizedBlock } from '../../src/rpc/views/blocks.ts';
 import { kernels, makeBlock, makeChain, newWorld, rootOf, transactionOn, voteFor } from './world.ts';
 
 const world = newWorld();
@@ -157,7 +157,7 @@ describe('signature checks', () => {
   };
 
   it('knows a transaction by its signature, not by its id', async () => {
-    const checks = new SignatureChecks(kernels, new InlineVerifier(kernels), 10);
+    const checks = new SignatureChecks(kernels, world.check.rules.chainId, new InlineVerifier(kernels), 10);
     expect(await checks.transactions([good])).toEqual([true]);
     expect(await checks.transactions([withBytes(forged), good, withBytes(forged)])).toEqual([false, true, false]);
     // The forged one has not displaced it either.
@@ -173,7 +173,7 @@ describe('signature checks', () => {
         return kernels.ed25519Verify(...args);
       },
     };
-    const checks = new SignatureChecks(counting, new InlineVerifier(counting), 2);
+    const checks = new SignatureChecks(counting, world.check.rules.chainId, new InlineVerifier(counting), 2);
     const many = Array.from({ length: 5 }, (_, at) => transactionOn(world, root.header, { counter: BigInt(at) }));
     expect(await checks.transactions(many)).toEqual(many.map(() => true));
     expect(checked).toBe(5);
@@ -184,7 +184,7 @@ describe('signature checks', () => {
   });
 
   it('judges votes one by one', async () => {
-    const checks = new SignatureChecks(kernels, new InlineVerifier(kernels), 10);
+    const checks = new SignatureChecks(kernels, world.check.rules.chainId, new InlineVerifier(kernels), 10);
     const vote = voteFor(world.validators[0]!, root.header, a1.header);
     const other = voteFor(world.validators[1]!, root.header, a1.header);
     const bad = {

@@ -50,6 +50,7 @@ const samples: readonly (readonly [z.ZodType<unknown>, Record<string, unknown>])
     {
       slot: 3,
       registered: true,
+      leaving: false,
       balance: '18446744073709551615',
       deposit: '1000',
       locked: '0',

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
 import { type Payload, signingKey } from '../../src/codec/index.ts';
@@ -330,6 +331,7 @@ describe('replicator node', () => {
       served: () => 0,
       capacityBytes: segmentSizeBytes * 2,
       wanted: undefined,
+      pause: () => delay(250),
       faultsAllowed: false,
       log: SILENT,
       onFatal: (error) => fatal.push(error),

@@ -12,9 +12,12 @@ const VIRTUAL_MS_PER_MS = 100;
 export class VirtualNet {
   readonly #time = new VirtualTime();
   readonly network: MemoryNetwork;
+  readonly #pace: number;
   #held = 0;
 
-  constructor() {
+  /** @param pace virtual milliseconds that may pass in one of the wall's; no bound where no real disk has to keep up */
+  constructor(pace: number = VIRTUAL_MS_PER_MS) {
+    this.#pace = pace;
     const timers: Timers = {
       now: () => this.#time.nowMs,
       after: (delayMs, run) => {
@@ -60,7 +63,7 @@ export class VirtualNet {
       // Real work (disk, promises) first; then the next millisecond of virtual time.
       await new Promise<void>((resolve) => setImmediate(resolve));
       const next = this.#time.nowMs + 1;
-      const isAhead = next - origin.virtualMs > 20 + VIRTUAL_MS_PER_MS * (performance.now() - origin.realMs);
+      const isAhead = next - origin.virtualMs > 20 + this.#pace * (performance.now() - origin.realMs);
       if (!isDone && this.#held === 0) this.#time.runUntil(isAhead ? this.#time.nowMs : next);
     }
     return done;

@@ -57,12 +57,15 @@ export interface WorldOptions {
   readonly validators?: number;
   readonly recencyWindowSlots?: number;
   readonly segmentSizeBytes?: number;
+  readonly leafSizeBytes?: number;
   readonly slotDurationMs?: number;
   readonly hashesPerTick?: number;
   readonly blockTransactionsMax?: number;
   readonly slotsPerPeriod?: number;
   readonly periodsPerRotation?: number;
   readonly name?: string;
+  /** In place of what stands below. */
+  readonly replication?: Partial<Record<keyof typeof DEVNET_PARAMETERS.replication, number | string>>;
   /** In place of the devnet's. */
   readonly consensus?: Partial<Record<keyof typeof DEVNET_PARAMETERS.consensus, number | string>>;
   /** Millionths of a unit a byte and block. */
@@ -98,7 +101,7 @@ export function newWorld(options: WorldOptions = {}): World {
       blockTransactionsMax: options.blockTransactionsMax ?? 1000,
     },
     consensus: { ...DEVNET_PARAMETERS.consensus, ...options.consensus },
-    history: { segmentSizeBytes: options.segmentSizeBytes ?? 4096, leafSizeBytes: 1024 },
+    history: { segmentSizeBytes: options.segmentSizeBytes ?? 4096, leafSizeBytes: options.leafSizeBytes ?? 1024 },
     rent: { microunitsPerByteBlock: options.rent ?? '1' },
     replication: {
       sampleBlockSizeBytes: 1024,
@@ -118,6 +121,7 @@ export function newWorld(options: WorldOptions = {}): World {
       slashPerMissPermille: 250,
       slashPerFakePermille: 100,
       fakeSharePermille: 100,
+      ...options.replication,
     },
     validators: keys.map(({ publicKey }) => ({ publicKey: encodeBase58(publicKey), bond: '10' })),
     accounts: [...people, ...keys].map(({ address }) => ({
@@ -127,11 +131,12 @@ export function newWorld(options: WorldOptions = {}): World {
   });
   const verifier = new InlineVerifier(kernels);
   const { hashesPerTick, ticksPerSlot } = genesis.poh;
+  const rules = ledgerRules(kernels, genesis);
   const check: CheckDeps = {
     kernels,
     verifier,
-    signatures: new SignatureChecks(kernels, verifier, 1000),
-    rules: ledgerRules(kernels, genesis),
+    signatures: new SignatureChecks(kernels, rules.chainId, verifier, 1000),
+    rules,
     poh: { hashesPerTick, ticksPerSlot },
     idSecret: Uint32Array.of(1, 2, 3, 4),
   };
@@ -267,7 +272,7 @@ export function voteFor(
     leavesSlot: slot(0),
     leavesHash: new Uint8Array(32) as Hash,
   };
-  return signVote({ ...draft, ...(changes as object) }, key);
+  return signVote(target.chainId, { ...draft, ...(changes as object) }, key);
 }
 
 /** A chain of blocks on `parent`, each with `perBlock` transfers, unless told otherwise. */

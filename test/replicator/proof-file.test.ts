@@ -6,9 +6,9 @@ import {
   encodeProofFile,
   PROOF_FILE_SIZE_BYTES,
   type ProofContext,
-  ProofFileError,
   type StorageProof,
 } from '../../replicator/proof-file.ts';
+import { ProofFileError } from '../../replicator/proof-head.ts';
 import { hashOf, honestClaim, identity, kernels, noise } from './fixtures.ts';
 
 const geometry = { segmentSizeBytes: 6 * 1024, leafSizeBytes: 1024 };

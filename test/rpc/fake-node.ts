@@ -29,31 +29,20 @@ import {
   signVote,
   type Transaction,
 } from '../../src/codec/index.ts';
-import type { EvictionRow, EvictionsView } from '../../src/rpc/evictions-view.ts';
-import {
-  type AccountProofFile,
-  ApiError,
-  type Balances,
-  type BlockPoint,
-  type ClusterNode,
-  type FinalizedBlock,
-  type LatestBlockhash,
-  type NodeApi,
-  type NodeHealth,
-  type NodeIdentity,
-  type NodeStatus,
-  type NodeVersion,
-  type ReplicationTotals,
-  type ReplicationView,
-  type StandingsView,
-  type SubmitOutcome,
-  type Supply,
-  type TransactionLocation,
-  type TransactionStatus,
-  type TransactionStatuses,
-  type ValidatorsView,
-  type VoteAccount,
-} from '../../src/rpc/node-api.ts';
+import { ApiError } from '../../src/rpc/api-error.ts';
+import type { NodeApi } from '../../src/rpc/node-api.ts';
+import type { AccountProofFile, Balances, Supply } from '../../src/rpc/views/accounts.ts';
+import type { BlockPoint, FinalizedBlock, LatestBlockhash } from '../../src/rpc/views/blocks.ts';
+import type { EvictionRow, EvictionsView } from '../../src/rpc/views/evictions.ts';
+import type { ClusterNode, NodeHealth, NodeIdentity, NodeStatus, NodeVersion } from '../../src/rpc/views/node.ts';
+import type { ReplicationTotals, ReplicationView, StandingsView } from '../../src/rpc/views/replication.ts';
+import type { ValidatorsView, VoteAccount } from '../../src/rpc/views/stake.ts';
+import type {
+  SubmitOutcome,
+  TransactionLocation,
+  TransactionStatus,
+  TransactionStatuses,
+} from '../../src/rpc/views/transactions.ts';
 
 export const hasher: { sha256(bytes: Uint8Array): Uint8Array } = {
   sha256: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()),
@@ -214,7 +203,7 @@ export class FakeNode implements NodeApi {
       leavesSlot: slot(0),
       leavesHash: ZERO_HASH,
     };
-    return { header, votes: [signVote(draft, KEY), signVote(draft, OTHER)] };
+    return { header, votes: [KEY, OTHER].map((key) => signVote(header.chainId, draft, key)) };
   }
   voteAccounts(): VoteAccount[] {
     return [
@@ -323,8 +312,8 @@ export class FakeNode implements NodeApi {
   replication(filter: { segment?: number; identity?: Uint8Array }): ReplicationView {
     const replica = { identity: OTHER.address, segment: 3, rotation: 2, commits: 2, replicaRoot: digest('root') };
     const counts = { accepted: 5, rejected: 0, expired: 1, lastPeriod: 8, proof: 'accepted' as const };
-    const pay = { reason: 'unstated', paid: 4, since: 2, misses: 0 };
-    const earned = { replicas: 1, locked: amount(3n), paid: amount(20n), accepted: 5, fakes: 0 };
+    const pay = { reason: 'unstated', paid: 4, since: 2, misses: 0, isLapsed: false };
+    const earned = { replicas: 1, locked: amount(3n), paid: amount(20n), accepted: 5, fakes: 0, freePeriod: null };
     const shown = filter.segment === undefined || filter.segment === 3;
     return {
       slot: slot(6),

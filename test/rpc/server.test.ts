@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeCertificate, encodeBase58, formatAddress } from '../../src/codec/index.ts';
+import { ApiError } from '../../src/rpc/api-error.ts';
 import { replicatorMethods } from '../../src/rpc/methods/index.ts';
 import { rpcMetrics } from '../../src/rpc/metrics.ts';
-import { ApiError } from '../../src/rpc/node-api.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import { BLOCK, CHAIN, hasher, KEY, OTHER, POH, TRANSACTIONS, transaction } from './fake-node.ts';
 import { type ServerRig, startServer } from './server-rig.ts';

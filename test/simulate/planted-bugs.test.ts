@@ -2,14 +2,12 @@
  * The oracles hold water: each bug planted here, at a port of the real node or in place of one of its modules, is found by a named scenario that the real
  * code passes (simulation.test.ts). Votes that break the local rule are planted in test/consensus/planted-bugs.test.ts.
  */
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { addressOf, type Block, blockTransactions } from '../../src/codec/index.ts';
-import type { BlockExecution } from '../../src/ledger/index.ts';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Files, StoredFile } from '../../storage/index.ts';
 import type { Plant } from '../../tools/simulate/plant.ts';
 import type { Scenario } from '../../tools/simulate/scenario.ts';
+import { acceptEveryRoot, hunt, replace, restore } from './plants.ts';
 
-type Module = Record<string, unknown>;
 type Tally = { readonly current: bigint; readonly previous: bigint };
 
 /** A sync that says that it has synced. */
@@ -26,39 +24,7 @@ function lyingSync(isStruck: (path: string) => boolean): Plant {
   };
 }
 
-const MODULES: string[] = [];
-
-/** Replaces some exports of a module for whatever is imported next. */
-function replace(file: string, change: (real: Module) => Module): void {
-  const path = `../../src/${file}.ts`;
-  MODULES.push(path);
-  vi.doMock(path, async (importOriginal) => {
-    const real = await importOriginal<Module>();
-    return { ...real, ...change(real) };
-  });
-}
-
-/** Plays a scenario over seeds; what was found, as `code seed`, or null. */
-async function hunt(
-  name: string,
-  plant: Plant = {},
-  changes: Partial<Scenario> = {},
-  firstSeed = 1,
-): Promise<string | null> {
-  vi.resetModules();
-  const { simulate } = await import('../../tools/simulate/simulation.ts');
-  const { scenarioNamed } = await import('../../tools/simulate/scenarios.ts');
-  const scenario = { ...scenarioNamed(name)!, ...changes };
-  for (let seed = firstSeed; seed < firstSeed + 12; seed += 1) {
-    const { violation } = await simulate({ seed, scenario, durationMs: 1, plant });
-    if (violation !== null) return `${violation.code} seed ${seed}`;
-  }
-  return null;
-}
-
-afterEach(() => {
-  for (const path of MODULES.splice(0)) vi.doUnmock(path);
-});
+afterEach(restore);
 
 describe('planted bugs are found', { timeout: 300_000 }, () => {
   it('1: the vote file is not synced before a vote is sent', async () => {
@@ -131,30 +97,7 @@ describe('planted bugs are found', { timeout: 300_000 }, () => {
   });
 
   it('9: the state root of a block is not compared', async () => {
-    replace('node/chain/check-block', (real) => ({
-      checkBlock: async (deps: object, parent: unknown, block: object) => {
-        const check = real.checkBlock as (...given: unknown[]) => Promise<unknown>;
-        return check(deps, parent, block).catch((error: { code?: string }) => {
-          if (error.code !== 'wrong-state-root') throw error;
-          return remade(real, deps, parent, block);
-        });
-      },
-    }));
+    acceptEveryRoot();
     expect(await hunt('invalid-state')).toMatch(/^(state-root|gave-up|no-progress|lost)/);
   });
 });
-
-/** What execution gives, whatever the header says. */
-function remade(real: Module, deps: object, parent: unknown, block: object): unknown {
-  const made = real as unknown as {
-    startExecution: (deps: object, parent: unknown, slot: unknown) => object;
-    batchOf: (parent: unknown, execution: object) => Uint8Array;
-    completed: (kernels: unknown, ...rest: unknown[]) => unknown;
-  };
-  const { header } = block as { header: { slot: number } };
-  const execution = made.startExecution(deps, parent, header.slot);
-  for (const transaction of blockTransactions((block as Block).entries))
-    (execution as BlockExecution).apply(transaction, { signatureValid: true, sender: addressOf(transaction.from) });
-  const batch = made.batchOf(parent, execution);
-  return made.completed((deps as { kernels: unknown }).kernels, parent, block, execution, batch);
-}

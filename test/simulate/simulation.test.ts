@@ -43,6 +43,15 @@ describe('scenarios', { timeout: 300_000 }, () => {
   });
 });
 
+describe('a large network', { timeout: 300_000 }, () => {
+  it('holds for a short while; with a hundred validators: cairn simulate --scenario hundred', async () => {
+    const scenario = { ...scenarioNamed('hundred')!, validators: 24, faultyMs: 2_000 };
+    const { violation, finalHeight } = await simulate({ seed: 1, scenario, durationMs: 1 });
+    expect(violation).toBeNull();
+    expect(finalHeight).toBeGreaterThan(10);
+  });
+});
+
 describe('a failure', { timeout: 300_000 }, () => {
   it('of the canary is found, always', async () => {
     for (let seed = 1; seed <= 3; seed += 1)

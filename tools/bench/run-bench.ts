@@ -18,6 +18,7 @@ import { oplogAppend, oplogAppendSmall } from './cases/oplog.ts';
 import { pohGenerate, pohVerify } from './cases/poh.ts';
 import { pohVerifyCores } from './cases/poh-cores.ts';
 import { replicaDecode, replicaEncode, replicaVerifyStream } from './cases/replica.ts';
+import { replicaEncodeDisk } from './cases/replica-disk.ts';
 import { sha512Batch } from './cases/sha512.ts';
 import { stateSync } from './cases/sync.ts';
 import { tableLookup, tableUpdate } from './cases/table.ts';
@@ -51,6 +52,7 @@ export const CASES: readonly BenchCase[] = [
   logVerifyCores,
   stateSync,
   replicaEncode,
+  replicaEncodeDisk,
   replicaDecode,
   ...replicaVerifyStream,
   openMake,

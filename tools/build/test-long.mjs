@@ -41,6 +41,11 @@ const CAMPAIGNS = {
     tests: ['test/e2e/replicator-kill.test.ts'],
     ...{ seed: 'CAIRN_REPLICATOR_KILL_FIRST', count: 'CAIRN_REPLICATOR_KILLS', usual: 20, unit: 'kills' },
   },
+  'kill-replicator-simulated': {
+    what: 'power cuts and kills of a replicator on a simulated disk while it encodes, proves and rotates, under a real ledger',
+    tests: ['test/crash/replicator-lives.test.ts'],
+    ...{ seed: 'CAIRN_KILL_SEED', count: 'CAIRN_SIMULATED_KILLS', usual: 200, unit: 'deaths' },
+  },
   'kill-validators': {
     what: 'SIGKILL of validators that lead and vote, in a network of processes: no vote or block that contradicts another',
     tests: ['test/e2e/kill-validators.test.ts'],
@@ -89,7 +94,7 @@ Without a campaign: all of them, one after another, at their usual sizes.
 ${Object.entries(CAMPAIGNS)
   .map(
     ([name, { what, usual, unit }]) =>
-      `  ${name.padEnd(14)}${what}${usual ? `\n${' '.repeat(16)}usually ${usual} ${unit}` : ''}`,
+      `  ${name.padEnd(27)}${what}${usual ? `\n${' '.repeat(29)}usually ${usual} ${unit}` : ''}`,
   )
   .join('\n')}
 

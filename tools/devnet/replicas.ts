@@ -3,7 +3,7 @@
  *
  * Invariant: figures never go back; an answer read from an older block than the last one is passed over.
  */
-import type { ReplicaRow } from '../../src/rpc/node-api.ts';
+import type { ReplicaRow } from '../../src/rpc/views/replication.ts';
 import type { Wire } from '../../src/rpc/wire.ts';
 
 /** One replica's life so far. */

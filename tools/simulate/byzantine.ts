@@ -169,6 +169,7 @@ export class Byzantium {
     if (target === undefined) return null;
     const source = older.length > 0 && this.#chance.hits(0.5) ? this.#chance.pick(older) : undefined;
     const said = signVote(
+      target.chainId,
       {
         ...vote,
         targetSlot: target.slot,
@@ -190,9 +191,9 @@ export class Byzantium {
   /** Votes in everybody's name, without their keys. */
   #forgedVotes(message: Uint8Array): readonly Uint8Array[] {
     const vote: Vote = decodeVote(message.slice(0, VOTE_SIZE_BYTES));
-    const { validators } = this.#simulation.chain;
+    const { validators, rules } = this.#simulation.chain;
     const forged = validators.map(({ publicKey }) =>
-      signVote(vote, { publicKey, address: validators[0]!.address, sign: () => vote.signature }),
+      signVote(rules.chainId, vote, { publicKey, address: validators[0]!.address, sign: () => vote.signature }),
     );
     return [message, ...forged.map(({ bytes }) => bytes).filter((bytes) => Buffer.compare(bytes, message) !== 0)];
   }

@@ -39,14 +39,14 @@ export function newEar(simulation: Simulation, byzantium: Byzantium, node: Simul
 }
 
 function heardVote(
-  { oracles, trace, shared }: Simulation,
+  { chain, oracles, trace, shared }: Simulation,
   { name, isHonest }: SimulatedNode,
   message: Uint8Array,
 ): void {
   if (message.length < VOTE_SIZE_BYTES) return;
   const vote = decodeVote(message.slice(0, VOTE_SIZE_BYTES));
   // What a liar says in another's name is nobody's vote.
-  if (!isHonest && !shared.isSigned(vote.voter, vote.signature, voteMessage(vote))) return;
+  if (!isHonest && !shared.isSigned(vote.voter, vote.signature, voteMessage(chain.rules.chainId, vote))) return;
   oracles.voteSent(vote);
   const { sourceSlot, targetSlot, targetHash } = vote;
   trace.add('vote', name, { source: sourceSlot, target: targetSlot, hash: shortHash(targetHash) });

@@ -1,6 +1,8 @@
 /** Carries out a plan of faults, ends them for a core quorum, and starts nodes again that have given up. */
+import { planAbsences } from './absences.ts';
 import type { Chance } from './chance.ts';
 import type { Fault } from './faults.ts';
+import { isLeaderFault, struckBy } from './leader-faults.ts';
 import { CALM } from './links.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { Simulation } from './simulation.ts';
@@ -43,10 +45,21 @@ export class FaultRunner {
     time.at(splitsAtOnce && phase === 1 ? 0 : fromMs, () => {
       if (phase === this.#phase) this.#split(groups);
     });
+    this.#planAbsences(fromMs);
     for (const fault of plan)
       time.at(fault.atMs, () => {
         if (phase === this.#phase && time.nowMs < toMs) this.#strike(fault);
       });
+  }
+
+  #planAbsences(fromMs: number): void {
+    const phase = this.#phase;
+    const simulation = this.#simulation;
+    const { absences = [], stretch } = { ...simulation.options.scenario, stretch: simulation.stretch };
+    const named = (name: string): SimulatedNode => simulation.nodes.find((node) => node.name === name)!;
+    const kill = (name: string): void => this.#kill(named(name), 'power', 'away');
+    const start = (name: string): void => this.#start(named(name));
+    planAbsences({ simulation, stretch, kill, start }, absences, fromMs, () => phase === this.#phase);
   }
 
   /** Ends the faults for a core quorum. @returns its nodes */
@@ -58,7 +71,8 @@ export class FaultRunner {
     links.quality = options.scenario.wire ?? CALM;
     const core = this.#core();
     const rest = nodes.filter((node) => !core.includes(node) && node.isHonest);
-    if (this.#chance.hits(BROKEN_RATE)) for (const node of rest) this.#break(node);
+    const isLeft = options.scenario.everybodyReturns !== true && this.#chance.hits(BROKEN_RATE);
+    if (isLeft) for (const node of rest) this.#break(node);
     for (const node of nodes) if (!this.#leftBroken.has(node)) this.#startSoon(node);
     return core;
   }
@@ -110,11 +124,12 @@ export class FaultRunner {
 
   /** Archives, and honest validators at random up to a quorum. */
   #core(): SimulatedNode[] {
-    const { nodes, oracles } = this.#simulation;
+    const { nodes, oracles, options } = this.#simulation;
     const honest = nodes.filter(({ isHonest, rank, isDiskRuined }) => isHonest && rank !== null && !isDiskRuined);
     const core: SimulatedNode[] = [];
-    while (honest.length > 0 && !oracles.votes.isQuorum(core.map(({ rank }) => rank!)))
-      core.push(honest.splice(this.#chance.below(honest.length), 1)[0]!);
+    const isEnough = (): boolean =>
+      options.scenario.everybodyReturns !== true && oracles.watch.isQuorum(core.map(({ rank }) => rank!));
+    while (honest.length > 0 && !isEnough()) core.push(honest.splice(this.#chance.below(honest.length), 1)[0]!);
     return [...core, ...nodes.filter(({ rank }) => rank === null)];
   }
 
@@ -124,6 +139,11 @@ export class FaultRunner {
     const { number, kind, durationMs } = fault;
     trace.add('fault', null, { number, fault: kind, nodes: fault.nodes, forMs: Math.round(durationMs) });
     const struck = nodes.filter(({ name }) => fault.nodes.includes(name));
+    if (isLeaderFault(kind)) {
+      const node = struckBy(kind, nodes);
+      if (node !== null) this.#endLead(node, fault);
+      return;
+    }
     switch (kind) {
       case 'crash':
         for (const node of struck) this.#crash(node, fault);
@@ -154,6 +174,17 @@ export class FaultRunner {
         this.#wire(fault);
         return;
     }
+  }
+
+  /** Killed, or stopped as its keeper would: then it hands over first. */
+  #endLead(node: SimulatedNode, fault: Fault): void {
+    if (fault.kind !== 'stopLeader') {
+      this.#crash(node, { ...fault, power: true });
+      return;
+    }
+    const { time, trace } = this.#simulation;
+    trace.add('down', node.name, { why: 'stopped' });
+    node.stop(() => time.after(fault.durationMs, () => this.#start(node)));
   }
 
   #crash(node: SimulatedNode, { power, durationMs, lossRate }: Fault): void {

@@ -2,6 +2,7 @@
  * The plan of faults: made from the seed before the run, as a list, so that a failure can be tried again with some of them left out.
  */
 import { Chance } from './chance.ts';
+import type { LeaderFault } from './leader-faults.ts';
 import { CALM, type WireQuality } from './links.ts';
 
 export type FaultKind =
@@ -18,7 +19,9 @@ export type FaultKind =
   | 'cut'
   | 'cutOneWay'
   | 'clog'
-  | 'wire';
+  | 'wire'
+  /** Aimed at whoever leads, or is to follow, when it strikes. */
+  | LeaderFault;
 
 /** One fault. `number` is its name in the plan: it stays the same when others are left out. */
 export interface Fault {
@@ -68,6 +71,9 @@ const DURATION_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   cutOneWay: [1_000, 15_000],
   clog: [500, 8_000],
   wire: [2_000, 20_000],
+  killLeader: [2_500, 7_000],
+  stopLeader: [2_500, 7_000],
+  killSecondary: [2_500, 7_000],
 };
 
 export interface FaultRange {
@@ -126,6 +132,10 @@ function planOne(
       return { ...base, nodes: [chance.pick(names), chance.pick(names)] };
     case 'wire':
       return { ...base, nodes: [], wire: stretched(chance.pick(WIRES), stretch) };
+    case 'killLeader':
+    case 'stopLeader':
+    case 'killSecondary':
+      return { ...base, nodes: [] };
     default:
       return { ...base, nodes: [chance.pick(names)] };
   }

@@ -31,14 +31,18 @@ export function onNodeLog(simulation: Simulation, node: SimulatedNode, fields: F
 }
 
 function onEvidence(
-  { trace, oracles }: Simulation,
-  { name, isHonest }: SimulatedNode,
+  { trace, oracles, evidence, chain }: Simulation,
+  { name, isHonest, lives }: SimulatedNode,
   kind: string,
   who: string,
 ): void {
   const rank = oracles.rankOf(decodeBase58(who, 32, 'who'));
   trace.add('evidence', name, { evidence: kind, against: rank ?? -1 });
-  if (isHonest && rank !== undefined) oracles.blamed(name, rank, `evidence of ${kind}`);
+  if (!isHonest || rank === undefined) return;
+  // A decoy whose maker died looks like this; it proves nothing to others.
+  const isDecoyLike = kind === 'invalidBlock' && chain.genesis.consensus.decoyIntervalSlots > 0;
+  if (!isDecoyLike) oracles.blamed(name, rank, `evidence of ${kind}`);
+  if (kind !== 'invalidBlock') evidence.push({ by: name, life: lives, against: rank, kind });
 }
 
 function onBan(

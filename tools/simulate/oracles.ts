@@ -9,9 +9,11 @@
  * - No honest validator casts slashable votes or signs two blocks for a slot; nobody honest is blamed by anybody honest.
  * - What an honest node has reported final is there after every restart.
  * - Op log files of honest nodes are byte-identical as far as both go.
+ * - Bonds, sets, eras, exclusions and leaders are what the plain rules come to; nobody honest is slashed (chain-watch.ts).
  */
 import { byteKey, type Hash } from '../../native/index.ts';
 import {
+  type Block,
   type BlockHeader,
   blockTransactions,
   decodeBlock,
@@ -23,6 +25,7 @@ import { genesisHeader, totalSupply } from '../../src/ledger/index.ts';
 import { genesisRoot } from '../../src/node/chain/open-root.ts';
 import type { ChainNode } from '../../src/node/chain-node.ts';
 import type { ChainSetup } from './chain-setup.ts';
+import { ChainWatch } from './chain-watch.ts';
 import { checkFinalBlock } from './final-block.ts';
 import type { SharedKernels } from './shared-kernels.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -43,6 +46,8 @@ export interface OracleDeps {
   readonly isHonest: (rank: number) => boolean;
   /** Whether finality must not conflict: fewer than 1/3 cheat. Else those who cheated must be shown when it does. */
   readonly claimsSafety: boolean;
+  /** Told of each final block once. */
+  readonly onFinal: (block: Block) => void;
 }
 
 /** What one node has been seen to report. */
@@ -54,6 +59,8 @@ interface Reported {
 
 export class Oracles {
   readonly votes: VoteRecord;
+  /** The final chain by the plain rules. */
+  readonly watch: ChainWatch;
   readonly #deps: OracleDeps;
   readonly #rankOf: ReadonlyMap<string, number>;
   /** Final headers by height, over all nodes; the first is genesis. */
@@ -81,6 +88,13 @@ export class Oracles {
     );
     this.#rankOf = new Map(chain.validators.map(({ publicKey }, rank) => [byteKey(publicKey), rank]));
     this.#final = [genesis];
+    this.watch = new ChainWatch({
+      chain,
+      genesis,
+      rankOf: (name) => this.#rankOf.get(name),
+      mayBeSlashed: (rank) => !deps.isHonest(rank) || this.ruined.has(`v${rank}`),
+      fail: (code, message) => this.#fail(code, message),
+    });
   }
 
   /** Highest final height anywhere. */
@@ -210,12 +224,17 @@ export class Oracles {
     const below = this.#final[height - 1]!;
     if (byteKey(below.hash) !== byteKey(header.parentHash))
       this.#conflict(name, height - 1, below.hash, header.parentHash);
+    if (this.#isForked) return;
     const fault = checkFinalBlock(shared.checking, chain, below, block);
     if (fault !== null) this.#fail('invalid-block', `${name}, height ${height}: ${fault}`);
     this.votes.addBlock(header);
     for (const { id } of blockTransactions(block.entries)) this.#takeTransaction(byteKey(id), height);
     this.#final[height] = header;
     this.votes.addFinal(header);
+    this.watch.take(block);
+    this.#deps.onFinal(block);
+    const judge = this.votes.judgeAfter(header);
+    if (judge !== undefined) this.watch.compareElectorate(name, judge);
     const leader = this.rankOf(header.leader) ?? -1;
     const transactions = header.transactionCount;
     trace.add('final', name, { height, slot: header.slot, hash: shortHash(header.hash), leader, transactions });
@@ -239,8 +258,10 @@ export class Oracles {
     if (this.#isForked) return;
     if (byteKey(header.stateRoot) !== byteKey(commitment.root))
       this.#fail('state-root', `${name}: the header of height ${height} names another than execution gives`);
-    if (known === undefined) this.#stateRoots[height] = commitment.root;
-    else if (byteKey(known) !== byteKey(commitment.root)) this.#fail('state-root', `${name} at height ${height}`);
+    if (known === undefined) {
+      this.#stateRoots[height] = commitment.root;
+      if (node.store.stateHeight === height) this.watch.compare(name, node.tree.root);
+    } else if (byteKey(known) !== byteKey(commitment.root)) this.#fail('state-root', `${name} at height ${height}`);
     if (height % SUPPLY_HEIGHTS !== 0 || node.store.stateHeight !== height) return;
     const supply = totalSupply(node.store.balances(), state);
     const { rules } = this.#deps.chain;
@@ -252,8 +273,8 @@ export class Oracles {
     if (proof === undefined || proof === reported.proof || this.#isForked) return;
     reported.proof = proof;
     const { checking } = this.#deps.shared;
-    const last = decodeHeader(checking, Uint8Array.from(proof.header));
-    const { header, votes } = decodeCertificate(checking, Uint8Array.from(proof.certificate));
+    const last = decodeHeader(checking, new Uint8Array(proof.header));
+    const { header, votes } = decodeCertificate(checking, new Uint8Array(proof.certificate));
     const isChild = byteKey(header.parentHash) === byteKey(last.hash) && header.slot === last.slot + 1;
     if (!isChild)
       this.#fail(

@@ -1,4 +1,7 @@
 /** What a named scenario says: who takes part, who cheats and how, which faults strike, and what is claimed. */
+import type { ConsensusFields } from '../../src/ledger/index.ts';
+import type { Absence } from './absences.ts';
+import type { Claim } from './claims.ts';
 import type { FaultMix } from './faults.ts';
 import type { WireQuality } from './links.ts';
 
@@ -12,7 +15,11 @@ export type ByzantineKind =
   | 'silent-leader'
   | 'replayer'
   | 'long-range'
-  | 'vote-forger';
+  | 'vote-forger'
+  /** Votes for what it has not executed (src/node/faults/blind-vote.ts). */
+  | 'lazy'
+  /** Leaves transfers out of its blocks. */
+  | 'censor';
 
 export interface Scenario {
   readonly name: string;
@@ -38,12 +45,32 @@ export interface Scenario {
   /** The groups are apart from the very start: twins have not met. */
   readonly splitsAtOnce?: boolean;
   readonly unfinalizedBlocksMax?: number;
+  /** Other parameters of genesis than the usual ones of simulations (chain-setup.ts). */
+  readonly consensus?: Partial<ConsensusFields>;
+  /** Nodes with keys that are no validators at first: ranks after the validators'. */
+  readonly candidates?: number;
+  /** Validators and candidates bond, unbond and withdraw. */
+  readonly staking?: boolean;
+  /** Transfers of one sender are timed (probes.ts). */
+  readonly probes?: boolean;
+  /** Who is away when, in each faulty phase. */
+  readonly absences?: readonly Absence[];
+  /** Length of the faulty phases, ms with slots of 500 ms; `FAULTY_PHASE_MS` unless given. */
+  readonly faultyMs?: number;
+  /** The longest that progress may take after them, ms with slots of 500 ms; `LIVENESS_BOUND_MS` unless given. */
+  readonly livenessMs?: number;
+  /** All honest nodes are there once the faults end, not only a core quorum. */
+  readonly everybodyReturns?: boolean;
+  /** What must have come of it once the faults are over, besides progress. */
+  readonly claims?: readonly Claim[];
   /** Relative error of clocks, at most; 1 % unless given. */
   readonly clockDrift?: number;
   /** No two conflicting blocks become final; true unless given. Where not, the culprits must be named. */
   readonly claimsSafety?: boolean;
   /** Every honest node finalizes new blocks within the bound once the faults end; true unless given. */
   readonly claimsProgress?: boolean;
+  /** Too large to be run when none is named. */
+  readonly isLarge?: boolean;
   /** Must fail: it shows that the net holds water. */
   readonly isCanary?: boolean;
 }

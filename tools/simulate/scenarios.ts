@@ -1,6 +1,9 @@
 /** The scenarios by name. */
+
+import { slashed } from './claims.ts';
 import type { FaultKind } from './faults.ts';
 import type { ByzantineKind, Scenario } from './scenario.ts';
+import { STAKE_SCENARIOS } from './stake-scenarios.ts';
 
 const ALL: readonly FaultKind[] = ['crash', 'disk', 'diskErrors', 'pause', 'cut', 'cutOneWay', 'clog', 'wire'];
 const WIRE: readonly FaultKind[] = ['cut', 'cutOneWay', 'clog', 'wire'];
@@ -8,8 +11,9 @@ const NONE = { kinds: [], everyMs: 1_000 } as const;
 const SOME = { kinds: ALL, everyMs: 8_000 } as const;
 
 /** One liar among four: just under 1/3 of the bonds cheat. */
-function liar(kind: ByzantineKind, rank: number, about: string): Scenario {
-  return { name: kind, about, byzantine: { [rank]: kind }, faults: { kinds: WIRE, everyMs: 10_000 } };
+function liar(kind: ByzantineKind, rank: number, about: string, isProvable = false): Scenario {
+  const claims = isProvable ? [slashed(rank)] : [];
+  return { name: kind, about, byzantine: { [rank]: kind }, faults: { kinds: WIRE, everyMs: 10_000 }, claims };
 }
 
 /** Four validators, two of them cheats that run twice, in two halves with a copy of each cheat. */
@@ -71,12 +75,12 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: NONE,
   },
   { name: 'leader-cut-off', about: 'the leader alone on one side, then it heals', groups: { v0: 1 }, faults: NONE },
-  liar('equivocating-leader', 0, 'a leader that shows different valid blocks of one slot to different peers'),
+  liar('equivocating-leader', 0, 'a leader that shows different valid blocks of one slot to different peers', true),
   liar('invalid-state', 0, 'a leader that signs states that do not follow'),
   liar('invalid-poh', 0, 'a leader whose sequence has a hash that does not follow'),
   liar('withheld-entries', 0, 'a leader that leaves out of the body what the header names'),
   liar('silent-leader', 0, 'a leader that tells nobody of its blocks'),
-  liar('double-voter', 1, 'a voter that votes for several blocks, and from old sources'),
+  liar('double-voter', 1, 'a voter that votes for several blocks, and from old sources', true),
   liar('replayer', 2, 'a peer that repeats old votes in any order'),
   liar('long-range', 3, 'a validator that shows a longer chain from genesis, made with its old key'),
   liar('vote-forger', 1, 'a peer that sends votes in the names of others'),
@@ -97,8 +101,10 @@ export const SCENARIOS: readonly Scenario[] = [
     about: 'seven validators; one votes twice, one shows two blocks of a slot',
     bonds: [300n, 200n, 200n, 200n, 200n, 200n, 200n],
     byzantine: { 1: 'double-voter', 3: 'equivocating-leader' },
+    claims: [slashed(1)],
     faults: SOME,
   },
+  ...STAKE_SCENARIOS,
   {
     name: 'exactly-one-third',
     about:
@@ -127,8 +133,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Those that are run when none is named: all but the canary. */
-export const CAMPAIGN: readonly Scenario[] = SCENARIOS.filter(({ isCanary }) => isCanary !== true);
+/** Those that are run when none is named: all but the canary and the large ones. */
+export const CAMPAIGN: readonly Scenario[] = SCENARIOS.filter(
+  ({ isCanary, isLarge }) => isCanary !== true && isLarge !== true,
+);
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return SCENARIOS.find((scenario) => scenario.name === name);

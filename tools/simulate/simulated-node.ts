@@ -27,6 +27,8 @@ export interface NodeOptions {
   /** Relative error of its clock. */
   readonly drift: number;
   readonly disk: NodeDisk;
+  /** Lies of the node's own kind. */
+  readonly byzantine?: 'lazy' | 'censor' | undefined;
 }
 
 /** What a node tells the simulation. */
@@ -55,6 +57,7 @@ export class SimulatedNode {
   readonly isHonest: boolean;
   readonly disk: NodeDisk;
   readonly key: SigningKey | null;
+  readonly #byzantine: 'lazy' | 'censor' | undefined;
   /** Lives begun. */
   lives = 0;
   /** The present life's disk was made to fail: giving up is right. */
@@ -80,6 +83,7 @@ export class SimulatedNode {
     this.rank = options.rank;
     this.isHonest = options.isHonest;
     this.disk = options.disk;
+    this.#byzantine = options.byzantine;
     this.key = options.rank === null ? null : world.chain.validators[options.rank]!;
     this.#chance = new Chance(world.seed, `node ${options.name}`);
     this.#originMs = this.#chance.below(1_000_000);
@@ -125,6 +129,21 @@ export class SimulatedNode {
     this.disk.crash(kind, lossRate);
   }
 
+  /** Stops it as its keeper would, so that it hands over what it leads, and closes its disk. @param onDown called then, unless it died before */
+  stop(onDown: () => void): void {
+    const [clock, node] = [this.#clock, this.node];
+    if (node === undefined) return;
+    this.#isUp = false;
+    const end = (): void => {
+      if (this.#clock !== clock) return;
+      this.kill('process');
+      onDown();
+    };
+    node.stop().then(end, (error: Error) => {
+      if (this.#clock === clock) this.#world.events.onFatal(this, error);
+    });
+  }
+
   /** Suspends the machine. @returns until when, in virtual time */
   pause(durationMs: number): number {
     const untilMs = this.#world.time.nowMs + durationMs;
@@ -152,6 +171,7 @@ export class SimulatedNode {
       transport: new ObservedTransport(transport, events.ear(this)),
       log,
       platform,
+      byzantine: this.#byzantine,
       onFatal: (error) => {
         if (isPresent()) events.onFatal(this, error);
       },

@@ -10,6 +10,8 @@ import { FilesError } from '../../storage/index.ts';
 import { Byzantium } from './byzantine.ts';
 import { type ChainSetup, setUpChain } from './chain-setup.ts';
 import { Chance } from './chance.ts';
+import { CLAIM_BOUND_MS, EVIDENCE_CLAIM } from './claims.ts';
+import { Clients } from './clients.ts';
 import { newEar } from './ear.ts';
 import { FaultRunner } from './fault-runner.ts';
 import { planFaults } from './faults.ts';
@@ -27,7 +29,6 @@ import { Trace } from './trace.ts';
 import { Violation } from './violation.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { wideAreaDelay } from './wide-area.ts';
-import { Workload } from './workload.ts';
 
 /** Slots as on the devnet: all durations below are for these. */
 export const USUAL_SLOT_MS = 500;
@@ -42,10 +43,11 @@ export const LIVENESS_BOUND_MS = 120_000;
 export const LIVENESS_BLOCKS = 6;
 /** The phase after it where no progress is claimed. */
 const QUIET_MS = 30_000;
-/** How often the oracles look, and clients come. */
+/** How often the oracles look. */
 const LOOK_MS = 100;
 const WIDE_AREA_LOOK_MS = 10;
-const CLIENT_MS = [400, 3_000] as const;
+/** How often claims are looked at. */
+const CLAIM_LOOK_MS = 1_000;
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -90,6 +92,15 @@ export interface SimulationResult {
   readonly bytesPerSecond: number;
 }
 
+/** What an honest node holds against a validator. */
+export interface FoundEvidence {
+  readonly by: string;
+  /** Of its lives. */
+  readonly life: number;
+  readonly against: number;
+  readonly kind: string;
+}
+
 /** Runs one simulation to its end, or to the first violation. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const simulation = new Simulation(options);
@@ -106,13 +117,15 @@ export class Simulation {
   readonly oracles: Oracles;
   readonly nodes: readonly SimulatedNode[];
   readonly times: FinalityTimes = new FinalityTimes();
+  /** Evidence found by honest nodes, in which of their lives. */
+  readonly evidence: FoundEvidence[] = [];
+  readonly clients: Clients;
   readonly #network: MemoryNetwork;
-  readonly #workload: Workload;
   readonly #chance: Chance;
   readonly #faults: FaultRunner;
   readonly #byzantium: Byzantium;
   /** How much longer slots are than usual. */
-  readonly #stretch: number;
+  readonly stretch: number;
   #violation: Violation | undefined;
   #failure: Error | undefined;
   #phases = 0;
@@ -133,22 +146,23 @@ export class Simulation {
     const bonds = scenario.bonds ?? Array.from({ length: options.validators ?? scenario.validators ?? 4 }, () => 100n);
     const { unfinalizedBlocksMax = 64 } = scenario;
     const { slotDurationMs = USUAL_SLOT_MS } = options;
-    this.#stretch = slotDurationMs / USUAL_SLOT_MS;
-    this.chain = setUpChain(this.shared, { bonds, timeoutSlots: 4, unfinalizedBlocksMax, slotDurationMs });
-    const dishonest = new Set([
-      ...Object.keys(scenario.byzantine ?? {}).map(Number),
-      ...(scenario.twins ?? []),
-      ...(scenario.losesVoteFile ?? []),
-    ]);
+    this.stretch = slotDurationMs / USUAL_SLOT_MS;
+    const { consensus = {}, candidates = 0 } = scenario;
+    const stake = { timeoutSlots: 4, unfinalizedBlocksMax, consensus, candidates };
+    this.chain = setUpChain(this.shared, { bonds, slotDurationMs, ...stake });
+    const cheats = new Set([...Object.keys(scenario.byzantine ?? {}).map(Number), ...(scenario.twins ?? [])]);
+    // Who has lost its vote file keeps silent: it counts on nobody, and never signs anything wrong.
+    const dishonest = new Set([...cheats, ...(scenario.losesVoteFile ?? [])]);
     this.oracles = new Oracles({
       chain: this.chain,
       shared: this.shared,
       trace: this.trace,
-      isHonest: (rank) => !dishonest.has(rank),
+      isHonest: (rank) => !cheats.has(rank),
       claimsSafety: scenario.claimsSafety ?? true,
+      onFinal: (block) => this.clients.probes.final(block),
     });
+    this.clients = new Clients(this, this.#chance);
     this.#byzantium = new Byzantium(this, new Chance(seed, 'byzantine'));
-    this.#workload = new Workload(this.chain, this.shared, new Chance(seed, 'workload'));
     this.nodes = this.#makeNodes(dishonest);
     if (wideArea) this.links.base = wideAreaDelay(this.nodes.map(({ name }) => name));
     this.links.quality = scenario.wire ?? CALM;
@@ -163,8 +177,8 @@ export class Simulation {
   async run(): Promise<SimulationResult> {
     const { durationMs } = this.options;
     for (const node of this.nodes) this.time.after(this.#chance.between(0, 300), () => node.boot());
-    this.#every(this.options.wideArea === true ? WIDE_AREA_LOOK_MS : LOOK_MS * this.#stretch, () => void this.#look());
-    this.#visit();
+    this.#every(this.options.wideArea === true ? WIDE_AREA_LOOK_MS : LOOK_MS * this.stretch, () => void this.#look());
+    this.clients.start();
     try {
       while (this.#phases === 0 || this.nowMs < durationMs) await this.#phase();
     } catch (error) {
@@ -184,9 +198,9 @@ export class Simulation {
   async #phase(): Promise<void> {
     const { scenario, seed, without } = this.options;
     const fromMs = this.nowMs + (this.#phases === 0 ? 5_000 : 0);
-    const toMs = fromMs + FAULTY_PHASE_MS * this.#stretch;
+    const toMs = fromMs + (scenario.faultyMs ?? FAULTY_PHASE_MS) * this.stretch;
     const names = this.nodes.map(({ name }) => name);
-    const plan = planFaults(seed, this.#phases, scenario.faults, names, { fromMs, toMs, stretch: this.#stretch });
+    const plan = planFaults(seed, this.#phases, scenario.faults, names, { fromMs, toMs, stretch: this.stretch });
     this.#phases += 1;
     this.#faults.begin(
       plan.filter(({ number }) => without?.has(number) !== true),
@@ -196,8 +210,10 @@ export class Simulation {
     await this.#runUntil(toMs);
     const core = this.#faults.calm();
     this.trace.add('calm', null, { core: core.map(({ name }) => name) });
-    if (scenario.claimsProgress ?? true) await this.#expectProgress(core);
-    else await this.#runUntil(this.nowMs + QUIET_MS * this.#stretch);
+    if (scenario.claimsProgress ?? true) {
+      await this.#expectProgress(core);
+      await this.#expectClaims();
+    } else await this.#runUntil(this.nowMs + QUIET_MS * this.stretch);
     await this.#look();
     if (this.#violation !== undefined) throw this.#violation;
     this.oracles.checkOpLogs(
@@ -209,11 +225,22 @@ export class Simulation {
   async #expectProgress(core: readonly SimulatedNode[]): Promise<void> {
     const goal = this.oracles.finalHeight + LIVENESS_BLOCKS;
     const isDone = (): boolean => core.every(({ node }) => (node?.tree.root.header.height ?? 0) >= goal);
-    const boundMs = LIVENESS_BOUND_MS * this.#stretch;
+    const boundMs = (this.options.scenario.livenessMs ?? LIVENESS_BOUND_MS) * this.stretch;
     await this.#runUntil(this.nowMs + boundMs, isDone);
     if (isDone() || this.oracles.isForked) return;
     const heights = core.map(({ name, node }) => `${name} ${node?.tree.root.header.height ?? 'down'}`).join(', ');
     this.oracles.fail('no-progress', `height ${goal} is not final after ${boundMs / 1000} s: ${heights}`);
+  }
+
+  async #expectClaims(): Promise<void> {
+    const claims = [EVIDENCE_CLAIM, ...(this.options.scenario.claims ?? [])];
+    const untilMs = this.nowMs + CLAIM_BOUND_MS * this.stretch;
+    for (;;) {
+      const broken = claims.find((claim) => claim.lacks(this) !== null);
+      if (broken === undefined || this.oracles.isForked) return;
+      if (this.nowMs >= untilMs) this.oracles.fail('claim', `not true that ${broken.says}: ${broken.lacks(this)}`);
+      await this.#runUntil(this.nowMs + CLAIM_LOOK_MS * this.stretch);
+    }
   }
 
   async #runUntil(ms: number, isDone: () => boolean = () => false): Promise<void> {
@@ -238,7 +265,10 @@ export class Simulation {
     const add = (name: string, rank: number | null): void => {
       const isHonest = rank === null || !dishonest.has(rank);
       const disk = new NodeDisk(seed, name, isHonest ? plant?.files : undefined);
-      nodes.push(new SimulatedNode(world, { name, rank, isHonest, drift: this.#chance.between(-drift, drift), disk }));
+      const kind = rank === null ? undefined : scenario.byzantine?.[rank];
+      const byzantine = kind === 'lazy' || kind === 'censor' ? kind : undefined;
+      const spread = this.#chance.between(-drift, drift);
+      nodes.push(new SimulatedNode(world, { name, rank, isHonest, drift: spread, disk, byzantine }));
     };
     for (const rank of chain.validators.keys()) add(`v${rank}`, rank);
     for (const rank of scenario.twins ?? []) add(`v${rank}-twin`, rank);
@@ -270,13 +300,6 @@ export class Simulation {
       this.#isLooking = false;
     }
     this.options.onProgress?.(this.nowMs);
-  }
-
-  #visit(): void {
-    this.time.after(this.#chance.between(...CLIENT_MS) * this.#stretch, () => {
-      this.#workload.submit(this.nodes.flatMap(({ node }) => node ?? []));
-      this.#visit();
-    });
   }
 
   #every(ms: number, act: () => void): void {

@@ -28,7 +28,15 @@ export type ViolationCode =
   /** Too little became final after the faults had ended. */
   | 'no-progress'
   /** Finality conflicts, and fewer than 1/3 of the bonds can be shown to have cheated. */
-  | 'unnamed-culprits';
+  | 'unnamed-culprits'
+  /** The ledger's account of its validators is not what the plain rules come to, or a block does what they forbid. */
+  | 'stake'
+  /** A final block was led by another than who is in line. */
+  | 'leader'
+  /** Somebody honest lost its bond. */
+  | 'honest-slashed'
+  /** What a scenario claims besides did not come true in time. */
+  | 'claim';
 
 export class Violation extends Error {
   override readonly name = 'Violation';

@@ -87,13 +87,14 @@ export class VoteRecord {
     return stake;
   }
 
-  isQuorum(ranks: Iterable<number>): boolean {
-    return 3n * this.stakeOf(ranks) > 2n * this.#total;
-  }
-
   /** Notes who judges the children of a block. The sets come from the nodes; what they make of votes is counted here anew. */
   addJudge({ hash, slot }: BlockHeader, electorate: Electorate): void {
     this.#judges.set(byteKey(hash), { slot, electorate });
+  }
+
+  /** Who judges the children of a block, if anybody has told. */
+  judgeAfter({ hash }: BlockHeader): Electorate | undefined {
+    return this.#judges.get(byteKey(hash))?.electorate;
   }
 
   /**

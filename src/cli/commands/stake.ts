@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { amount } from '../../../native/index.ts';
 import { readKeyFile } from '../../node/key-file.ts';
-import { buildStake, CairnClient, type StakeOrder } from '../../rpc/client.ts';
+import { type BondOrder, buildStake, CairnClient } from '../../rpc/client.ts';
 import { amountUnits } from '../arguments.ts';
 import { newCommand, printResult, type SubmitOptions, withSubmit } from '../command.ts';
 import { freshCounter, submitAndWait } from './submit.ts';
@@ -57,13 +57,13 @@ export function withdrawCommand(): Command {
     .action((options: SubmitOptions) => send(options, { kind: 'withdraw' }, () => 'the bond is back in the account'));
 }
 
-const bonded = ({ payload }: Pick<StakeOrder, 'payload'>): string =>
+const bonded = (payload: BondOrder): string =>
   payload.kind === 'bond' && payload.amount === 0n ? 'waits to enter again' : 'bonded; waits to enter the sets';
 
 async function send(
   options: SubmitOptions,
-  payload: StakeOrder['payload'],
-  describe: (order: Pick<StakeOrder, 'payload'>) => string,
+  payload: BondOrder,
+  describe: (payload: BondOrder) => string,
 ): Promise<void> {
   const key = await readKeyFile(options.key);
   const client = new CairnClient(options.rpc);
@@ -72,7 +72,7 @@ async function send(
   const transaction = buildStake({ key, payload, fee, counter: freshCounter(), blockhash });
   const final = await submitAndWait(client, transaction, timeout);
   printResult(options, { ...final, ...payload, fee }, [
-    `${describe({ payload })}: final at height ${final.height}, slot ${final.slot}`,
+    `${describe(payload)}: final at height ${final.height}, slot ${final.slot}`,
     `transaction ${final.id}`,
     'cairn validators shows where it stands',
   ]);

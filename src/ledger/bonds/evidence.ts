@@ -70,14 +70,14 @@ export function areValid(kernels: LedgerKernels, signed: readonly SignedMessage[
 function chargeOf(context: BlockContext, offence: Offence): Charge | null {
   switch (offence.kind) {
     case 'doubleVote':
-      return isDoubleVote(offence.first, offence.second) ? chargeOfVotes(offence.first, offence.second) : null;
+      return isDoubleVote(offence.first, offence.second) ? chargeOfVotes(context, offence.first, offence.second) : null;
     case 'surroundVote':
-      return surrounds(offence.first, offence.second) ? chargeOfVotes(offence.first, offence.second) : null;
+      return surrounds(offence.first, offence.second) ? chargeOfVotes(context, offence.first, offence.second) : null;
     case 'doubleProposal':
       return chargeOfHeaders(context, offence);
     case 'decoyVote': {
       const root = decoyRoot(context.kernels, context.rules.chainId, offence.secret);
-      return sameBytes(offence.vote.stateRoot, root) ? chargeOfVotes(offence.vote) : null;
+      return sameBytes(offence.vote.stateRoot, root) ? chargeOfVotes(context, offence.vote) : null;
     }
   }
 }
@@ -90,11 +90,11 @@ function surrounds(outer: Vote, inner: Vote): boolean {
   return outer.sourceSlot < inner.sourceSlot && inner.targetSlot < outer.targetSlot;
 }
 
-function chargeOfVotes(...votes: readonly [Vote, ...Vote[]]): Charge | null {
+function chargeOfVotes({ rules }: BlockContext, ...votes: readonly [Vote, ...Vote[]]): Charge | null {
   const [{ voter }] = votes;
   if (!votes.every((vote) => sameBytes(vote.voter, voter))) return null;
   const earliestSlot = toSlot(Math.min(...votes.map(({ targetSlot }) => targetSlot)));
-  return { offender: voter, earliestSlot, signed: votes.map(voteSignature) };
+  return { offender: voter, earliestSlot, signed: votes.map((vote) => voteSignature(rules.chainId, vote)) };
 }
 
 function chargeOfHeaders(

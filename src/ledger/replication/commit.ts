@@ -60,7 +60,7 @@ export function depositFor({ minimumDeposit, depositPerReplica }: MarketRules, r
   return minimumDeposit + depositPerReplica * BigInt(replicas);
 }
 
-/** Applies a checked `commit`: a proof still pending under the previous commit counts as expired; a replica that lapsed ends first. */
+/** Applies a checked `commit`: a proof still pending under the previous commit counts as expired, a decided one stays; a replica that lapsed ends first. */
 export function applyCommit(context: BlockContext, overlay: Overlay, payload: CommitPayload, sender: Address): void {
   const before = readReplica(overlay, payload.segment, sender);
   const hasLapsed = before !== undefined && isLapsed(context.rules.replication, before, context.slot);
@@ -91,13 +91,12 @@ function nextRecord(
   payload: CommitPayload,
   previous: ReplicaRecord,
 ): ReplicaRecord {
-  const { commits, expired, proof } = previous;
-  return {
-    ...previous,
-    ...committed(context, overlay, payload),
-    commits: counted(commits),
-    expired: proof?.state === 'pending' ? counted(expired) : expired,
-  };
+  const { commits, expired, proof, validatorCount } = previous;
+  const next = { ...previous, ...committed(context, overlay, payload), commits: counted(commits) };
+  if (proof === null) return next;
+  if (proof.state === 'pending') return { ...next, expired: counted(expired) };
+  // What was decided stays, with its seats: a fake of a rotation's last period is revealed only after the next one's commit.
+  return { ...next, validatorCount, proof };
 }
 
 function firstRecord(

@@ -8,9 +8,10 @@ import type { Electorate } from '../../consensus/electorate.ts';
 import { electorateAfter } from '../bonds/electorate-after.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import type { LedgerRules } from '../rules.ts';
+import { withdrawPeriod } from './deposits.ts';
 import { type DesignatedRecord, readDesignated, readRotationHash } from './designated.ts';
 import { type IdentityRecord, readIdentities, readIdentity } from './identity.ts';
-import { missesOf } from './lapse.ts';
+import { isLapsed, missesOf } from './lapse.ts';
 import { type ProofState, type Replica, type ReplicaProof, readReplica, readReplicas } from './replica.ts';
 import { periodOfSlot, rotationOfPeriod, verdictLastSlot } from './schedule.ts';
 import { hasSeat, weightOfSeats } from './seats.ts';
@@ -30,6 +31,8 @@ export interface ReplicationSums {
 /** One identity. */
 export interface IdentityOverview extends IdentityRecord {
   readonly address: Address;
+  /** The first period in which its deposit can be withdrawn; null while it is registered. */
+  readonly freePeriod: number | null;
 }
 
 /** One replica, with the bonds behind the verdicts on its last proof. */
@@ -45,7 +48,7 @@ export interface ReplicaOverview {
   readonly expired: number;
   /** Period of the last proof under any commit; null before the first. */
   readonly lastPeriod: number | null;
-  /** State of the last proof under the current commit. */
+  /** State of the last proof, under the current commit or decided under the one before. */
   readonly proof: ProofState;
   /** Why the last proof that was rejected was. */
   readonly reason: VerdictReason;
@@ -55,6 +58,8 @@ export interface ReplicaOverview {
   readonly since: number;
   /** Periods missed in a row. */
   readonly misses: number;
+  /** Whether it has missed more in a row than it survives: anybody may report it. */
+  readonly isLapsed: boolean;
   readonly validBond: bigint;
   readonly invalidBond: bigint;
 }
@@ -102,7 +107,7 @@ export function replicationOverview(
   const replicas: ReplicaOverview[] = [];
   const electorate = electorateAfter(rules, state);
   let truncated = false;
-  for (const row of wantedIdentities(state, filter.identity)) {
+  for (const row of wantedIdentities(rules, state, filter.identity)) {
     if (identities.length < filter.rowsMax) identities.push(row);
     else truncated = true;
   }
@@ -113,13 +118,21 @@ export function replicationOverview(
   return { sums: replicationSums(rules, state, slot), identities, replicas, truncated };
 }
 
-function* wantedIdentities(state: StateReader, wanted: Address | undefined): Iterable<IdentityOverview> {
-  if (wanted !== undefined) {
-    const record = readIdentity(state, wanted);
-    if (record !== undefined) yield { address: wanted, ...record };
+function* wantedIdentities(
+  rules: LedgerRules,
+  state: StateReader,
+  wanted: Address | undefined,
+): Iterable<IdentityOverview> {
+  const overview = (address: Address, record: IdentityRecord): IdentityOverview => {
+    const freePeriod = record.isLeaving ? withdrawPeriod(rules.replication, record.leftPeriod) : null;
+    return { address, freePeriod, ...record };
+  };
+  if (wanted === undefined) {
+    for (const { identity, record } of readIdentities(state)) yield overview(identity, record);
     return;
   }
-  for (const { identity, record } of readIdentities(state)) yield { address: identity, ...record };
+  const record = readIdentity(state, wanted);
+  if (record !== undefined) yield overview(wanted, record);
 }
 
 function* wantedReplicas(state: StateReader, filter: OverviewFilter): Iterable<Replica> {
@@ -144,6 +157,7 @@ function overviewOf(
   return {
     ...{ identity, segment, rotation, commits, replicaRoot, accepted, rejected, expired },
     ...{ reason, paid, since, misses: missesOf(rules.replication, record, slot) },
+    isLapsed: isLapsed(rules.replication, record, slot),
     lastPeriod: nextPeriod === 0 ? null : nextPeriod - 1,
     proof: proof?.state ?? 'none',
     validBond: proof === null ? 0n : weightOfSeats(electorate, proof.valid),
@@ -186,11 +200,4 @@ export function* pendingProofs(
     if (identity === undefined || rotationHash === undefined || periodHash === undefined) continue;
     yield { ...replica, proof, period, publicKey: identity.publicKey, rotationHash, periodHash };
   }
-}
-
-/** How many replicas of a segment have ever had a proof accepted. @throws RecordError */
-export function provenReplicas(state: StateReader, segment: number): number {
-  let proven = 0;
-  for (const { record } of readReplicas(state, segment)) if (record.accepted > 0) proven++;
-  return proven;
 }

@@ -1,6 +1,6 @@
 /**
- * The replica record: one for each (segment, identity) that has ever committed. It holds the commit of one rotation, the last proof under
- * that commit with the verdicts on it, and counters since the first commit. With the identity record and the designated hashes it is
+ * The replica record: one for each (segment, identity) that has ever committed. It holds the commit of one rotation, the last proof
+ * (under that commit, or one that was decided under the one before) with the verdicts on it, and counters since the first commit. With the identity record and the designated hashes it is
  * all a validator needs to check the proof.
  *
  * | offset | bytes | field |
@@ -45,10 +45,10 @@ const PROOF_SIZE_BYTES: number = 8 + 80 + 32 + 32;
 const U32_MAX = 0xffff_ffff;
 const PROOF_STATES = ['none', 'pending', 'accepted', 'rejected', 'revealed'] as const;
 
-/** `none`: no proof under this commit yet. */
+/** `none`: no proof yet, or one that expired undecided when its commit was replaced. */
 export type ProofState = (typeof PROOF_STATES)[number];
 
-/** The last proof under the current commit. */
+/** The last proof, under the current commit or decided under the one before. */
 export interface ReplicaProof {
   readonly state: Exclude<ProofState, 'none'>;
   /** Slot of the block that holds it. */

@@ -30,9 +30,17 @@ export interface SegmentStanding {
   readonly isBelowTarget: boolean;
 }
 
-/** Whether a replica counts as proven: it has been, and has missed nothing since. @param slot of the block whose state is read */
+/** Whether a replica counts as proven, for status, choice of segments and pruning alike: it has been, and has missed nothing since. @param slot of the block whose state is read */
 export function isProven(rules: LedgerRules, record: ReplicaRecord, slot: number): boolean {
   return hasProven(record) && missesOf(rules.replication, record, slot) === 0;
+}
+
+/** Proven replicas by segment: what lets others forget a segment. @param slot of the block whose state is read @throws RecordError */
+export function provenBySegment(rules: LedgerRules, state: StateReader, slot: number): Map<number, number> {
+  const proven = new Map<number, number>();
+  for (const { segment, record } of readReplicas(state))
+    if (isProven(rules, record, slot)) proven.set(segment, (proven.get(segment) ?? 0) + 1);
+  return proven;
 }
 
 /** Accepted once; or revealed as a fake, which stands for a proof. */

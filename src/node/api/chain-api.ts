@@ -3,18 +3,7 @@
  *
  * Invariants: answers only read; `finalized` is answered from what is durable; lists stay within node-api.ts' maxima.
  */
-import {
-  type Address,
-  amount,
-  byteKey,
-  type Hash,
-  type Height,
-  hash,
-  height,
-  type PublicKey,
-  type Slot,
-  slot,
-} from '../../../native/index.ts';
+import { type Address, byteKey, type Hash, type Height, height, type Slot, slot } from '../../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -25,55 +14,50 @@ import {
   formatAddress,
 } from '../../codec/index.ts';
 import { type ConsensusState, justifiedHeader, voteTally } from '../../consensus/index.ts';
-import {
-  evictedUnits,
-  isRevived,
-  readEvictions,
-  readValidators,
-  replicationOverview,
-  replicationSums,
-  totalBonds,
-  totalDeposits,
-  totalSupply,
-} from '../../ledger/index.ts';
+import { replicationOverview, replicationSums } from '../../ledger/index.ts';
 import { buildTimestampProof, encodeTimestampProof } from '../../poh/index.ts';
-import { EVICTION_ROWS_MAX, type EvictionsView } from '../../rpc/evictions-view.ts';
+import { ApiError } from '../../rpc/api-error.ts';
+import type { NodeApi } from '../../rpc/node-api.ts';
+import type { AccountProofFile, Balances, Supply } from '../../rpc/views/accounts.ts';
 import {
-  type AccountProofFile,
-  ApiError,
-  type Balances,
   type BlockPoint,
   type BlockSelector,
-  type ClusterNode,
   type Commitment,
   FINALIZED_BLOCKS_MAX,
   type FinalizedBlock,
   type LatestBlockhash,
-  type NodeApi,
-  type NodeHealth,
-  type NodeIdentity,
-  type NodeStatus,
-  type NodeVersion,
+} from '../../rpc/views/blocks.ts';
+import type { EvictionsView } from '../../rpc/views/evictions.ts';
+import type { ClusterNode, NodeHealth, NodeIdentity, NodeStatus, NodeVersion } from '../../rpc/views/node.ts';
+import {
   REPLICATION_ROWS_MAX,
   type ReplicationFilter,
   type ReplicationView,
   type StandingsView,
-  type SubmitOutcome,
-  type Supply,
-  type TransactionLocation,
-  type TransactionStatus,
-  type TransactionStatuses,
-  type ValidatorsView,
-  type VoteAccount,
-} from '../../rpc/node-api.ts';
+} from '../../rpc/views/replication.ts';
+import type { ValidatorsView, VoteAccount } from '../../rpc/views/stake.ts';
+import type {
+  SubmitOutcome,
+  TransactionLocation,
+  TransactionStatus,
+  TransactionStatuses,
+} from '../../rpc/views/transactions.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainParts } from '../chain-parts.ts';
+import { clusterNodes } from './cluster.ts';
+import { evictionsView } from './evictions.ts';
+import { validatorsView, voteAccounts } from './stake.ts';
 import { identityRow, standingsView } from './standings.ts';
-import { healthOf, nextLeader, nodeStatus, replicationTotals } from './status.ts';
+import { healthOf, nodeStatus, replicationTotals } from './status.ts';
+import { supplyOf } from './supply.ts';
+
+/** How much longer the supply is not counted than it took to count it: whoever asks all the time gets a hundredth of the event loop. */
+const SUPPLY_REST = 99;
 
 export class ChainApi implements NodeApi {
   readonly #parts: ChainParts;
   #supply: Supply | undefined;
+  #countAgainMs = 0;
 
   constructor(parts: ChainParts) {
     this.#parts = parts;
@@ -196,65 +180,30 @@ export class ChainApi implements NodeApi {
   }
 
   voteAccounts(): VoteAccount[] {
-    const { tree, genesis } = this.#parts;
-    return tree.best.electorate.members.map(({ publicKey, weight }) => {
-      const lastVoteSlot = this.#lastVoteSlot(publicKey);
-      const isRecent = tree.best.header.slot - (lastVoteSlot ?? 0) <= 4 * genesis.consensus.timeoutSlots;
-      return { publicKey, bond: amount(weight), lastVoteSlot, current: lastVoteSlot !== null && isRecent };
-    });
+    return voteAccounts(this.#parts);
   }
 
   validators(): ValidatorsView {
-    const { rules, tree } = this.#parts;
-    const { header, state, electorate } = tree.root;
-    const { epoch, era, majorityFloor, secondary } = electorate;
-    const validators = readValidators(rules, state).map((row) => ({
-      ...row,
-      lastVoteSlot: this.#lastVoteSlot(row.publicKey),
-    }));
-    const leader = nextLeader(this.#parts, tree.best.header);
-    return { slot: header.slot, epoch, era, majorityFloor, secondary, leader, validators };
+    return validatorsView(this.#parts);
   }
 
-  #lastVoteSlot(voter: PublicKey): Slot | null {
-    const last = this.#parts.votesSeen.get(byteKey(voter));
-    return last === undefined ? null : slot(last);
-  }
-
-  /** Counted over every account of the final state, once a final block. */
+  /** Counted over every account of the final state, so not anew whenever somebody asks: `slot` says when it was. */
   supply(): Supply {
-    const { rules, tree, store } = this.#parts;
-    const { state, header } = tree.root;
-    if (this.#supply?.slot !== header.slot) {
-      const total = totalSupply(store.balances(), state);
-      const deposits = totalDeposits(state);
-      const bonds = totalBonds(state);
-      const evicted = evictedUnits(state);
-      this.#supply = {
-        slot: header.slot,
-        total,
-        deposits,
-        bonds,
-        evicted,
-        rewardPool: state.balance(rules.rewardPool),
-      };
+    const { tree, clock } = this.#parts;
+    const startedMs = clock.nowMs();
+    if (
+      this.#supply === undefined ||
+      (this.#supply.slot !== tree.root.header.slot && startedMs >= this.#countAgainMs)
+    ) {
+      this.#supply = supplyOf(this.#parts);
+      const endedMs = clock.nowMs();
+      this.#countAgainMs = endedMs + SUPPLY_REST * (endedMs - startedMs);
     }
     return this.#supply;
   }
 
   evictions(owner: Address, fromIndex: number): EvictionsView {
-    const { tree, store } = this.#parts;
-    const { state, header } = tree.root;
-    const { size } = readEvictions(state).range;
-    const { rows, next } = store.evictions.byAddress(owner, fromIndex, size, EVICTION_ROWS_MAX);
-    const evictions = rows.map(({ index, balance, height: at }) => ({
-      index,
-      balance,
-      height: at,
-      revived: isRevived(state, index),
-      path: splitPath(store.evictions.path(index, size)!),
-    }));
-    return { slot: header.slot, keptFrom: store.evictions.start, evictions, next };
+    return evictionsView(this.#parts, owner, fromIndex);
   }
 
   async accountProof(address: Address): Promise<AccountProofFile> {
@@ -265,18 +214,7 @@ export class ChainApi implements NodeApi {
   }
 
   clusterNodes(): ClusterNode[] {
-    const { transport, peers, role, key, version, tree, rpcUrl } = this.#parts;
-    const self: ClusterNode = {
-      peer: transport.self,
-      addresses: transport.addresses(),
-      self: true,
-      role,
-      publicKey: key?.publicKey ?? null,
-      rpc: rpcUrl(),
-      version,
-      finalizedHeight: tree.root.header.height,
-    };
-    return [self, ...transport.peers().map((peer) => otherNode(peer, peers.statuses.get(peer)))];
+    return clusterNodes(this.#parts);
   }
 
   status(): NodeStatus {
@@ -346,25 +284,6 @@ function justifiedOf(state: ConsensusState): BlockHeader {
   return justifiedHeader(state);
 }
 
-function splitPath(path: Uint8Array): Hash[] {
-  return Array.from({ length: path.length / 32 }, (_, step) => hash(path.slice(32 * step, 32 * step + 32)));
-}
-
 function pointOf({ height: at, slot: inSlot, hash }: BlockHeader): BlockPoint {
   return { height: at, slot: inSlot, hash };
-}
-
-type PeerStatus = ReturnType<ChainParts['peers']['statuses']['get']>;
-
-function otherNode(peer: string, status: PeerStatus): ClusterNode {
-  return {
-    peer,
-    addresses: [],
-    self: false,
-    role: status?.role ?? null,
-    publicKey: (status?.publicKey as ClusterNode['publicKey']) ?? null,
-    rpc: status?.rpc ?? null,
-    version: status?.version ?? null,
-    finalizedHeight: status === undefined ? null : height(status.finalizedHeight),
-  };
 }

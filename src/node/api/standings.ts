@@ -7,7 +7,7 @@ import {
   type SegmentStanding,
   segmentStandings,
 } from '../../ledger/index.ts';
-import type { IdentityRow, StandingsView, StandingView } from '../../rpc/node-api.ts';
+import type { IdentityRow, StandingsView, StandingView } from '../../rpc/views/replication.ts';
 import type { ChainParts } from '../chain-parts.ts';
 
 /** The standings read last, and the state they were read from: status, metrics and replicators ask for them again and again. */
@@ -63,7 +63,7 @@ function viewOf({ missesMost, provenPeriod, ...standing }: SegmentStanding, peri
 
 /** One identity as RPC shows it. */
 export function identityRow(record: IdentityOverview): IdentityRow {
-  const { address, publicKey, deposit, slot: since, replicas, accepted, fakes, paidUnits } = record;
-  const locked = amount(lockedUnits(record));
-  return { address, publicKey, deposit, slot: since, replicas, locked, paid: amount(paidUnits), accepted, fakes };
+  const { address, publicKey, deposit, slot: since, replicas, accepted, fakes, paidUnits, freePeriod } = record;
+  const sums = { locked: amount(lockedUnits(record)), paid: amount(paidUnits) };
+  return { address, publicKey, deposit, slot: since, replicas, ...sums, accepted, fakes, freePeriod };
 }

@@ -12,7 +12,10 @@ import {
   silenceOf,
 } from '../../consensus/index.ts';
 import { type ReplicationSums, replicationSums } from '../../ledger/index.ts';
-import type { ConsensusStatus, HistoryStatus, NodeHealth, NodeStatus, ReplicationTotals } from '../../rpc/node-api.ts';
+import type { HistoryStatus } from '../../rpc/views/history.ts';
+import type { NodeHealth, NodeStatus } from '../../rpc/views/node.ts';
+import type { ReplicationTotals } from '../../rpc/views/replication.ts';
+import type { ConsensusStatus } from '../../rpc/views/stake.ts';
 import type { ChainParts } from '../chain-parts.ts';
 import { breaches, standingsOf } from './standings.ts';
 

@@ -7,15 +7,7 @@
  * - A bad signature, or a body that is not the header's, is the sender's fault. Nothing of a stranger's message is kept: strangers cost a look-up, no memory.
  */
 import { type Hash, type Kernels, type PublicKey, sameBytes } from '../../../native/index.ts';
-import {
-  type Block,
-  type BlockHeader,
-  blockVotes,
-  CodecError,
-  decodeVote,
-  type Vote,
-  voteMessage,
-} from '../../codec/index.ts';
+import { type Block, type BlockHeader, blockVotes, CodecError, decodeVote, type Vote } from '../../codec/index.ts';
 import type { ConsensusEvent } from '../../consensus/index.ts';
 import { type GossipVerdict, PeerFault, type PeerName } from '../../net/transport.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
@@ -79,13 +71,13 @@ export class BlockIntake {
   gossipedVote(message: Uint8Array, from: PeerName): GossipVerdict {
     let vote: Vote;
     try {
-      vote = decodeVote(Uint8Array.from(message));
+      vote = decodeVote(new Uint8Array(message));
     } catch (error) {
       if (error instanceof CodecError) return 'reject';
       throw error;
     }
     if (!this.#isKnown(vote.voter)) return 'ignore';
-    if (!this.#deps.signatures.single(vote.voter, vote.signature, voteMessage(vote))) return 'reject';
+    if (!this.#deps.signatures.vote(vote)) return 'reject';
     this.#deps.feed({ kind: 'vote', vote, from });
     return 'accept';
   }

@@ -7,25 +7,18 @@
  * - A vote, and the slot of an own block, are on disk before the promise resolves; they bind this key for good (vote-files.ts).
  * - The state root after every executed block was compared with its header's.
  */
-import { join } from 'node:path';
-import { type Hash, type Slot, sameBytes } from '../../../native/index.ts';
+import type { Hash, Slot } from '../../../native/index.ts';
 import {
   CorruptionError,
-  type Disk,
   encodeStateProof,
-  HistoryStore,
-  PendingBlocks,
   PrunedError,
-  realDisk,
   type StateSource,
-  StateStore,
   type TransactionPlace,
 } from '../../../storage/index.ts';
 import {
   type Block,
   type BlockHeader,
   type Certificate,
-  decodeBlock,
   decodeHeader,
   decodeVote,
   encodeCertificate,
@@ -33,32 +26,20 @@ import {
   VOTE_SIZE_BYTES,
   type Vote,
 } from '../../codec/index.ts';
-import { ELECTORATE_KEY, type Genesis, genesisHeader, readEvictions } from '../../ledger/index.ts';
-import { EvictionStore } from '../evictions/eviction-store.ts';
+import { ELECTORATE_KEY, genesisHeader } from '../../ledger/index.ts';
+import type { EvictionStore } from '../evictions/eviction-store.ts';
 import { HandOverBook } from '../hand-overs/hand-over-book.ts';
-import { HandOverStore } from '../hand-overs/hand-over-store.ts';
 import { knownByGenesis } from '../hand-overs/hand-over-walk.ts';
 import { KeptHistory } from '../history/kept-history.ts';
-import type { Logger } from '../log.ts';
 import { encodeVotes } from '../relay/block-source.ts';
-import { blockBodyFault } from './block-body.ts';
-import { CertificateStore, type FinalityProof } from './certificate-store.ts';
+import type { FinalityProof } from './certificate-store.ts';
 import type { ChainBlock } from './chain-block.ts';
+import { type ChainDirectory, type ChainDirectoryOptions, closeDirectory, openDirectory } from './chain-directory.ts';
 import type { CheckDeps } from './check-block.ts';
 import { requireDiskRoom } from './disk-room.ts';
-import { appendEvictions, genesisRoot, initializeState, openRoot } from './open-root.ts';
-import { OWN_VOTES_MAX, VoteFiles } from './vote-files.ts';
-
-export interface ChainStoreOptions {
-  readonly directory: string;
-  readonly genesis: Genesis;
-  readonly check: CheckDeps;
-  readonly log: Logger;
-  /** The real one unless given. */
-  readonly disk?: Disk;
-  /** Source of the tables' secrets; the machine's unless given. */
-  readonly randomBytes?: (sizeBytes: number) => Uint8Array;
-}
+import { openPending } from './open-pending.ts';
+import { appendEvictions, genesisRoot, openRoot } from './open-root.ts';
+import { OWN_VOTES_MAX } from './vote-files.ts';
 
 /** What the disk held. */
 export interface OpenedChain {
@@ -74,28 +55,16 @@ export interface OpenedChain {
   readonly votesLost: boolean;
 }
 
-export interface ChainParts {
-  readonly disk: Disk;
-  readonly directory: string;
-  readonly state: StateStore;
-  readonly history: HistoryStore;
-  readonly pending: PendingBlocks;
-  readonly certificates: CertificateStore;
-  readonly evictions: EvictionStore;
-  readonly handOvers: HandOverStore;
-  readonly votes: Awaited<ReturnType<typeof VoteFiles.open>>;
-}
-
 export class ChainStore {
   /** What of the final chain is still kept here. */
   readonly kept: KeptHistory;
   /** What light clients follow changes of validators by. */
   readonly handOvers: HandOverBook;
   readonly #kernels: CheckDeps['kernels'];
-  readonly #parts: ChainParts;
+  readonly #parts: ChainDirectory;
   #ownVotes: Vote[] = [];
 
-  private constructor({ check, genesis, log }: ChainStoreOptions, parts: ChainParts) {
+  private constructor({ check, genesis, log }: ChainDirectoryOptions, parts: ChainDirectory) {
     const { kernels, rules } = check;
     this.#kernels = kernels;
     this.#parts = parts;
@@ -111,22 +80,22 @@ export class ChainStore {
   }
 
   /** Opens or makes a node's directory. Throws `CorruptionError`, `StorageError`, `FilesError`. */
-  static async open(options: ChainStoreOptions): Promise<OpenedChain> {
-    const parts = await openParts(options);
+  static async open(options: ChainDirectoryOptions): Promise<OpenedChain> {
+    const parts = await openDirectory(options);
     try {
       return await new ChainStore(options, parts).#open(options);
     } catch (error) {
-      await closeParts(parts);
+      await closeDirectory(parts);
       throw error;
     }
   }
 
-  async #open({ genesis, check, log }: ChainStoreOptions): Promise<OpenedChain> {
+  async #open({ genesis, check, log }: ChainDirectoryOptions): Promise<OpenedChain> {
     const parts = this.#parts;
     const root = await openRoot(genesis, check, parts);
     await this.handOvers.open(root);
     this.#ownVotes = splitVotes(parts.votes.votes);
-    const pending = await this.#openPending(root);
+    const pending = await openPending(this.#kernels, parts.pending, root.header.height);
     log.info(
       { height: root.header.height, pending: pending.length, rebuilt: parts.state.openReport.rebuilt },
       'chain opened',
@@ -332,93 +301,11 @@ export class ChainStore {
 
   async close(): Promise<void> {
     await this.handOvers.idle();
-    await closeParts(this.#parts);
+    await closeDirectory(this.#parts);
   }
 
   #votesOf(hash: Uint8Array): Vote[] {
     return splitVotes(this.certificateVotes(hash));
-  }
-
-  /** Blocks above the root, parents first; the others are of no use any more. */
-  async #openPending(root: ChainBlock): Promise<Block[]> {
-    const rows = this.#parts.pending.all();
-    const old = rows.filter(({ height }) => height <= root.header.height);
-    if (old.length > 0) await this.#parts.pending.delete(...old.map(({ hash }) => hash));
-    return rows
-      .filter(({ height }) => height > root.header.height)
-      .map(({ hash, bytes }) => this.#decodePending(hash, bytes));
-  }
-
-  /** A damaged body must not be taken for a bad block of its leader's: it was whole when it was written. */
-  #decodePending(hash: Hash, bytes: Uint8Array): Block {
-    const damaged = (found: string): CorruptionError =>
-      new CorruptionError('pending block', 0, Buffer.from(hash).toString('hex'), found);
-    let block: Block;
-    try {
-      block = decodeBlock(this.#kernels, bytes);
-    } catch (error) {
-      throw damaged((error as Error).message);
-    }
-    if (!sameBytes(block.header.hash, hash)) throw damaged('a block of another hash');
-    const fault = blockBodyFault(this.#kernels, block);
-    if (fault !== null) throw damaged(fault);
-    return block;
-  }
-}
-
-async function closeParts({
-  state,
-  history,
-  pending,
-  certificates,
-  evictions,
-  handOvers,
-  votes,
-}: ChainParts): Promise<void> {
-  await Promise.all([
-    state.close(),
-    history.close(),
-    pending.close(),
-    certificates.close(),
-    evictions.close(),
-    handOvers.close(),
-    votes.files.close(),
-  ]);
-}
-
-async function openParts(options: ChainStoreOptions): Promise<ChainParts> {
-  const { directory, genesis, check, disk = realDisk(), randomBytes } = options;
-  const { kernels } = check;
-  const { files, keyValues } = disk;
-  const at = (name: string): string => join(directory, name);
-  await files.makeDirectory(directory);
-  await requireDiskRoom(disk, directory);
-  const random = randomBytes === undefined ? {} : { randomBytes };
-  const { chainId } = check.rules;
-  const state = await StateStore.open({ directory: at('state'), kernels, chainId, files, ...random });
-  const opened: { close(): Promise<void> }[] = [state];
-  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
-    opened.push(part);
-    return part;
-  };
-  const shape = { kernels, ...genesis.history, files, keyValues };
-  try {
-    await initializeState(state, genesis, kernels);
-    const { range } = readEvictions(state);
-    return {
-      disk,
-      directory,
-      state,
-      evictions: keep(await EvictionStore.open(at('evictions'), kernels, range, keyValues)),
-      history: keep(await HistoryStore.open({ directory: at('history'), ...shape })),
-      pending: keep(await PendingBlocks.open({ directory: at('pending'), files, keyValues })),
-      certificates: keep(new CertificateStore(at('certificates'), keyValues)),
-      handOvers: keep(new HandOverStore(at('hand-overs'), kernels, keyValues)),
-      votes: await VoteFiles.open(directory, { kernels, files }),
-    };
-  } catch (error) {
-    await Promise.all(opened.map((part) => part.close()));
-    throw error;
   }
 }
 

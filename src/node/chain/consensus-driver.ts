@@ -44,6 +44,7 @@ export class ConsensusDriver {
   readonly #state: ConsensusState;
   readonly #actions: ConsensusActions;
   readonly #clock: Clock;
+  readonly #chainId: Hash;
   readonly #key: SigningKey | null;
   readonly #onFatal: (error: Error) => void;
   readonly #effects: ConsensusEffect[] = [];
@@ -54,11 +55,17 @@ export class ConsensusDriver {
   constructor(
     state: ConsensusState,
     actions: ConsensusActions,
-    options: { readonly clock: Clock; readonly key: SigningKey | null; readonly onFatal: (error: Error) => void },
+    options: {
+      readonly clock: Clock;
+      readonly chainId: Hash;
+      readonly key: SigningKey | null;
+      readonly onFatal: (error: Error) => void;
+    },
   ) {
     this.#state = state;
     this.#actions = actions;
     this.#clock = options.clock;
+    this.#chainId = options.chainId;
     this.#key = options.key;
     this.#onFatal = options.onFatal;
   }
@@ -151,7 +158,7 @@ export class ConsensusDriver {
 
   async #castVote(effect: Extract<ConsensusEffect, { kind: 'castVote' }>): Promise<void> {
     if (this.#key === null) throw new RangeError('an observer was asked to vote');
-    const vote = signVote(effect.vote, this.#key);
+    const vote = signVote(this.#chainId, effect.vote, this.#key);
     await this.#actions.persistVote(vote);
     this.feed({ kind: 'ownVotePersisted', vote });
   }

@@ -25,7 +25,7 @@ import {
 import type { EvictionStore } from '../evictions/eviction-store.ts';
 import type { ChainBlock } from './chain-block.ts';
 import { settleBlock } from './chain-block.ts';
-import type { ChainParts } from './chain-store.ts';
+import type { ChainDirectory } from './chain-directory.ts';
 import { type CheckDeps, executeTrusted } from './check-block.ts';
 
 /** Writes genesis (batch 0) into a new state. */
@@ -39,7 +39,7 @@ export async function appendEvictions(store: EvictionStore, evictions: BlockEvic
 }
 
 /** The block to go on from. Throws `CorruptionError` when history and state contradict each other. */
-export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainParts): Promise<ChainBlock> {
+export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainDirectory): Promise<ChainBlock> {
   const { state, history, certificates } = parts;
   const stateHeight = state.tip.height;
   const historyHeight = history.tip?.height ?? history.startHeight - 1;
@@ -74,14 +74,19 @@ export async function openRoot(genesis: Genesis, check: CheckDeps, parts: ChainP
 }
 
 /** The count is written after the op log: what a crash in between cut off is worked out from the block before. */
-function transactionsTotal(certificates: ChainParts['certificates'], header: BlockHeader): number {
+function transactionsTotal(certificates: ChainDirectory['certificates'], header: BlockHeader): number {
   const { height, transactionCount } = header;
   const before = height === 1 ? 0 : certificates.transactionsUpTo(height - 1);
   return certificates.transactionsUpTo(height) ?? (before === undefined ? 0 : before + transactionCount);
 }
 
 /** A block that reached the history but not the op log: executes it once more. */
-async function applyAgain(check: CheckDeps, parts: ChainParts, root: ChainBlock, block: Block): Promise<ChainBlock> {
+async function applyAgain(
+  check: CheckDeps,
+  parts: ChainDirectory,
+  root: ChainBlock,
+  block: Block,
+): Promise<ChainBlock> {
   const { state } = parts;
   const next = executeTrusted(check, root, block);
   await appendEvictions(parts.evictions, next.evictions);

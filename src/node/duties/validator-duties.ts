@@ -97,7 +97,9 @@ export class ValidatorDuties {
   #nominate({ header: { slot }, electorate }: ChainBlock): void {
     const next = nextInRank(electorate, this.#deps.key.publicKey);
     if (next === null || isStanding(electorate, this.#deps.key.publicKey) || slot <= this.#nominatedUntil) return;
-    this.#nominatedUntil = slot + 4 * this.#deps.genesis.consensus.timeoutSlots;
+    const { timeoutSlots, slotsPerEpoch } = this.#deps.genesis.consensus;
+    // The ledger takes no deadline further away than an epoch.
+    this.#nominatedUntil = slot + Math.min(4 * timeoutSlots, slotsPerEpoch);
     this.#send({ kind: 'nominate', secondary: next, deadlineSlot: toSlot(this.#nominatedUntil) }, true);
   }
 

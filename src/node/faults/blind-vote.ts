@@ -19,5 +19,5 @@ export function blindVote(state: ConsensusState, header: BlockHeader, key: Signi
     leavesSlot: NO_SLOT,
     leavesHash: NO_HASH,
   };
-  return signVote(draft, key);
+  return signVote(header.chainId, draft, key);
 }

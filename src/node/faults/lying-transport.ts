@@ -25,7 +25,13 @@ import { ObservedTransport } from './observed-transport.ts';
 export const LIES_FROM_SLOT = 24;
 
 /** A transport through which a validator lies. */
-export function lyingTransport(inner: Transport, kind: ByzantineKind, kernels: Kernels, key: SigningKey): Transport {
+export function lyingTransport(
+  inner: Transport,
+  kind: ByzantineKind,
+  kernels: Kernels,
+  chainId: Hash,
+  key: SigningKey,
+): Transport {
   const digest = (bytes: Uint8Array): Hash => hash(kernels.sha256(bytes));
 
   function onPublish(_topic: string, message: Uint8Array): readonly Uint8Array[] | null {
@@ -33,7 +39,7 @@ export function lyingTransport(inner: Transport, kind: ByzantineKind, kernels: K
     if (vote.targetSlot < LIES_FROM_SLOT || !sameBytes(vote.voter, key.publicKey)) return null;
     if (kind === 'silent') return [];
     if (kind !== 'double-vote') return null;
-    return [message, signVote({ ...vote, targetHash: digest(vote.targetHash) }, key).bytes];
+    return [message, signVote(chainId, { ...vote, targetHash: digest(vote.targetHash) }, key).bytes];
   }
 
   function onPush(peer: PeerName, bytes: Uint8Array): Uint8Array | null {

@@ -5,12 +5,11 @@
  * - The rule is read from a final state, at once, before anything is dropped.
  * - One prune at a time; it works in small steps between appends, so it never delays a vote by more than one of them.
  */
-import type { LedgerRules } from '../../ledger/index.ts';
+import { type LedgerRules, provenBySegment } from '../../ledger/index.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainStore } from '../chain/chain-store.ts';
 import type { Logger } from '../log.ts';
 import type { HistoryKeeping } from './history-keeping.ts';
-import { provenBySegment } from './proven-replicas.ts';
 
 export interface HistoryPrunerDeps {
   readonly store: Pick<ChainStore, 'stateHeight' | 'kept'>;

@@ -127,10 +127,17 @@ export class Peers {
 
   /** Transactions go to whoever holds the leader's key: a claim alone must not draw them. */
   #requireProvenKey(peer: PeerName, { publicKey, keyProof }: StatusMessage): void {
-    if (publicKey === null) return;
+    if (publicKey === null || this.#isProven(peer, publicKey, keyProof)) return;
     const message = peerKeyMessage(this.#deps.chainId, peer);
     if (keyProof === null || !this.#deps.isSigned(publicKey, keyProof, message))
       throw new PeerFault(peer, 'unproven-key', 'the peer claims a ledger key without proof that it holds it');
+  }
+
+  /** The very proof that was good a moment ago. */
+  #isProven(peer: PeerName, publicKey: Uint8Array, keyProof: Uint8Array | null): boolean {
+    const known = this.#statuses.get(peer);
+    if (known === undefined || known.publicKey === null || known.keyProof === null || keyProof === null) return false;
+    return sameBytes(known.publicKey, publicKey) && sameBytes(known.keyProof, keyProof);
   }
 
   #accept(peer: PeerName, bytes: Uint8Array): void {

@@ -1,8 +1,9 @@
 /** Puts the replicator role together. */
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Hash } from '../../../native/index.ts';
 import { createVrfKey, type Replica, type ReplicaStore, ReplicatorError } from '../../../replicator/index.ts';
-import { diskFiles } from '../../../storage/index.ts';
+import { type Disk, realDisk } from '../../../storage/index.ts';
 import { type BlockHeader, type SigningKey, signingKey } from '../../codec/index.ts';
 import {
   type Genesis,
@@ -13,10 +14,10 @@ import {
   openingSizeBytesBound,
 } from '../../ledger/index.ts';
 import { genesisRoot } from '../chain/open-root.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { keptHandOver } from '../hand-overs/hand-over-book.ts';
 import { HandOverStore } from '../hand-overs/hand-over-store.ts';
 import { HandOverWalk, knownByGenesis, type WalkDeps } from '../hand-overs/hand-over-walk.ts';
-import type { Logger } from '../log.ts';
 import { peerKeyMessage, type StatusMessage } from '../protocols.ts';
 import { Peers } from '../relay/peers.ts';
 import type { RoleContext } from '../run.ts';
@@ -37,6 +38,7 @@ import { ReplicaKeeper } from './replica-keeper.ts';
 import { ReplicatorNode } from './replicator-node.ts';
 import { SegmentSource } from './segment-source.ts';
 
+const PASS_INTERVAL_MS = 250;
 /** Without a configured capacity: a gibibyte. */
 const CAPACITY_BYTES: number = 1024 * 1024 * 1024;
 
@@ -46,23 +48,40 @@ export interface OpenedReplicator {
   readonly stop: () => Promise<void>;
 }
 
+/** What a replicator stands on; a simulator brings its own. */
+export interface ReplicatorGround {
+  readonly disk: Pick<Disk, 'files' | 'keyValues'>;
+  /** Resolves when the next pass of work is due. */
+  readonly pause: () => Promise<void>;
+  readonly clock: Clock;
+  /** Above every counter this key has used before. */
+  readonly counterStart: bigint;
+}
+
+/** The real machine's. */
+function realGround(): ReplicatorGround {
+  const counterStart = BigInt(Date.now()) << 20n;
+  return { disk: realDisk(), pause: () => delay(PASS_INTERVAL_MS), clock: systemClock, counterStart };
+}
+
 /** Opens the replicas kept on disk and prepares to follow the chain. */
 export async function openReplicator(
   context: RoleContext,
   seed: Uint8Array,
   store: ReplicaStore,
+  { disk, pause, clock, counterStart }: ReplicatorGround = realGround(),
 ): Promise<OpenedReplicator> {
   const { config, genesis, kernels, transport, log } = context;
   const key = signingKey(seed);
   const vrf = createVrfKey(seed);
   const rules = ledgerRules(kernels, genesis);
   const verifier = new InlineVerifier(kernels);
-  const signatures = new SignatureChecks(kernels, verifier, 1);
+  const signatures = new SignatureChecks(kernels, rules.chainId, verifier, 1);
   const { slotsPerPeriod, periodsPerRotation } = genesis.replication;
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const schedule = { slotsPerPeriod, periodsPerRotation };
   const origin = genesisHeader(kernels, genesis, genesisRoot(genesis, kernels));
-  const handOvers = new HandOverStore(join(config.dataDirectory, 'hand-overs'), kernels);
+  const handOvers = new HandOverStore(join(config.dataDirectory, 'hand-overs'), kernels, disk.keyValues);
   const walk = newWalk({ kernels, transport, signatures, chainId: rules.chainId }, handOvers, genesis, origin);
   const follower = new FinalityFollower({
     kernels,
@@ -79,16 +98,16 @@ export async function openReplicator(
     transport,
     key,
     minimumFee: rules.minimumFee,
-    counterStart: BigInt(Date.now()) << 20n,
+    counterStart,
   });
-  const files = diskFiles();
-  const proofs = await ProofFolder.open(join(config.dataDirectory, 'proofs'));
+  const { files } = disk;
+  const proofs = await ProofFolder.open(files, join(config.dataDirectory, 'proofs'));
   const folder = await OpeningFolder.open(
     files,
     join(config.dataDirectory, 'openings'),
     Math.ceil(openingSizeBytesBound(genesis.replication, genesis.history)),
   );
-  const peers = newPeers(context, rules, key, signatures, log);
+  const peers = newPeers(context, rules, key, signatures, clock);
   const faults = new ReplicatorFaults({ kernels, config: config.faults });
   const identity = { vrf, seed, identity: key.publicKey, address: key.address };
   const keeper = new ReplicaKeeper({
@@ -144,6 +163,7 @@ export async function openReplicator(
     served: () => service.bytesServed,
     capacityBytes: config.replicator?.capacityBytes ?? CAPACITY_BYTES,
     wanted: config.replicator?.segments,
+    pause,
     faultsAllowed: config.faults?.corruptByte === true,
     log,
     onFatal: context.onFatal,
@@ -191,11 +211,11 @@ async function openHeld(store: ReplicaStore, keeper: ReplicaKeeper, segment: num
 }
 
 function newPeers(
-  { config, transport, version, rpcUrl }: RoleContext,
+  { config, transport, version, rpcUrl, log }: RoleContext,
   { chainId }: LedgerRules,
   key: SigningKey,
   signatures: SignatureChecks,
-  log: Logger,
+  clock: Clock,
 ): Peers {
   const keyProof = key.sign(peerKeyMessage(chainId, transport.self));
   const status = (): StatusMessage => ({
@@ -212,6 +232,7 @@ function newPeers(
   return new Peers({
     transport,
     log,
+    clock,
     chainId,
     bootstrap: config.bootstrap,
     status,

@@ -12,6 +12,7 @@ import {
   type ReplicaName,
   replicaNameOrder,
   type SignedFindings,
+  type SignedMessage,
   VALIDATION_ENTRIES_MAX,
   VALIDATION_VOTERS_MAX,
   type ValidationsPayload,
@@ -35,7 +36,7 @@ export interface PacketGathererDeps {
   readonly rules: LedgerRules;
   /** Who has which seat now, and what weight. */
   readonly electorate: () => Electorate;
-  readonly signatures: Pick<SignatureChecks, 'single'>;
+  readonly signatures: Pick<SignatureChecks, 'many'>;
   /** 20 bytes. */
   readonly identity: Uint8Array;
   /** Connected validators. */
@@ -81,7 +82,9 @@ export class PacketGatherer {
   async #ask(period: number, entries: readonly ReplicaName[]): Promise<readonly SignedFindings[]> {
     if (entries.length === 0) return [];
     const asked = await Promise.all(this.#deps.validators().map((peer) => this.#findings(peer, period, entries)));
-    return distinct(asked.filter((one) => one !== undefined));
+    const shaped = asked.filter((one) => one !== undefined);
+    const verdicts = await this.#deps.signatures.many(shaped.map(({ signed }) => signed));
+    return distinct(shaped.filter((_, index) => verdicts[index]).map(({ answer }) => answer));
   }
 
   /** Own proofs, and as many of others' as fit. */
@@ -105,12 +108,13 @@ export class PacketGatherer {
     return decodeMessage(PendingProofsAnswer, frame, peer, PROTOCOL.pendingProofs).entries;
   }
 
+  /** A validator's findings of the right shape; their signature is still to be checked. */
   async #findings(
     peer: PeerName,
     period: number,
     entries: readonly ReplicaName[],
-  ): Promise<SignedFindings | undefined> {
-    const { rules, signatures, electorate } = this.#deps;
+  ): Promise<{ readonly answer: SignedFindings; readonly signed: SignedMessage } | undefined> {
+    const { rules, electorate } = this.#deps;
     const frame = await this.#one(peer, PROTOCOL.validations, {
       period,
       entries: entries.map(({ segment, identity }) => ({ segment, identity: Uint8Array.from(identity) })),
@@ -121,7 +125,7 @@ export class PacketGatherer {
     const key = seatKey(electorate(), answer.seat);
     if (key === undefined || answer.valid.length !== size || answer.invalid.length !== size) return undefined;
     const message = validationMessage(rules.chainId, { period, entries }, answer);
-    return signatures.single(publicKey(key), answer.signature, message) ? answer : undefined;
+    return { answer, signed: { publicKey: publicKey(key), signature: answer.signature, message } };
   }
 
   /** More than two thirds of the weight approve one entry at least: then the packet settles something by itself. */

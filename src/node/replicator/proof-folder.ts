@@ -3,20 +3,20 @@
  *
  * Invariant: a file under a proof's name is whole: it is written under another name, synced and renamed.
  */
-import { diskFiles, type Files, writeWhole } from '../../../storage/index.ts';
+import { type Files, writeWhole } from '../../../storage/index.ts';
 
 export class ProofFolder {
   readonly #files: Files;
   readonly #directory: string;
 
-  private constructor(directory: string) {
-    this.#files = diskFiles();
+  private constructor(files: Files, directory: string) {
+    this.#files = files;
     this.#directory = directory;
   }
 
   /** Opens the folder, made when missing. */
-  static async open(directory: string): Promise<ProofFolder> {
-    const folder = new ProofFolder(directory);
+  static async open(files: Files, directory: string): Promise<ProofFolder> {
+    const folder = new ProofFolder(files, directory);
     await folder.#files.makeDirectory(directory);
     return folder;
   }

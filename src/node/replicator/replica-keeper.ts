@@ -91,6 +91,8 @@ export class ReplicaKeeper {
   readonly #encoder: ReplicaEncoder;
   #encodingsDue = 0;
   readonly #reveals: FakeReveals;
+  /** The segments wanted when unfinished encodings of all others were last removed. */
+  #sweptFor: string | undefined;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
@@ -185,10 +187,20 @@ export class ReplicaKeeper {
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
     for (const action of actions) if (!isLong(action)) await this.#attempt(action, head, records);
+    await this.#forgetUnfinished(segments);
     const long = actions.filter(isLong);
     this.#encodingsDue = long.length;
     this.#encoder.begin(long, peers, (encoded) => this.#take(encoded));
     this.#encoder.tellFailure();
+  }
+
+  /** What a kill left of segments that are not wanted any more would fill the disk beyond the capacity. */
+  async #forgetUnfinished(segments: readonly number[]): Promise<void> {
+    const wanted = segments.join();
+    const now = this.#encoder.current?.action.segment;
+    if (wanted === this.#sweptFor || (now !== undefined && !segments.includes(now))) return;
+    await this.#deps.store.forgetUnfinished(segments);
+    this.#sweptFor = wanted;
   }
 
   /** Resolves when no encoding is under way. Throws what failed. */

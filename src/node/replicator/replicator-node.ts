@@ -5,15 +5,15 @@
  * - One pass of work at a time; a failed pass is logged and made again, it never ends the process. A failed write to its own disk does.
  * - Nothing is taken from a peer unchecked (finality-follower.ts, segment-source.ts, the encoder's comparison of roots).
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { amount } from '../../../native/index.ts';
 import { CorruptReplicaError } from '../../../replicator/index.ts';
 import { FilesError } from '../../../storage/index.ts';
 import type { BlockHeader, SigningKey } from '../../codec/index.ts';
 import { depositFor, type Genesis } from '../../ledger/index.ts';
 import { PeerFault, type PeerName, type Transport } from '../../net/transport.ts';
-import { ApiError, type NodeHealth } from '../../rpc/node-api.ts';
+import { ApiError } from '../../rpc/api-error.ts';
 import type { CorruptionReport, HeldReplica, ReplicatorApi, ReplicatorStatus } from '../../rpc/replicator-api.ts';
+import type { NodeHealth } from '../../rpc/views/node.ts';
 import type { Logger } from '../log.ts';
 import type { ReplicaStatus, ReplicasAnswer, StatusMessage } from '../protocols.ts';
 import type { Peers } from '../relay/peers.ts';
@@ -26,7 +26,6 @@ import type { PacketGatherer } from './packet-gatherer.ts';
 import type { KeeperDeps, ReplicaKeeper } from './replica-keeper.ts';
 import type { SegmentSource } from './segment-source.ts';
 
-const PASS_INTERVAL_MS = 250;
 /** How many slots a registration may take before it is sent again. */
 const REGISTER_RESEND_SLOTS = 12;
 /** Minimum fees that are not bound as deposit. */
@@ -54,6 +53,8 @@ export interface ReplicatorDeps {
   readonly capacityBytes: number;
   /** Only these segments, when given. */
   readonly wanted: readonly number[] | undefined;
+  /** Resolves when the next pass is due. */
+  readonly pause: () => Promise<void>;
   readonly faultsAllowed: boolean;
   readonly log: Logger;
   readonly onFatal: (error: Error) => void;
@@ -70,6 +71,8 @@ export class ReplicatorNode implements ReplicatorApi {
   #forgottenBelow = 0;
   /** Height of the final head that the last whole pass went by. */
   #workedHeight = -1;
+  /** It has unregistered: nothing is committed or proven any more, and it never registers again. */
+  #hasLeft = false;
   #stopped = false;
   /** The peer of the last pass that ended early. */
   #failing: PeerName | undefined;
@@ -99,7 +102,7 @@ export class ReplicatorNode implements ReplicatorApi {
         this.#failing = peer;
         this.#blame(error as Error);
       }
-      await delay(PASS_INTERVAL_MS);
+      await this.#deps.pause();
     }
   }
 
@@ -118,6 +121,7 @@ export class ReplicatorNode implements ReplicatorApi {
     this.#workedHeight = -1;
     this.#records = (await ledger.records(peer)) ?? this.#records;
     if (this.#records === undefined) return;
+    if (this.#noteLeaving(this.#records.leaving)) return;
     if (!this.#records.registered) return this.#register();
     await segments.updateRoots(peer, head);
     await this.#keepChain(head);
@@ -128,6 +132,14 @@ export class ReplicatorNode implements ReplicatorApi {
     await keeper.work(chosen, this.#records, this.#segmentSources());
     await this.#gather(head);
     this.#workedHeight = head.height;
+  }
+
+  /** @returns whether it has left, now or before */
+  #noteLeaving(leaving: boolean): boolean {
+    if (leaving && !this.#hasLeft)
+      this.#deps.log.warn('this identity has unregistered: it serves replicas, and neither commits nor proves');
+    this.#hasLeft ||= leaving;
+    return this.#hasLeft;
   }
 
   /** Segments given up are retired: else the ledger would count misses of them. */

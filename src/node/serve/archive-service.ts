@@ -5,11 +5,12 @@
  * Invariants: only what is final and durable is served; every answer is bounded by protocols.ts; a request outside what is kept is
  * answered with no frames, never with an error that would cost the asker's patience.
  */
-import { address } from '../../../native/index.ts';
+import { type Address, address } from '../../../native/index.ts';
 import { HEADER_SIZE_BYTES } from '../../codec/index.ts';
 import { type LedgerRules, lockedUnits, readReplica, replicationOverview } from '../../ledger/index.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import type { BlockTree } from '../chain/block-tree.ts';
+import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainStore } from '../chain/chain-store.ts';
 import {
   decodeMessage,
@@ -21,6 +22,7 @@ import {
   PROTOCOL,
   RangeRequest,
   REPLICAS_MAX,
+  type ReplicasAnswer,
   ReplicasRequest,
   SEGMENT_ROOTS_MAX,
   SegmentRequest,
@@ -103,12 +105,21 @@ async function* replicas(
   request: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const identity = address(Uint8Array.from(decodeMessage(ReplicasRequest, request, from, PROTOCOL.replicas).identity));
-  const { state, header } = tree.root;
+  yield encodeMessage({ ...replicasAnswer(rules, tree.root, identity) });
+}
+
+/** What the ledger after a block records of an identity. */
+export function replicasAnswer(
+  rules: LedgerRules,
+  { state, header }: Pick<ChainBlock, 'state' | 'header'>,
+  identity: Address,
+): ReplicasAnswer {
   const overview = replicationOverview(rules, state, header.slot, { identity, rowsMax: REPLICAS_MAX });
   const [record] = overview.identities;
-  yield encodeMessage({
+  return {
     slot: header.slot,
     registered: record !== undefined,
+    leaving: record?.isLeaving ?? false,
     balance: String(state.balance(identity)),
     deposit: String(record?.deposit ?? 0),
     locked: String(record === undefined ? 0 : lockedUnits(record)),
@@ -120,5 +131,5 @@ async function* replicas(
         ...{ reason, paid, misses, commitSlot: readReplica(state, segment, identity)!.commitSlot },
       }),
     ),
-  });
+  };
 }

@@ -43,7 +43,7 @@ export async function chooseTrust(
   const { kernels, genesis, transport, store } = deps;
   await store.clear();
   const rules = ledgerRules(kernels, genesis);
-  const signatures = new SignatureChecks(kernels, new InlineVerifier(kernels), 1);
+  const signatures = new SignatureChecks(kernels, rules.chainId, new InlineVerifier(kernels), 1);
   const origin = genesisHeader(kernels, genesis, genesisRoot(genesis, kernels));
   const handOvers = new HandOverWalk(
     {

@@ -3,8 +3,9 @@
  */
 import { z } from 'zod';
 import { type MethodTable, method } from '../method.ts';
-import { type NodeApi, QUERY_ITEMS_MAX } from '../node-api.ts';
+import type { NodeApi } from '../node-api.ts';
 import { addressParameter, commitmentConfig, evictionParameter } from '../parameters.ts';
+import { QUERY_ITEMS_MAX } from '../views/accounts.ts';
 import { amountText, toWire, withContext } from '../wire.ts';
 
 export function accountMethods(api: NodeApi): MethodTable {

@@ -6,9 +6,10 @@ import { blockTransactions } from '../../codec/block.ts';
 import { encodeCertificate } from '../../codec/certificate.ts';
 import type { Block } from '../../codec/model.ts';
 import { type MethodTable, method } from '../method.ts';
-import { type BlockSelector, type NodeApi, WAIT_TIMEOUT_MS_MAX } from '../node-api.ts';
+import type { NodeApi } from '../node-api.ts';
 import { hashParameter, heightParameter, slotParameter } from '../parameters.ts';
 import { transactionJson } from '../transaction-json.ts';
+import { type BlockSelector, WAIT_TIMEOUT_MS_MAX } from '../views/blocks.ts';
 import { base64Text, hashText, toWire } from '../wire.ts';
 
 /** A number is a slot, as in Solana; an object says which it is. */

@@ -3,8 +3,9 @@
  */
 import { z } from 'zod';
 import { type MethodTable, method } from '../method.ts';
-import { type NodeApi, REPLICATION_ROWS_MAX, type ReplicationFilter } from '../node-api.ts';
+import type { NodeApi } from '../node-api.ts';
 import { addressParameter } from '../parameters.ts';
+import { REPLICATION_ROWS_MAX, type ReplicationFilter } from '../views/replication.ts';
 import { toWire } from '../wire.ts';
 
 const filterParameter = z

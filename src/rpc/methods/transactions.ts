@@ -2,17 +2,13 @@
  * Methods about transactions: what a wallet needs to make one, sending, and following it to finality.
  */
 import { z } from 'zod';
+import { ApiError } from '../api-error.ts';
 import { type MethodTable, method } from '../method.ts';
-import {
-  ApiError,
-  type NodeApi,
-  QUERY_ITEMS_MAX,
-  SUBMIT_ITEMS_MAX,
-  type SubmitOutcome,
-  type TransactionStatus,
-} from '../node-api.ts';
+import type { NodeApi } from '../node-api.ts';
 import { commitmentConfig, hashParameter, transactionParameter } from '../parameters.ts';
 import { transactionJson } from '../transaction-json.ts';
+import { QUERY_ITEMS_MAX } from '../views/accounts.ts';
+import { SUBMIT_ITEMS_MAX, type SubmitOutcome, type TransactionStatus } from '../views/transactions.ts';
 import { base64Text, hashText, withContext } from '../wire.ts';
 
 const sendConfig = z.object({ encoding: z.literal('base64').default('base64') }).optional();

@@ -57,22 +57,22 @@ function refusalOf(offence: Offence | ((world: StakeWorld) => Offence), world: S
   return world.send(eve, evidence(typeof offence === 'function' ? offence(world) : offence), 1n);
 }
 
-const double = (by: Actor, slot: number): Offence => ({
+const double = (world: StakeWorld, by: Actor, slot: number): Offence => ({
   kind: 'doubleVote',
-  first: signedVoteOf(by, at(0), at(slot, 'one')),
-  second: signedVoteOf(by, at(0), at(slot, 'two')),
+  first: signedVoteOf(world, by, at(0), at(slot, 'one')),
+  second: signedVoteOf(world, by, at(0), at(slot, 'two')),
 });
-const surround = (by: Actor): Offence => ({
+const surround = (world: StakeWorld, by: Actor): Offence => ({
   kind: 'surroundVote',
-  first: signedVoteOf(by, at(3), at(9)),
-  second: signedVoteOf(by, at(4), at(8)),
+  first: signedVoteOf(world, by, at(3), at(9)),
+  second: signedVoteOf(world, by, at(4), at(8)),
 });
 
 describe('evidence', () => {
   it('takes the whole bond into the reward pool at once; the weight goes with the eras', () => {
     for (const [name, offence] of [
-      ['doubleVote', () => double(d, 7)],
-      ['surroundVote', () => surround(d)],
+      ['doubleVote', (world: StakeWorld) => double(world, d, 7)],
+      ['surroundVote', (world: StakeWorld) => surround(world, d)],
       [
         'doubleProposal',
         (world: StakeWorld) => ({
@@ -86,7 +86,7 @@ describe('evidence', () => {
         (world: StakeWorld) => ({
           kind: 'decoyVote',
           secret: named('secret'),
-          vote: signedVoteOf(d, at(3), {
+          vote: signedVoteOf(world, d, at(3), {
             ...at(4),
             stateRoot: decoyRoot(hasher, world.rules.chainId, named('secret')),
           }),
@@ -146,33 +146,45 @@ describe('evidence', () => {
   });
 
   it('is refused with a signature that is not valid, whichever it is', () => {
-    const true_ = double(d, 7) as Extract<Offence, { kind: 'doubleVote' }>;
+    type Double = Extract<Offence, { kind: 'doubleVote' }>;
+    const changed = (change: Partial<Double>, world = worldOf()): string | null =>
+      refusalOf({ ...(double(world, d, 7) as Double), ...change }, world);
     const false_ = voteOf(d, at(0), at(7, 'two'));
-    expect(refusalOf({ ...true_, second: false_ })).toBe('bad-evidence-signature');
-    expect(refusalOf({ ...true_, first: false_ })).toBe('not-an-offence');
-    expect(refusalOf({ ...true_, first: voteOf(d, at(0), at(7, 'one')) })).toBe('bad-evidence-signature');
+    expect(changed({})).toBeNull();
+    expect(changed({ second: false_ })).toBe('bad-evidence-signature');
+    expect(changed({ first: false_ })).toBe('not-an-offence');
+    expect(changed({ first: voteOf(d, at(0), at(7, 'one')) })).toBe('bad-evidence-signature');
     expect(
       refusalOf((world) => {
         const second = decodeHeader(
           kernels,
-          signed(headerOf(world, d, 4, { stateRoot: named('other') }).bytes, 'cairn/vote/1', d),
+          signed(headerOf(world, d, 4, { stateRoot: named('other') }).bytes, 'cairn/votes/1', d),
         );
         return { kind: 'doubleProposal', first: headerOf(world, d, 4), second };
       }),
     ).toBe('bad-evidence-signature');
   });
 
+  it('does not reach over from another chain: votes of one key on two chains contradict nothing', () => {
+    const other = worldOf({ termSlots: 12 });
+    const world = worldOf();
+    expect(other.rules.chainId).not.toEqual(world.rules.chainId);
+    expect(refusalOf(double(other, d, 7), world)).toBe('bad-evidence-signature');
+    expect(world.send(b, evidence(surround(other, d)))).toBe('bad-evidence-signature');
+    expect(world.send(b, evidence(double(world, d, 7)))).toBeNull();
+  });
+
   it('works once; against nobody who has no bond; and never for what was signed before the bond', () => {
     const world = worldOf();
-    expect(refusalOf(double(eve, 7), world)).toBe('not-bonded');
-    expect(world.send(b, evidence(double(d, 7)))).toBeNull();
-    expect(world.send(b, evidence(surround(d)))).toBe('already-slashed');
+    expect(refusalOf(double(world, eve, 7), world)).toBe('not-bonded');
+    expect(world.send(b, evidence(double(world, d, 7)))).toBeNull();
+    expect(world.send(b, evidence(surround(world, d)))).toBe('already-slashed');
     expect(world.send(eve, bond(50n), 1n)).toBeNull();
     world.end();
     world.begin(10);
-    expect(world.send(b, evidence(double(eve, 8)))).toBe('evidence-too-old');
-    expect(world.send(b, evidence(surround(eve)))).toBe('evidence-too-old');
-    expect(world.send(b, evidence(double(eve, 9)))).toBeNull();
+    expect(world.send(b, evidence(double(world, eve, 8)))).toBe('evidence-too-old');
+    expect(world.send(b, evidence(surround(world, eve)))).toBe('evidence-too-old');
+    expect(world.send(b, evidence(double(world, eve, 9)))).toBeNull();
     world.end();
     // It waited: it has left at once, and never enters.
     expect(world.bondOf(eve)).toMatchObject({ units: 0n, fromEra: null, leftEpoch: 1 });
@@ -190,14 +202,14 @@ describe('evidence', () => {
     world.begin(61);
     const point = world.execution!.savepoint();
     expect(
-      world.execution!.apply(world.chain.transaction({ from: eve, payload: evidence(double(d, 1)), fee: 1n }), {
+      world.execution!.apply(world.chain.transaction({ from: eve, payload: evidence(double(world, d, 1)), fee: 1n }), {
         signatureValid: true,
         sender: eve.address,
       }),
     ).toBeNull();
     world.execution!.takeBack(point);
     expect(world.send(d, { kind: 'withdraw' }, 1n)).toBeNull();
-    expect(world.send(eve, evidence(double(d, 1)), 1n)).toBe('not-bonded');
+    expect(world.send(eve, evidence(double(world, d, 1)), 1n)).toBe('not-bonded');
     world.end(world.votesBy(four));
     expect(world.bondOf(d)).toBeUndefined();
   });
@@ -207,7 +219,7 @@ describe('evidence', () => {
     world.advance(8, four);
     expect(world.electorate.deposed).toBeNull();
     world.begin(9, d);
-    expect(world.send(b, evidence(double(d, 7)))).toBeNull();
+    expect(world.send(b, evidence(double(world, d, 7)))).toBeNull();
     world.end(world.votesBy(four));
     expect(world.electorate.deposed).toEqual(d.key);
     world.begin(10, a);
@@ -222,7 +234,7 @@ describe('evidence', () => {
     const world = new StakeWorld([[a, 100n]]);
     world.advance(3, [a]);
     world.begin(4);
-    expect(world.send(a, evidence(double(a, 1)))).toBeNull();
+    expect(world.send(a, evidence(double(world, a, 1)))).toBeNull();
     world.end(world.votesBy([a]));
     world.advance(40, [a]);
     expect(world.members).toEqual(['a']);

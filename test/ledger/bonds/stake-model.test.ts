@@ -140,7 +140,12 @@ class Run {
   /** Two votes for one slot, really signed. */
   #slash(by: Actor, slot: number, seen: { slashed: number }): void {
     const [first, second] = ['one', 'two'].map((name) =>
-      signedVoteOf(by, { slot: 0, hash: named('source') }, { slot, hash: named(name), stateRoot: named('state') }),
+      signedVoteOf(
+        this.world,
+        by,
+        { slot: 0, hash: named('source') },
+        { slot, hash: named(name), stateRoot: named('state') },
+      ),
     );
     const offence = { kind: 'doubleVote' as const, first: first!, second: second! };
     const code = this.world.send(actors[0]!, { kind: 'evidence', offence }, 1n);

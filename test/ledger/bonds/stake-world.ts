@@ -239,15 +239,15 @@ export function voteOf(
   return decodeVote(encodeVote({ ...fields, ...change }));
 }
 
-/** A vote as its voter really signed it. */
-export function signedVoteOf(...of: Parameters<typeof voteOf>): Vote {
+/** A vote as its voter really signed it, on the world's chain. */
+export function signedVoteOf({ rules }: StakeWorld, ...of: Parameters<typeof voteOf>): Vote {
   const vote = voteOf(...of);
-  return decodeVote(signed(vote.bytes, 'cairn/vote/1', of[0]));
+  return decodeVote(signed(vote.bytes, 'cairn/votes/1', of[0], rules.chainId));
 }
 
-/** Bytes with the signature at their end replaced by a true one. */
-export function signed(bytes: Uint8Array, tag: string, by: Actor): Uint8Array {
-  const message = Buffer.concat([Buffer.from(tag), bytes.subarray(0, bytes.length - 64)]);
+/** Bytes with the signature at their end replaced by a true one, over the tag, what stands between and the bytes before. */
+export function signed(bytes: Uint8Array, tag: string, by: Actor, between: Uint8Array = new Uint8Array()): Uint8Array {
+  const message = Buffer.concat([Buffer.from(tag), between, bytes.subarray(0, bytes.length - 64)]);
   const copy = bytes.slice();
   copy.set(by.signer.sign(message), bytes.length - 64);
   return copy;

@@ -168,7 +168,7 @@ describe('a decoy', () => {
     expect(world.send(a, reveal(decoyOf(world, a, 6)))).toBe('not-a-decoy');
     expect(world.send(a, reveal(decoyOf(world, a, 5, { stateRoot: named('other') })))).toBe('not-a-decoy');
     expect(world.send(a, reveal(decoyOf(world, a, 5, { chainId: named('other') })))).toBe('not-a-decoy');
-    const unsigned = decodeHeader(kernels, signed(header.bytes, 'cairn/vote/1', a));
+    const unsigned = decodeHeader(kernels, signed(header.bytes, 'cairn/votes/1', a));
     expect(world.send(a, reveal(unsigned))).toBe('bad-evidence-signature');
     expect(world.execution!.reveals).toEqual([]);
     expect(world.send(a, reveal(header))).toBeNull();

@@ -15,9 +15,9 @@ const worldOf = (consensus = {}): StakeWorld =>
   );
 
 /** Two votes for one slot. */
-const doubleVote = (by: Actor, slot: number) => {
+const doubleVote = (world: StakeWorld, by: Actor, slot: number) => {
   const [first, second] = ['one', 'two'].map((name) =>
-    signedVoteOf(by, { slot: 0, hash: named('source') }, { slot, hash: named(name), stateRoot: named('root') }),
+    signedVoteOf(world, by, { slot: 0, hash: named('source') }, { slot, hash: named(name), stateRoot: named('root') }),
   );
   return { kind: 'evidence' as const, offence: { kind: 'doubleVote' as const, first: first!, second: second! } };
 };
@@ -193,7 +193,7 @@ describe('unbond and withdraw', () => {
     const seat = world.bondOf(d)?.seat;
     world.advance(8, four);
     world.begin(9);
-    expect(world.send(eve, doubleVote(d, 5), 1n)).toBeNull();
+    expect(world.send(eve, doubleVote(world, d, 5), 1n)).toBeNull();
     expect(world.send(d, { kind: 'unbond' })).toBe('slashed');
     expect(world.send(d, { kind: 'withdraw' })).toBe('bond-not-free');
     world.end(world.votesBy(four));
@@ -219,7 +219,7 @@ describe('unbond and withdraw', () => {
     );
     world.advance(8, four);
     world.begin(9);
-    expect(world.send(eve, doubleVote(d, 5), 1n)).toBeNull();
+    expect(world.send(eve, doubleVote(world, d, 5), 1n)).toBeNull();
     world.end(world.votesBy(four));
     world.advance(47, four);
     world.begin(48);

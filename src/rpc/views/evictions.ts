@@ -1,7 +1,7 @@
 /**
  * What a node answers about the evictions of an address: a part of the port in node-api.ts.
  */
-import type { Amount, Hash, Height, Slot } from '../../native/index.ts';
+import type { Amount, Hash, Height, Slot } from '../../../native/index.ts';
 
 /** Most evictions in one `cairn_getEvictions`. */
 export const EVICTION_ROWS_MAX = 100;
