@@ -136,11 +136,7 @@ export class OpLog {
     try {
       await options.locked?.();
       superblock = await SuperblockFile.open(files, kernels, directory, identity, start);
-      const visitor = {
-        ...options,
-        visit: options.visit ?? (() => {}),
-        visitSegment: options.visitSegment ?? (() => undefined),
-      };
+      const visitor = { visit: () => {}, visitSegment: () => undefined, ...options };
       const recovered = await recoverLog({ ...visitor, identity, superblock });
       log = new OpLog({ directory, files, kernels, identity, superblock, lock }, recovered);
       await options.recovered?.();

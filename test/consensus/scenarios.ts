@@ -3,7 +3,7 @@
  * validators go on), in which every honest node must finalize new blocks within `LIVENESS_BOUND_MS` of virtual time.
  */
 import { OracleError } from './oracles.ts';
-import type { Behaviour } from './sim-node.ts';
+import type { Behaviour } from './sim-disk.ts';
 import type { NetworkFaults, SimulationOptions } from './simulator.ts';
 import { CALM, Simulation } from './simulator.ts';
 

@@ -4,7 +4,7 @@
  * chain to others. Byzantine validators run the same machine and lie in what they send.
  */
 import { byteKey, type Slot } from '../../native/index.ts';
-import type { BlockHeader, Vote } from '../../src/codec/model.ts';
+import type { Vote } from '../../src/codec/model.ts';
 import type {
   ConsensusConfig,
   ConsensusEffect,
@@ -14,46 +14,23 @@ import type {
   Executed,
   VoteIntent,
 } from '../../src/consensus/index.ts';
-import { bestHeader, createConsensus, finalizedHeader, leaderOf, step } from '../../src/consensus/index.ts';
-import type { ChainOp, SimBlock } from './chain-model.ts';
-import { blockOn, GENESIS, keyAt, signed } from './fixture.ts';
+import { bestHeader, createConsensus, finalizedHeader, step } from '../../src/consensus/index.ts';
+import type { SimBlock } from './chain-model.ts';
+import { GENESIS, signed } from './fixture.ts';
 import { OracleError } from './oracles.ts';
+import { type Behaviour, Disk, type Message } from './sim-disk.ts';
+import { SimLeader } from './sim-leader.ts';
 import type { Simulation } from './simulator.ts';
-
-export type Behaviour =
-  | 'honest'
-  | 'silentLeader'
-  | 'equivocatingLeader'
-  | 'equivocatingVoter'
-  | 'eagerLeader'
-  | 'omittingLeader'
-  | 'lazyVoter'
-  | 'dead';
-
-export type Message =
-  | { readonly kind: 'block'; readonly block: SimBlock; readonly certificate?: readonly Vote[] }
-  | { readonly kind: 'vote'; readonly vote: Vote }
-  | { readonly kind: 'fetch'; readonly key: string }
-  | { readonly kind: 'fetchRange'; readonly fromHeight: number; readonly toHeight: number };
 
 /** Blocks a peer serves in one answer. */
 const RANGE_SERVED_MAX = 96;
-
-export class Disk {
-  root: BlockHeader = GENESIS;
-  readonly final: SimBlock[] = [{ header: GENESIS, votes: [] }];
-  readonly blocks: Map<string, SimBlock> = new Map();
-  readonly certificates: Map<string, readonly Vote[]> = new Map();
-  ownVotes: Vote[] = [];
-  votesLost = false;
-  highestSignedSlot = 0;
-}
 
 export class SimNode {
   readonly index: number;
   readonly behaviour: Behaviour;
   readonly disk: Disk = new Disk();
   readonly evidence: Evidence[] = [];
+  readonly leader: SimLeader;
   readonly #net: Simulation;
   readonly #config: ConsensusConfig;
   readonly #rate: number;
@@ -61,11 +38,9 @@ export class SimNode {
   state: ConsensusState;
   alive: boolean = true;
   blocks: Map<string, SimBlock> = new Map();
-  #life = 0;
-  #leadRound = 0;
+  /** Lives begun. */
+  life: number = 0;
   #wakeRound = 0;
-  #toInclude: Vote[] = [];
-  #toReveal: BlockHeader[] = [];
   /** Certificates that came with blocks not verified yet. */
   #offered: Map<string, readonly Vote[]> = new Map();
 
@@ -77,6 +52,7 @@ export class SimNode {
     this.#rate = rate;
     this.#offsetMs = index * 1_000_003;
     this.state = this.#create();
+    this.leader = new SimLeader(this, net, config, rate);
     if (behaviour === 'dead') this.alive = false;
   }
 
@@ -100,10 +76,10 @@ export class SimNode {
   }
 
   /** Runs `work` later, unless this life of the node has ended by then. */
-  #later(delayMs: number, work: () => void): void {
-    const life = this.#life;
+  later(delayMs: number, work: () => void): void {
+    const life = this.life;
     this.#net.time.after(delayMs, () => {
-      if (this.alive && life === this.#life) work();
+      if (this.alive && life === this.life) work();
     });
   }
 
@@ -114,15 +90,13 @@ export class SimNode {
   start(): void {
     if (!this.alive) return;
     this.feed({ kind: 'wake' });
-    this.#later(this.#net.chance.between(20, 400), () => this.feed({ kind: 'peersReady' }));
+    this.later(this.#net.chance.between(20, 400), () => this.feed({ kind: 'peersReady' }));
   }
 
   crash(): void {
     this.alive = false;
-    this.#life += 1;
-    this.#leadRound += 1;
-    this.#toInclude = [];
-    this.#toReveal = [];
+    this.life += 1;
+    this.leader.forget();
     this.#offered = new Map();
     this.blocks = new Map();
   }
@@ -142,7 +116,7 @@ export class SimNode {
     if (this.alive || this.behaviour === 'dead') return;
     this.#loseWhatACarelessNodeWould();
     this.alive = true;
-    this.#life += 1;
+    this.life += 1;
     this.state = this.#create();
     this.blocks = new Map(this.disk.blocks);
     const pending = [...this.disk.blocks.values()].sort((a, b) => a.header.height - b.header.height);
@@ -220,13 +194,13 @@ export class SimNode {
         this.#net.broadcast(this.index, { kind: 'vote', vote: effect.vote });
         return;
       case 'includeVote':
-        this.#toInclude.push(effect.vote);
+        this.leader.includeVote(effect.vote);
         return;
       case 'lead':
-        this.#lead(byteKey(effect.parentHash), effect.slot, effect.votes);
+        this.leader.lead(byteKey(effect.parentHash), effect.slot, effect.votes);
         return;
       case 'stopLeading':
-        this.#leadRound += 1;
+        this.leader.stop();
         return;
       case 'justified':
         this.disk.certificates.set(byteKey(effect.hash), effect.votes);
@@ -269,27 +243,27 @@ export class SimNode {
     const block = this.blocks.get(key);
     if (block === undefined) throw new OracleError(`node ${this.index} was asked to verify a block it had to forget`);
     const { hash } = block.header;
-    this.#later(this.#net.chance.between(1, 40), () => {
+    this.later(this.#net.chance.between(1, 40), () => {
       if (block.isDecoy === true && this.behaviour !== 'lazyVoter') {
         this.feed({ kind: 'verified', hash, valid: false, reason: 'state root differs', decoyLike: true });
         return;
       }
       this.disk.blocks.set(key, block);
-      this.feed({ kind: 'verified', hash, valid: true, ...this.#executed(block) });
+      this.feed({ kind: 'verified', hash, valid: true, ...this.executed(block) });
       for (const vote of block.votes) this.feed({ kind: 'vote', vote, from: null });
       for (const vote of this.#offered.get(key) ?? []) this.feed({ kind: 'vote', vote, from: null });
       this.#offered.delete(key);
     });
   }
 
-  #executed(block: SimBlock): Executed {
+  executed(block: SimBlock): Executed {
     const { electorate } = this.#net.model.execute(block);
     const reveals = (block.reveals ?? []).map(({ hash, slot }) => ({ hash, slot, secret: hash }));
     return { electorate, reveals };
   }
 
   #castVote(intent: VoteIntent): void {
-    this.#later(this.#net.chance.between(0, 12), () => {
+    this.later(this.#net.chance.between(0, 12), () => {
       const vote = signed(intent);
       this.#net.oracles.voteSigned(vote, this.honest);
       this.disk.ownVotes = [...this.disk.ownVotes, vote].filter(
@@ -320,98 +294,6 @@ export class SimNode {
     }
   }
 
-  #lead(parentKey: string, slot: number, votes: readonly Vote[]): void {
-    this.#leadRound += 1;
-    if (this.behaviour === 'silentLeader') return;
-    this.#toInclude = [...votes];
-    const parent = byteKey(this.disk.root.hash) === parentKey ? this.disk.root : this.blocks.get(parentKey)?.header;
-    if (parent === undefined) throw new OracleError(`node ${this.index} was asked to lead on a block it had to forget`);
-    this.#produceNext(this.#leadRound, parent, slot, (slot - parent.slot) * 20);
-  }
-
-  #produceNext(round: number, parent: BlockHeader, slot: number, extraMs: number): void {
-    const slotMs = this.#config.parameters.slotDurationMs / this.#rate;
-    this.#later(slotMs * this.#net.chance.between(0.98, 1.02) + extraMs, () => {
-      if (round !== this.#leadRound || slot <= this.disk.highestSignedSlot || !this.#mayLead(parent, slot)) return;
-      const { decoyRate = 0 } = this.#net.options;
-      if (this.#net.chance.hits(decoyRate) && this.#mayLead(parent, slot + 1)) {
-        this.#publishDecoy(parent, slot);
-        if (round === this.#leadRound) this.#produceNext(round, parent, slot + 1, 0);
-        return;
-      }
-      const header = this.#publish(parent, slot);
-      if (round === this.#leadRound) this.#produceNext(round, header, slot + 1, 0);
-    });
-  }
-
-  /** Whether the slot is still this node's: a block of its own may have ended its lead. */
-  #mayLead(parent: BlockHeader, slot: number): boolean {
-    const { electorate } = this.#net.model.stateOf(byteKey(parent.hash));
-    const leader = leaderOf(electorate, parent, slot, this.#config.parameters);
-    return leader !== null && byteKey(leader) === byteKey(keyAt(this.index));
-  }
-
-  /** Shows a block that nobody can have executed to everybody; the next own block owns up to it. */
-  #publishDecoy(parent: BlockHeader, slot: number): void {
-    const header = blockOn(parent, slot, this.index, `decoy ${this.#life}`);
-    this.disk.highestSignedSlot = slot;
-    this.#toReveal.push(header);
-    this.#net.oracles.headerMade(header, this.index, this.honest, true);
-    const block: SimBlock = { header, votes: [], isDecoy: true };
-    for (const node of this.#net.nodes)
-      if (node !== this) this.#net.send(this.index, node.index, { kind: 'block', block });
-    this.feed({ kind: 'decoyed', header });
-  }
-
-  /** What the chain does not hold yet of all that is asked for; and now and then the end of this lead. */
-  #opsOn(parent: BlockHeader): ChainOp[] {
-    const { bonds, electorate, doubleDealers } = this.#net.model.stateOf(byteKey(parent.hash));
-    const ops = this.#net.requests.filter((op) => {
-      if (op.kind === 'handOver') return false;
-      if (op.kind === 'secondary')
-        return electorate.secondary === null || byteKey(electorate.secondary) !== byteKey(keyAt(op.index));
-      const bond = bonds.find(({ index }) => index === op.index);
-      if (op.kind === 'bond') return bond === undefined;
-      if (op.kind === 'unbond') return bond?.isLeaving === false;
-      return bond?.isSlashed === false || (op.isDouble && !doubleDealers.has(op.index));
-    });
-    return this.#net.chance.hits(this.#net.options.handOverRate ?? 0) ? [...ops, { kind: 'handOver' }] : ops;
-  }
-
-  /** Makes a block; what is durable first (block and highest slot) is what survives a crash at this point. */
-  #publish(parent: BlockHeader, slot: number): BlockHeader {
-    const votes = this.behaviour === 'omittingLeader' ? [] : this.#toInclude;
-    const header = blockOn(parent, slot, this.index, `life ${this.#life}`);
-    const block: SimBlock = { header, votes, ops: this.#opsOn(parent), reveals: this.#toReveal };
-    this.#toInclude = [];
-    this.#toReveal = [];
-    this.disk.highestSignedSlot = slot;
-    this.disk.blocks.set(byteKey(block.header.hash), block);
-    this.blocks.set(byteKey(block.header.hash), block);
-    this.#net.oracles.headerMade(block.header, this.index, this.honest);
-    const twin = this.behaviour === 'equivocatingLeader' && this.#net.chance.hits(0.5);
-    const other = { ...block, header: blockOn(parent, slot, this.index, `twin ${this.#life}`) };
-    if (twin) this.#net.oracles.headerMade(other.header, this.index, false);
-    for (const node of this.#net.nodes)
-      if (node !== this) {
-        const shown = twin && this.#net.chance.hits(0.5) ? other : block;
-        this.#net.send(this.index, node.index, { kind: 'block', block: shown });
-      }
-    this.feed({ kind: 'produced', header, ...this.#executed(block) });
-    return header;
-  }
-
-  /** Byzantine: takes the next turn as soon as it sees a block, without waiting for its time. */
-  leadEarly(): void {
-    if (!this.alive) return;
-    const parent = bestHeader(this.state);
-    for (let slot = parent.slot + 1; slot < parent.slot + 64; slot++)
-      if (slot > this.disk.highestSignedSlot && this.#mayLead(parent, slot)) {
-        if (byteKey(parent.leader) !== byteKey(keyAt(this.index))) this.#publish(parent, slot);
-        return;
-      }
-  }
-
   #finalize({ hashes, certificate }: Extract<ConsensusEffect, { kind: 'finalize' }>): void {
     const blocks = hashes.map((hash) => this.blocks.get(byteKey(hash)));
     if (blocks.some((block) => block === undefined))
@@ -436,7 +318,7 @@ export class SimNode {
   #wakeAt(ms: number): void {
     this.#wakeRound += 1;
     const round = this.#wakeRound;
-    this.#later((ms - this.#localMs()) / this.#rate, () => {
+    this.later((ms - this.#localMs()) / this.#rate, () => {
       if (round === this.#wakeRound) this.feed({ kind: 'wake' });
     });
   }

@@ -3,12 +3,12 @@
  * sim-node.ts; here are the links between them, with loss, delay, duplication and partitions, and the oracles' hooks.
  */
 import { byteKey } from '../../native/index.ts';
-import type { Evidence } from '../../src/consensus/index.ts';
+import { bestHeader, type Evidence } from '../../src/consensus/index.ts';
 import type { ChainOp, ModelRules, ModelState } from './chain-model.ts';
 import { ChainModel } from './chain-model.ts';
 import { configOf, keyAt } from './fixture.ts';
 import { OracleError, Oracles } from './oracles.ts';
-import type { Behaviour, Message } from './sim-node.ts';
+import type { Behaviour, Message } from './sim-disk.ts';
 import { SimNode } from './sim-node.ts';
 import { Chance, VirtualTime } from './virtual-time.ts';
 
@@ -94,7 +94,7 @@ export class Simulation {
 
   #beEager(node: SimNode): void {
     this.time.after(this.chance.between(300, 3000), () => {
-      node.leadEarly();
+      node.leader.leadEarly();
       this.#beEager(node);
     });
   }
@@ -141,6 +141,12 @@ export class Simulation {
     return this.model.stateOf(byteKey(highest.disk.root.hash));
   }
 
+  /** The state after the best block of the first honest node that is up. */
+  get bestState(): ModelState {
+    const node = this.honest.find(({ alive }) => alive)!;
+    return this.model.stateOf(byteKey(bestHeader(node.state).hash));
+  }
+
   checkFault(by: SimNode, peer: number, code: string): void {
     if (code === 'unrevealedDecoy') return;
     if (by.honest && this.nodes[peer]!.honest)
@@ -154,13 +160,14 @@ export class Simulation {
       return;
     }
     const key = culpritOf(evidence);
-    this.requests.push({
-      kind: 'slash',
-      index: this.rankOf.get(byteKey(key))!,
-      isDouble: evidence.kind === 'doubleProposal',
-    });
+    this.#askToSlash(this.rankOf.get(byteKey(key))!);
     const culprit = this.nodes[this.rankOf.get(byteKey(key))!]!;
     if (by.honest && culprit.honest)
       throw new OracleError(`node ${by.index} holds ${evidence.kind} evidence against honest node ${culprit.index}`);
+  }
+
+  #askToSlash(index: number): void {
+    const isAsked = this.requests.some((op) => op.kind === 'slash' && op.index === index);
+    if (!isAsked) this.requests.push({ kind: 'slash', index });
   }
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,176 +11,28 @@ import { decodeBlock } from '../../src/codec/index.ts';
 import { canonicalGenesis } from '../../src/ledger/index.ts';
 import { createLibp2pTransport } from '../../src/net/libp2p-transport.ts';
 import { realTimers } from '../../src/net/timers.ts';
-import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
-import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.ts';
 import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
-import { type FastSyncOptions, type FastSyncResult, fastSync } from '../../src/node/sync/fast-sync.ts';
 import type { FastSyncProgress } from '../../src/node/sync/progress-meter.ts';
-import { diskFiles, HistoryStore, PendingBlocks, readPieceFrame } from '../../storage/index.ts';
-import { segmentFiles } from '../storage/sync-source.ts';
-import { freshDirectory, keptDirectory, removeKept } from './directories.ts';
-import { LIES, type LieTools, lieOf, type Tamper, tamperOf } from './lies.ts';
-import { type Source, SYNC_PROTOCOLS, serveOn, servePeer } from './sync-peers.ts';
-import { VirtualNet } from './virtual-net.ts';
-import { kernels, makeBlock, makeChain, newWorld, SILENT, transactionOn, type World } from './world.ts';
+import { HistoryStore } from '../../storage/index.ts';
+import { freshDirectory } from './directories.ts';
+import type { Tamper } from './lies.ts';
+import { SYNC_PROTOCOLS, serveOn } from './sync-peers.ts';
+import {
+  closeSyncWorld,
+  early,
+  expectNothingFalse,
+  expectSynced,
+  openSyncWorld,
+  PIECE_OPS,
+  source,
+  sync,
+  tip,
+  world,
+} from './sync-world.ts';
+import { kernels } from './world.ts';
 
-/** Poisoned attempts: `CAIRN_POISONED_SYNCS=100000` for a long campaign, `CAIRN_POISONED_FIRST` to begin elsewhere. */
-const POISONED = Number(process.env.CAIRN_POISONED_SYNCS ?? 200);
-const FIRST_SEED = Number(process.env.CAIRN_POISONED_FIRST ?? 1);
-const LIARS_A_RUN = 20;
-const LIARS_ALONE = 3;
-/** So that the little state has many pieces. */
-const PIECE_OPS = 8;
-
-const world = newWorld({ recencyWindowSlots: 5, segmentSizeBytes: 2048 });
-const otherWorld = newWorld({ recencyWindowSlots: 5, segmentSizeBytes: 2048, name: 'other' });
-let source: Source;
-let foreign: Source;
-let tip: ChainBlock;
-let early: ChainBlock;
-let balances: bigint[];
-let foreignFrames: ReadonlyMap<string, Uint8Array[]>;
-/** The segment files of a node that executed every block. */
-let honest: Map<string, string>;
-
-const open = (directory: string, of: World = world): Promise<OpenedChain> =>
-  ChainStore.open({ directory, genesis: of.genesis, check: of.check, log: SILENT });
-const balancesOf = ({ state }: ChainBlock): bigint[] => world.people.map(({ address }) => state.balance(address));
-
-/** A store that holds a chain of 14 final blocks. */
-async function sourceOf(of: World): Promise<Source & { readonly chain: ChainBlock[]; readonly directory: string }> {
-  const directory = await keptDirectory();
-  const opened = await open(directory, of);
-  const chain = makeChain(of, opened.root, 14, 3);
-  for (const block of chain) {
-    await opened.store.finalize(block);
-    settleBlock(block);
-  }
-  return { world: of, opened: { ...opened, root: chain.at(-1)! }, chain, directory };
-}
-
-beforeAll(async () => {
-  const made = await sourceOf(world);
-  source = made;
-  tip = made.chain.at(-1)!;
-  early = made.chain[6]!;
-  balances = balancesOf(tip);
-  foreign = await sourceOf(otherWorld);
-  honest = await segmentFiles(diskFiles(), join(made.directory, 'state/log'));
-  foreignFrames = await framesOf(foreign);
-});
-afterAll(async () => {
-  await source.opened.store.close();
-  await foreign.opened.store.close();
-  await removeKept();
-});
-
-interface Attempt {
-  readonly net: VirtualNet;
-  readonly dataDirectory: string;
-  readonly result: Promise<FastSyncResult>;
-}
-
-type Peer = 'honest' | Tamper | { readonly lie: (tools: LieTools) => Tamper };
-
-/** Starts a sync from these peers; whatever happens, the live directory must not show before the end. */
-async function sync(
-  peers: readonly Peer[],
-  dataDirectory: string,
-  changes: Partial<FastSyncOptions> = {},
-): Promise<Attempt> {
-  const net = new VirtualNet();
-  const { network } = net;
-  const names = peers.map((_, index) => `peer${index}`);
-  for (const [index, peer] of peers.entries()) {
-    const tools = {
-      foreign: (protocol: string) => foreignFrames.get(protocol) ?? [],
-      hangUp: () => network.sever('self', names[index]!),
-      sleep: (ms: number) => new Promise<void>((resolve) => void network.timers.after(ms, resolve)),
-    };
-    const tamper = typeof peer === 'object' ? peer.lie(tools) : peer === 'honest' ? undefined : peer;
-    await servePeer(net, names[index]!, source, tamper);
-  }
-  const result = fastSync({
-    genesis: world.genesis,
-    kernels,
-    trust: { height: tip.header.height, hash: tip.header.hash },
-    dataDirectory,
-    log: SILENT,
-    transport: network.transport('self'),
-    timers: network.timers,
-    pieceOps: PIECE_OPS,
-    onProgress: () => expect(existsSync(dataDirectory)).toBe(false),
-    ...changes,
-    from: names.map((name) => network.addressOf(name)),
-  });
-  return { net, dataDirectory, result: net.settle(result) };
-}
-
-/** Nothing but what is true is kept beside the data directory: blocks of the chain, proven pieces, the log's own beginning. */
-async function expectNothingFalse(dataDirectory: string): Promise<void> {
-  const files = diskFiles();
-  const blocks = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks` });
-  for (const { height, bytes } of blocks.all())
-    expect(Buffer.compare(bytes, (await source.opened.store.finalBlock(height))!)).toBe(0);
-  await blocks.close();
-  const log = `${dataDirectory}.sync/state/log`;
-  if (existsSync(log))
-    for (const [name, bytes] of await segmentFiles(files, log)) expect(honest.get(name)?.startsWith(bytes)).toBe(true);
-  const { stateSource } = source.opened.store;
-  const tree = stateSource.manifest(tip.header.height)!;
-  const pieces = `${dataDirectory}.sync/pieces`;
-  for (const name of existsSync(pieces) ? await files.list(pieces) : []) {
-    const frame = await readFile(`${pieces}/${name}`);
-    // A kill may have cut its writing short; what is there is true all the same.
-    if (frame.length < 8) continue;
-    const from = Number(name.slice(6));
-    const whole = await readPieceFrame(stateSource, { from, to: from + frame.readUInt32LE(0) }, tree.opCount);
-    expect(Buffer.compare(frame, whole.subarray(0, frame.length))).toBe(0);
-  }
-}
-
-/** What came of it is a node's directory like any other's. */
-async function expectSynced(dataDirectory: string, at = tip): Promise<void> {
-  const opened = await open(dataDirectory);
-  try {
-    expect(opened.root.header.hash).toEqual(at.header.hash);
-    expect(opened.root.commitment.root).toEqual(at.commitment.root);
-    expect(opened.root.cursor.length).toBe(at.cursor.length);
-    expect(opened.root.cursor.segmentsRoot).toEqual(at.cursor.segmentsRoot);
-    if (at === tip) expect(balancesOf(opened.root)).toEqual(balances);
-    for (let height = opened.store.startHeight; height <= at.header.height; height += 1)
-      expect(await opened.store.finalBlock(height)).toEqual(await source.opened.store.finalBlock(height));
-    expect(existsSync(`${dataDirectory}.sync`) || existsSync(`${dataDirectory}.sync-blocks`)).toBe(false);
-    // Replays inside the window are refused: the recent transactions came along.
-    const { entries } = decodeBlock(kernels, (await opened.store.finalBlock(at.header.height))!);
-    const applied = entries.flatMap((entry) => (entry.kind === 'transactions' ? entry.transactions : []));
-    const slot = applied[0]!.lastValidCount / world.check.rules.hashesPerSlot;
-    expect(opened.root.recent.hasApplied(applied[0]!.id, slot)).toBe(true);
-    // And it goes on.
-    const next = makeBlock(world, opened.root, {
-      batches: [[transactionOn(world, opened.root.header, { counter: 9_999n })]],
-    });
-    await opened.store.finalize(next);
-  } finally {
-    await opened.store.close();
-  }
-}
-
-/** What another chain would answer. */
-async function framesOf({ opened: { store } }: Source): Promise<ReadonlyMap<string, Uint8Array[]>> {
-  const { stateSource } = store;
-  const blocks: Uint8Array[] = [];
-  for (let height = 14; height >= 1; height -= 1) blocks.push((await store.finalBlock(height))!);
-  const roots = Array.from({ length: store.segmentCount }, (_, index) => store.segmentRoot(index));
-  const piece = await readPieceFrame(stateSource, { from: 0, to: PIECE_OPS }, stateSource.opCount);
-  return new Map([
-    [PROTOCOL.stateManifest, [encodeMessage({ kind: 'manifest', ...stateSource.manifest(14)! }), piece]],
-    [PROTOCOL.statePiece, [piece]],
-    [PROTOCOL.backfill, blocks],
-    [PROTOCOL.segmentRoots, [Uint8Array.from(Buffer.concat(roots))]],
-  ]);
-}
+beforeAll(openSyncWorld);
+afterAll(closeSyncWorld);
 
 describe('fast sync', () => {
   it('makes a directory that a node goes on from', async () => {
@@ -212,34 +64,6 @@ describe('fast sync', () => {
     });
     expect(existsSync(directory)).toBe(false);
   });
-
-  it(`${POISONED} poisoned attempts bring not one byte into the live directory, and the next honest peer completes`, async () => {
-    const tally = new Map<string, number>();
-    let refused = 0;
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + POISONED; seed += LIARS_A_RUN) {
-      // All of a run lie about the same, so that no two of them make one honest peer.
-      const protocol = SYNC_PROTOCOLS[Math.floor(seed / LIARS_A_RUN) % SYNC_PROTOCOLS.length]!;
-      const lies = Array.from({ length: Math.min(LIARS_A_RUN, FIRST_SEED + POISONED - seed) }, (_, index) =>
-        lieOf(seed + index, [protocol]),
-      );
-      for (const { kind } of lies) tally.set(kind, (tally.get(kind) ?? 0) + 1);
-      const liars = lies.map((lie) => ({ lie: (tools: LieTools) => tamperOf(lie, tools) }));
-      const directory = join(await freshDirectory(), 'data');
-      // A few of them first by themselves: they get there only where their lies are none.
-      const { result } = await sync(liars.slice(0, LIARS_ALONE), directory);
-      await result.catch(() => {});
-      if (!existsSync(directory)) {
-        refused += 1;
-        await expectNothingFalse(directory);
-        const then = await sync([...liars, 'honest'], directory);
-        await then.result.catch((error: unknown) => {
-          throw new TypeError(`seeds from ${seed}: ${(error as Error).message}`);
-        });
-      }
-      await expectSynced(directory);
-    }
-    if (POISONED >= 200) expect([tally.size, refused > 3]).toEqual([LIES.length, true]);
-  }, 600_000);
 
   it('two honest peers and three liars: the honest root, with all three banned and remembered until then', async () => {
     const liar = (protocol: string): Tamper =>

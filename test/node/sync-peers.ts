@@ -1,5 +1,4 @@
 /** Peers for fast sync over a real store: what they say can be tampered with. */
-import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import type { Timers } from '../../src/net/timers.ts';
 import type { Transport } from '../../src/net/transport.ts';
 import { BlockTree } from '../../src/node/chain/block-tree.ts';
@@ -26,19 +25,14 @@ export const SYNC_PROTOCOLS: readonly string[] = [
   PROTOCOL.segmentRoots,
 ];
 
-export async function servePeer(
-  net: VirtualNet,
-  name: string,
-  source: Source,
-  tamper?: Tamper,
-): Promise<MemoryTransport> {
+/** Serves a chain as a peer of that name. @returns ends the leases */
+export async function servePeer(net: VirtualNet, name: string, source: Source, tamper?: Tamper): Promise<() => void> {
   const transport = await net.peer(name);
   const { timers } = net.network;
-  serveOn(transport, source, timers, (protocol, truth) => {
+  return serveOn(transport, source, timers, (protocol, truth) => {
     const frames = held(net, truth);
     return tamper === undefined ? frames : tamper(protocol, frames);
   });
-  return transport;
 }
 
 /** Serves a chain on any transport. @returns ends the leases */

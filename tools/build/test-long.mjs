@@ -58,7 +58,7 @@ const CAMPAIGNS = {
   },
   sync: {
     what: 'fast syncs from peers that lie',
-    tests: ['test/node/fast-sync.test.ts', '-t', 'poisoned'],
+    tests: ['test/node/poisoned-sync.test.ts'],
     ...{ seed: 'CAIRN_POISONED_FIRST', count: 'CAIRN_POISONED_SYNCS', usual: 10_000, unit: 'poisoned attempts' },
   },
   consensus: {

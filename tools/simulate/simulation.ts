@@ -150,16 +150,14 @@ export class Simulation {
     const { consensus = {}, candidates = 0 } = scenario;
     const stake = { timeoutSlots: 4, unfinalizedBlocksMax, consensus, candidates };
     this.chain = setUpChain(this.shared, { bonds, slotDurationMs, ...stake });
-    const dishonest = new Set([
-      ...Object.keys(scenario.byzantine ?? {}).map(Number),
-      ...(scenario.twins ?? []),
-      ...(scenario.losesVoteFile ?? []),
-    ]);
+    const cheats = new Set([...Object.keys(scenario.byzantine ?? {}).map(Number), ...(scenario.twins ?? [])]);
+    // Who has lost its vote file keeps silent: it counts on nobody, and never signs anything wrong.
+    const dishonest = new Set([...cheats, ...(scenario.losesVoteFile ?? [])]);
     this.oracles = new Oracles({
       chain: this.chain,
       shared: this.shared,
       trace: this.trace,
-      isHonest: (rank) => !dishonest.has(rank),
+      isHonest: (rank) => !cheats.has(rank),
       claimsSafety: scenario.claimsSafety ?? true,
       onFinal: (block) => this.clients.probes.final(block),
     });
