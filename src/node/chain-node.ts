@@ -169,7 +169,7 @@ export class ChainNode implements ChainParts {
     this.poh = key === null ? null : platform.startPoh(pace, onFatal);
     this.producer = key === null || this.poh === null ? null : newProducer(wiring, key, this.poh);
     this.#side = key === null ? null : newSide(wiring, key);
-    this.proofs = this.#side === null ? null : openProofChecker(this, this.#side.own, check.verifier, options.log);
+    this.proofs = this.#side === null ? null : openProofChecker(this, this.#side.own, check.verifier, options);
     this.pruner = newPruner(wiring);
     this.#repair = newRepair(wiring);
     this.api = new ChainApi(this);

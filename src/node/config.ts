@@ -69,7 +69,7 @@ export interface NodeConfig {
 }
 
 /** How a validator misbehaves on purpose (node/faults/byzantine.ts). */
-export const BYZANTINE_KINDS = ['double-vote', 'double-propose', 'lazy', 'silent', 'censor'] as const;
+export const BYZANTINE_KINDS = ['double-vote', 'double-propose', 'lazy', 'lazy-verifier', 'silent', 'censor'] as const;
 export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
 
 export interface ReplicatorConfig {

@@ -47,7 +47,7 @@ export function devnetCommand(): Command {
       new Option(
         '--byzantine <kind>',
         'one validator misbehaves; what leaves proof behind must get it slashed',
-      ).choices(['double-vote', 'double-propose', 'twin', 'lazy', 'silent', 'censor']),
+      ).choices(['double-vote', 'double-propose', 'twin', 'lazy', 'lazy-verifier', 'silent', 'censor']),
     )
     .option(
       '--partition <spec>',

@@ -1,5 +1,6 @@
 /** A validator's proof checker with its parts: own transactions for the verdicts, copies of segments it has pruned, openings from replicators. */
 import { availableParallelism } from 'node:os';
+import type { ChainNodeOptions } from '../chain-options.ts';
 import type { ChainParts } from '../chain-parts.ts';
 import type { Logger } from '../log.ts';
 import type { OwnTransactions } from '../own-transactions.ts';
@@ -17,7 +18,7 @@ export function openProofChecker(
   parts: Parts,
   own: OwnTransactions,
   verifier: Verifier,
-  log: Logger,
+  { log, byzantine }: Pick<ChainNodeOptions, 'log' | 'byzantine'>,
 ): ProofChecker | null {
   const { key, rules, genesis, kernels, transport, peers, store } = parts;
   if (key === null) return null;
@@ -36,6 +37,7 @@ export function openProofChecker(
     segmentRoot: (at) => store.segmentRoot(at),
     openings: (proofs, slot) => openings.fetchAll(proofs, slot),
     send: (payload) => own.send(payload),
+    approvesUnseen: byzantine === 'lazy-verifier',
     log,
   });
 }

@@ -55,6 +55,8 @@ export interface ProofCheckerDeps {
   /** The openings behind proofs, in order; undefined where nobody gave them. @param slot of the final head */
   readonly openings: (proofs: readonly PendingProof[], slot: number) => Promise<(Uint8Array | undefined)[]>;
   readonly send: (payload: Payload) => Promise<void>;
+  /** A lazy validator's way, for demonstrations and tests: every proof is found valid, none is looked at. False when absent. */
+  readonly approvesUnseen?: boolean;
   readonly log: Logger;
 }
 
@@ -112,6 +114,7 @@ export class ProofChecker {
 
   /** Checks proofs of one segment and enters what was found. */
   async #check(segment: number, proofs: readonly PendingProof[], slot: number): Promise<void> {
+    if (this.#deps.approvesUnseen === true) return this.#approve(proofs, slot);
     const { mode, layers } = this.#deps.genesis.replication;
     const bodies = mode === 'stream' ? [] : await this.#deps.openings(proofs, slot);
     const checkable = proofs
@@ -136,6 +139,11 @@ export class ProofChecker {
         });
       }),
     );
+  }
+
+  #approve(proofs: readonly PendingProof[], slot: number): void {
+    for (const { identity, segment, period } of proofs)
+      this.#deps.book.enter({ identity, segment, period, valid: true, reason: 'unstated', foundSlot: slot });
   }
 
   /** Openings that nobody gave until a quarter of a period before verdicts close are not available. */
