@@ -41,3 +41,11 @@ export class OwnTransactions {
     return signTransaction(kernels, draft, key);
   }
 }
+
+/**
+ * The block that an own transaction refers to: the final one, which no branch is without; while nothing becomes final that one grows too old for any block to take the transaction, and it is the best one.
+ * @param recencyWindowSlots after so many slots a reference is too old
+ */
+export function headToReferTo<T extends { readonly slot: number }>(final: T, best: T, recencyWindowSlots: number): T {
+  return 2 * (best.slot - final.slot) < recencyWindowSlots ? final : best;
+}

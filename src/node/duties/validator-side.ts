@@ -9,7 +9,7 @@ import type { ChainBlock } from '../chain/chain-block.ts';
 import type { ChainParts } from '../chain-parts.ts';
 import { decoySecret } from '../decoys.ts';
 import type { Logger } from '../log.ts';
-import { OwnTransactions } from '../own-transactions.ts';
+import { headToReferTo, OwnTransactions } from '../own-transactions.ts';
 import { handOverLead } from './hand-over.ts';
 import { ValidatorDuties } from './validator-duties.ts';
 
@@ -53,7 +53,7 @@ export class ValidatorSide {
       key,
       minimumFee: rules.minimumFee,
       counterStart: BigInt(wallClockMs) << 20n,
-      finalHead: () => tree.root.header,
+      finalHead: () => headToReferTo(tree.root.header, tree.best.header, rules.recencyWindowSlots),
       submit: (transaction) => submissions.submitOwn(transaction),
     });
     this.#duties = new ValidatorDuties({
@@ -87,6 +87,8 @@ export class ValidatorSide {
   /** Whether a slot that closes now becomes a decoy: its secret, or null. */
   decoySecret(parent: ChainBlock, slot: Slot): Uint8Array | null {
     const { parts, randomBytes } = this.#deps;
+    // In a stall few are left to lead: none of them must look guilty because its reveal is lost with a branch.
+    if (slot - parts.tree.root.header.slot > parts.genesis.consensus.slotsPerEpoch) return null;
     const deps = { consensus: parts.genesis.consensus, randomBytes, isStopping: () => this.#isLeaving };
     return decoySecret(deps, parent, slot);
   }
