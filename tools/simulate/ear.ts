@@ -1,5 +1,13 @@
 /** The ear on a node's transport: what leaves it is told to the oracles and the timeline; a Byzantine node's tongue is here too. */
-import { decodeHeader, decodeVote, HEADER_SIZE_BYTES, VOTE_SIZE_BYTES, voteMessage } from '../../src/codec/index.ts';
+import {
+  blockVotes,
+  decodeBlock,
+  decodeHeader,
+  decodeVote,
+  HEADER_SIZE_BYTES,
+  VOTE_SIZE_BYTES,
+  voteMessage,
+} from '../../src/codec/index.ts';
 import type { TransportEar } from '../../src/node/faults/observed-transport.ts';
 import type { Byzantium } from './byzantine.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -52,12 +60,20 @@ function heardVote(
   trace.add('vote', name, { source: sourceSlot, target: targetSlot, hash: shortHash(targetHash) });
 }
 
-function heardBlock(simulation: Simulation, byzantium: Byzantium, { name }: SimulatedNode, block: Uint8Array): void {
+function heardBlock(
+  simulation: Simulation,
+  byzantium: Byzantium,
+  { name, isHonest }: SimulatedNode,
+  block: Uint8Array,
+): void {
   const { oracles, trace, shared, times, nowMs } = simulation;
   if (block.length < HEADER_SIZE_BYTES) return;
   const header = decodeHeader(shared.checking, block.slice(0, HEADER_SIZE_BYTES));
   if (!oracles.blockSent(header)) return;
   byzantium.heardBlock(header);
+  // A vote that was persisted and not sent before its voter died is first seen in a block.
+  if (isHonest)
+    for (const vote of blockVotes(decodeBlock(shared.checking, Uint8Array.from(block)).entries)) oracles.voteSent(vote);
   times.sent(header, nowMs);
   trace.add('block', name, {
     slot: header.slot,
