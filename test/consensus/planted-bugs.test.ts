@@ -164,20 +164,6 @@ describe('planted bugs are found', { timeout: 120_000 }, () => {
     );
   });
 
-  it('votes go to the chain as they come, before their sources count', async () => {
-    const plant = replace('justify', (real) => ({
-      addVote: (state: ConsensusState, target: TreeNode, vote: unknown) => {
-        const tip = state.leading.tip;
-        state.leading.tip = null;
-        const added = (real.addVote as (...given: unknown[]) => boolean)(state, target, vote);
-        state.leading.tip = tip;
-        if (added && tip !== null) state.effects.push({ kind: 'includeVote', vote } as never);
-        return added;
-      },
-    }));
-    expect(await hunt(plant, 'bonds enter and leave')).toMatch(/era \d after/);
-  });
-
   it('a lead that goes on after a term', async () => {
     const plant = replace('succession', (real) => ({
       leaderOf: (electorate: unknown, parent: unknown, slot: unknown, parameters: object) =>
