@@ -62,7 +62,8 @@ describe('planted bugs are found', { timeout: 300_000 }, () => {
     const plant: Plant = {
       kernels: (real) => ({ ...real, ed25519Verify: (...[, , , , verdicts]) => void verdicts.fill(1) }),
     };
-    expect(await hunt('vote-forger', plant)).toMatch(/^(unjustified-finality|false-blame|no-progress)/);
+    // An honest leader takes forged votes into its block: whoever is named in them seems to contradict itself.
+    expect(await hunt('vote-forger', plant)).toMatch(/^(slashable-vote|unjustified-finality|false-blame|no-progress)/);
   });
 
   it('5: PoH is not checked', async () => {
