@@ -68,7 +68,7 @@ export interface NodeConfig {
   readonly faults?: FaultsConfig | undefined;
 }
 
-/** How a validator misbehaves on purpose (node/faults/byzantine.ts). */
+/** How a validator misbehaves on purpose (node/faults/). */
 export const BYZANTINE_KINDS = ['double-vote', 'double-propose', 'lazy', 'lazy-verifier', 'silent', 'censor'] as const;
 export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
 
