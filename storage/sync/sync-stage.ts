@@ -10,12 +10,13 @@
  */
 import { dirname } from 'node:path';
 import { type Hash, type Kernels, sameBytes } from '../../native/index.ts';
+import { type Disk, realDisk } from '../disk.ts';
 import { hexOf, StorageError } from '../errors.ts';
-import { diskFiles } from '../files/disk-files.ts';
 import { type FileLock, type Files, makeDurableDirectory } from '../files/files.ts';
 import type { HistoryShape } from '../history/cursor.ts';
 import type { HistoryStart } from '../history/history-model.ts';
 import { HistoryStore } from '../history/history-store.ts';
+import type { KeyValues } from '../key-value/key-value.ts';
 import { StateStore } from '../state.ts';
 import { LiarList } from './liar-list.ts';
 import type { CheckedManifest, SyncTarget } from './manifest.ts';
@@ -36,7 +37,10 @@ export interface SyncStageOptions {
   readonly heldSizeBytesMax?: number;
   /** Ops of a piece: `PIECE_OPS` unless given, which is also the most. */
   readonly pieceOps?: number;
-  readonly files?: Files;
+  /** Source of the tables' secrets; the machine's unless given. */
+  readonly randomBytes?: (sizeBytes: number) => Uint8Array;
+  /** The real one unless given. */
+  readonly disk?: Pick<Disk, 'files' | 'keyValues'>;
 }
 
 /** Opens the state in a folder, its table built, and closes it; resolves to its root. */
@@ -47,27 +51,34 @@ export class SyncStage {
   readonly liars: LiarList;
   readonly #options: SyncStageOptions;
   readonly #files: Files;
+  readonly #keyValues: KeyValues;
   readonly #lock: FileLock;
   #state: StateStage | undefined;
   #history: HistoryStore | undefined;
   #isSettled = false;
   #closed = false;
 
-  private constructor(options: SyncStageOptions, files: Files, lock: FileLock, liars: LiarList) {
+  private constructor(
+    options: SyncStageOptions,
+    disk: Pick<Disk, 'files' | 'keyValues'>,
+    lock: FileLock,
+    liars: LiarList,
+  ) {
     this.#options = options;
-    this.#files = files;
+    this.#files = disk.files;
+    this.#keyValues = disk.keyValues;
     this.#lock = lock;
     this.liars = liars;
   }
 
   /** Opens or makes a quarantine. Throws `FilesError` ('locked' when another process has it). */
   static async open(options: SyncStageOptions): Promise<SyncStage> {
-    const files = options.files ?? diskFiles();
-    const { directory } = options;
+    const { directory, disk = realDisk() } = options;
+    const { files } = disk;
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
     try {
-      return new SyncStage(options, files, lock, await LiarList.open(files, `${directory}/liars`));
+      return new SyncStage(options, disk, lock, await LiarList.open(files, `${directory}/liars`));
     } catch (error) {
       await lock.release();
       throw error;
@@ -115,12 +126,13 @@ export class SyncStage {
   }
 
   async #rootAfterOpening(directory: string): Promise<Hash> {
-    const { kernels, chainId, segmentSizeBytes, retainHeights } = this.#options;
+    const { kernels, chainId, segmentSizeBytes, retainHeights, randomBytes } = this.#options;
     const store = await StateStore.open({
       directory,
       kernels,
       chainId,
       files: this.#files,
+      ...(randomBytes === undefined ? {} : { randomBytes }),
       ...(segmentSizeBytes === undefined ? {} : { segmentSizeBytes }),
       ...(retainHeights === undefined ? {} : { retainHeights }),
     });
@@ -144,6 +156,7 @@ export class SyncStage {
       directory: `${directory}/history`,
       kernels,
       files: this.#files,
+      keyValues: this.#keyValues,
       start,
     });
     return this.#history;
