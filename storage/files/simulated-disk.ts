@@ -219,6 +219,11 @@ export class SimulatedDisk implements Files {
   }
 
   async exists(path: string): Promise<boolean> {
+    return this.has(path);
+  }
+
+  /** `exists`, answered at once. */
+  has(path: string): boolean {
     return this.#names.has(path);
   }
 

@@ -1,7 +1,7 @@
 /**
  * The quarantine of a fast sync: what strangers send is kept here, proven, until it may become the live directory in one rename.
  *
- * Owns: a folder that will become the live one, with `state/` and `history/`, and while the sync lasts `pieces/` and `liars`.
+ * Owns: a folder that will become the live one, with `state/` and `history/`, and while the sync lasts `pieces/`, `blocks/` and `liars`.
  *
  * Invariants
  * - Nothing unproven is kept, here either: pieces are proven against the target's state root before they come (state-stage.ts).
@@ -16,6 +16,7 @@ import { type FileLock, type Files, makeDurableDirectory } from '../files/files.
 import type { HistoryShape } from '../history/cursor.ts';
 import type { HistoryStart } from '../history/history-model.ts';
 import { HistoryStore } from '../history/history-store.ts';
+import { PendingBlocks } from '../history/pending-blocks.ts';
 import type { KeyValues } from '../key-value/key-value.ts';
 import { StateStore } from '../state.ts';
 import { LiarList } from './liar-list.ts';
@@ -55,6 +56,7 @@ export class SyncStage {
   readonly #lock: FileLock;
   #state: StateStage | undefined;
   #history: HistoryStore | undefined;
+  #blocks: PendingBlocks | undefined;
   #isSettled = false;
   #closed = false;
 
@@ -83,6 +85,20 @@ export class SyncStage {
       await lock.release();
       throw error;
     }
+  }
+
+  /** Opens the staged blocks, those of an earlier attempt among them: the caller verifies what it puts there. Closed with the stage. */
+  async openBlocks(): Promise<PendingBlocks> {
+    const disk = { files: this.#files, keyValues: this.#keyValues };
+    this.#blocks ??= await PendingBlocks.open({ directory: `${this.#options.directory}/blocks`, ...disk });
+    return this.#blocks;
+  }
+
+  /** Throws away the staged blocks. */
+  async discardBlocks(): Promise<void> {
+    await this.#blocks?.close();
+    this.#blocks = undefined;
+    await this.#files.remove(`${this.#options.directory}/blocks`);
   }
 
   /**
@@ -170,7 +186,7 @@ export class SyncStage {
     if (!this.#isSettled) throw new StorageError('incomplete', 'the state is not settled');
     await this.close();
     const { directory } = this.#options;
-    for (const name of ['pieces', 'liars']) await this.#files.remove(`${directory}/${name}`);
+    for (const name of ['pieces', 'blocks', 'liars']) await this.#files.remove(`${directory}/${name}`);
     await makeDurableDirectory(this.#files, dirname(liveDirectory));
     await this.#files.syncDirectory(directory);
     await this.#files.rename(directory, liveDirectory);
@@ -184,6 +200,7 @@ export class SyncStage {
     this.#closed = true;
     await this.#history?.close();
     await this.#state?.close();
+    await this.#blocks?.close();
     await this.#lock.release();
     const { directory } = this.#options;
     if ((await this.#files.list(directory)).length === 0) await this.#files.remove(directory);

@@ -9,7 +9,7 @@
  * - Disk is bounded by `sizeBytesMax` and the window of blocks, memory by the maxima of state-stage.ts and state-download.ts.
  */
 import type { Hash } from '../../../native/index.ts';
-import { PendingBlocks, SyncStage } from '../../../storage/index.ts';
+import { type PendingBlocks, SyncStage } from '../../../storage/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
 import type { PeerName } from '../../net/transport.ts';
 import { HandOverStore } from '../hand-overs/hand-over-store.ts';
@@ -54,21 +54,19 @@ class Sync {
   }
 
   async run(startedMs: number): Promise<FastSyncResult> {
-    const { disk, meter } = this.#ground;
-    const { dataDirectory } = this.#ground.options;
+    const { meter, options } = this.#ground;
     const stage = await this.#openStage();
     try {
       const pool = await this.#connect(stage);
       const { point, handOvers } = await this.#chooseTrust(pool);
-      const blockStage = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks`, ...disk });
+      const staged = await stage.openBlocks();
       let header: BlockHeader;
       try {
-        header = await this.#fetchAll(pool, stage, blockStage, point);
+        header = await this.#fetchAll(pool, stage, staged, point);
       } finally {
-        await this.#closeBlocks(blockStage, point);
+        if (staged.bytes(point.hash) === undefined) await this.#discardBlocks(stage);
       }
-      await stage.adopt(dataDirectory);
-      await disk.files.remove(`${dataDirectory}.sync-blocks`);
+      await stage.adopt(options.dataDirectory);
       const { height, hash, stateRoot } = header;
       const ms = performance.now() - startedMs;
       return { height, hash, stateRoot, handOvers, bytes: meter.bytes, ms, verdicts: pool.verdicts };
@@ -93,13 +91,10 @@ class Sync {
   }
 
   /** What was taken stays for the next attempt; without the trusted block, which comes before all but hand-overs, nothing does. */
-  async #closeBlocks(blockStage: PendingBlocks, trust: TrustedPoint): Promise<void> {
-    const isEmpty = blockStage.bytes(trust.hash) === undefined;
-    await blockStage.close();
-    if (!isEmpty) return;
+  async #discardBlocks(stage: SyncStage): Promise<void> {
     const { disk, options } = this.#ground;
-    for (const gone of [`${options.dataDirectory}.sync-blocks`, `${options.dataDirectory}.sync/hand-overs`])
-      await disk.files.remove(gone);
+    await stage.discardBlocks();
+    await disk.files.remove(`${options.dataDirectory}.sync/hand-overs`);
   }
 
   #openStage(): Promise<SyncStage> {
