@@ -198,10 +198,11 @@ export class SyncStage {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#history?.close();
-    await this.#state?.close();
-    await this.#blocks?.close();
+    const parts = [this.#history, this.#state, this.#blocks];
+    const ends = await Promise.allSettled(parts.map((part) => part?.close()));
     await this.#lock.release();
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     const { directory } = this.#options;
     if ((await this.#files.list(directory)).length === 0) await this.#files.remove(directory);
   }
