@@ -78,7 +78,7 @@ function encrypt(kernels: Kernels, job: EncryptJob): Encrypted {
   if (wantInputHashes && wantOutputHashes) {
     const hashes = [0, 1].map(() => new Uint8Array((input.length / leafSizeBytes) * HASH_SIZE_BYTES));
     const [inputHashes, outputHashes] = hashes as [Uint8Array, Uint8Array];
-    kernels.aesCbcEncryptLeaves(key, chain, input, output, LEAF_PREFIX, leafSizeBytes, inputHashes, outputHashes);
+    kernels.aesCbcEncryptLeaves(key, chain, [input], [output], LEAF_PREFIX, leafSizeBytes, inputHashes, outputHashes);
     return { chain, inputLeaves: leavesOf(kernels, inputHashes), outputLeaves: leavesOf(kernels, outputHashes) };
   }
   kernels.aesCbcEncrypt(key, chain, input, output);
