@@ -7,6 +7,7 @@
 import { type ByteSource, PieceReader } from './chunks.ts';
 import type { ReplicaCipher } from './key.ts';
 import type { HashedLeaves } from './subtrees.ts';
+import type { EncryptionChain } from './threads/encryption.ts';
 import type { ReplicaThreads } from './threads/threads.ts';
 
 const SLOT_COUNT = 4;
@@ -36,6 +37,19 @@ export interface PassPiece {
 
 /** Encrypts a stream in order. Throws `ReplicatorError` 'source-short' / 'source-long' / 'thread'. */
 export async function* cipherPass(threads: ReplicaThreads, pass: CipherPass): AsyncGenerator<PassPiece> {
+  const chain = threads.beginEncryption();
+  try {
+    yield* encryptAll(threads, chain, pass);
+  } finally {
+    chain.end();
+  }
+}
+
+async function* encryptAll(
+  threads: ReplicaThreads,
+  chain: EncryptionChain,
+  pass: CipherPass,
+): AsyncGenerator<PassPiece> {
   const { chunkSizeBytes, leafSizeBytes, sizeBytes, startOffset, wantInputHashes, wantOutputHashes } = pass;
   const reader = new PieceReader(pass.source, sizeBytes - startOffset);
   const slotSizeBytes = Math.min(chunkSizeBytes, sizeBytes - startOffset);
@@ -44,7 +58,7 @@ export async function* cipherPass(threads: ReplicaThreads, pass: CipherPass): As
     output: threads.allocate(slotSizeBytes),
   }));
   const { key } = pass.cipher;
-  const wants = { kind: 'encrypt', key, leafSizeBytes, wantInputHashes, wantOutputHashes } as const;
+  const wants = { key, leafSizeBytes, wantInputHashes, wantOutputHashes } as const;
   let before = pass.chain;
   let underWay: Promise<PassPiece> | undefined;
   let turn = 0;
@@ -53,18 +67,23 @@ export async function* cipherPass(threads: ReplicaThreads, pass: CipherPass): As
     turn += 1;
     const length = Math.min(chunkSizeBytes, sizeBytes - offset);
     const output = slot.output.subarray(0, length);
-    const input = await next(reader, threads, slot.input.subarray(0, length));
+    const input = await chain.reading(next(reader, threads, slot.input.subarray(0, length)));
     const done = await underWay;
-    const encrypted = threads.run({ ...wants, before, input, output });
-    underWay = encrypted.then(({ chain, inputLeaves, outputLeaves }) => {
-      before = chain;
+    const encrypted = chain.encrypt({ ...wants, before, input, output });
+    underWay = encrypted.then(({ chain: last, inputLeaves, outputLeaves }) => {
+      before = last;
       return { offset, output, inputLeaves, outputLeaves };
     });
     // The generator's own `await` reports a failure; until then it must not count as unhandled.
     underWay.catch(() => undefined);
     if (done !== undefined) yield done;
+    // Input that was borrowed from the source must be done with before the source is asked for more.
+    if (threads.isInline) {
+      yield await underWay;
+      underWay = undefined;
+    }
   }
-  await reader.end();
+  await chain.reading(reader.end());
   if (underWay !== undefined) yield await underWay;
 }
 

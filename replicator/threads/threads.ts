@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import type { Kernels } from '../../native/index.ts';
 import { workerUrl } from '../../native/worker-url.ts';
 import { ReplicatorError } from '../errors.ts';
+import { type EncryptionChain, Encryptions } from './encryption.ts';
 import { type JobResults, type ReplicaJob, runReplicaJob } from './jobs.ts';
 import type { JobMessage, JobReply } from './replica-worker.ts';
 
@@ -17,18 +18,22 @@ import type { JobMessage, JobReply } from './replica-worker.ts';
 export interface ReplicaThreads {
   /** How many jobs run at the same time. */
   readonly count: number;
-  /** Whether a job is done before `run` returns, so that its memory may be anybody's. */
+  /** Whether a job is done before `run` returns, so that its memory may be anybody's. A chain's chunks may wait for another's. */
   readonly isInline: boolean;
   /** A buffer that jobs can read and write in place. */
   allocate(sizeBytes: number): Uint8Array;
   /** Does a job. Memory from `allocate` is used in place; other memory is copied. Throws `ReplicatorError` 'thread'. */
   run<Job extends ReplicaJob>(job: Job): Promise<JobResults[Job['kind']]>;
+  /** Begins a chain of chunks to be encrypted: those of several chains may go through the cipher side by side. */
+  beginEncryption(): EncryptionChain;
   stop(): Promise<void>;
 }
 
 /** No threads: jobs run at once, on the caller's. */
 export function inlineThreads(kernels: Kernels): ReplicaThreads {
+  const encryptions = new Encryptions(1, (chunks) => runReplicaJob(kernels, { kind: 'encrypt', chunks }));
   return {
+    beginEncryption: () => encryptions.begin(),
     count: 1,
     isInline: true,
     allocate: (sizeBytes) => new Uint8Array(sizeBytes),
@@ -99,9 +104,11 @@ class Seat {
 class Threads implements ReplicaThreads {
   readonly isInline = false;
   readonly #seats: readonly Seat[];
+  readonly #encryptions: Encryptions;
 
   constructor(count: number) {
     this.#seats = Array.from({ length: count }, () => new Seat());
+    this.#encryptions = new Encryptions(count, (chunks) => this.run({ kind: 'encrypt', chunks }));
   }
 
   get count(): number {
@@ -110,6 +117,10 @@ class Threads implements ReplicaThreads {
 
   allocate(sizeBytes: number): Uint8Array {
     return new Uint8Array(new SharedArrayBuffer(sizeBytes));
+  }
+
+  beginEncryption(): EncryptionChain {
+    return this.#encryptions.begin();
   }
 
   async run<Job extends ReplicaJob>(job: Job): Promise<JobResults[Job['kind']]> {
