@@ -25,6 +25,8 @@ export interface CipherPass {
   readonly chain: Uint8Array;
   readonly wantInputHashes: boolean;
   readonly wantOutputHashes: boolean;
+  /** Gives memory for a chunk, which jobs can read and write in place. */
+  readonly borrow: (sizeBytes: number) => Uint8Array;
 }
 
 /** A chunk that went through the cipher. */
@@ -37,7 +39,9 @@ export interface PassPiece {
 
 /** Encrypts a stream in order. Throws `ReplicatorError` 'source-short' / 'source-long' / 'thread'. */
 export async function* cipherPass(threads: ReplicaThreads, pass: CipherPass): AsyncGenerator<PassPiece> {
-  const chain = threads.beginEncryption();
+  // Other chains wait for one that may go beside them: then it must be sure to end, whatever becomes of its taker. An inner pass is not, and could not share anyway.
+  const isShared = pass.wantInputHashes && pass.wantOutputHashes;
+  const chain = isShared ? threads.beginEncryption() : chainApart(threads);
   try {
     yield* encryptAll(threads, chain, pass);
   } finally {
@@ -54,8 +58,8 @@ async function* encryptAll(
   const reader = new PieceReader(pass.source, sizeBytes - startOffset);
   const slotSizeBytes = Math.min(chunkSizeBytes, sizeBytes - startOffset);
   const slots = Array.from({ length: SLOT_COUNT }, () => ({
-    input: threads.allocate(slotSizeBytes),
-    output: threads.allocate(slotSizeBytes),
+    input: memoryOf(pass, slotSizeBytes),
+    output: memoryOf(pass, slotSizeBytes),
   }));
   const { key } = pass.cipher;
   const wants = { key, leafSizeBytes, wantInputHashes, wantOutputHashes } as const;
@@ -66,8 +70,8 @@ async function* encryptAll(
     const slot = slots[turn % SLOT_COUNT]!;
     turn += 1;
     const length = Math.min(chunkSizeBytes, sizeBytes - offset);
-    const output = slot.output.subarray(0, length);
-    const input = await chain.reading(next(reader, threads, slot.input.subarray(0, length)));
+    const output = slot.output().subarray(0, length);
+    const input = await chain.reading(next(reader, threads, length, slot.input));
     const done = await underWay;
     const encrypted = chain.encrypt({ ...wants, before, input, output });
     underWay = encrypted.then(({ chain: last, inputLeaves, outputLeaves }) => {
@@ -87,9 +91,33 @@ async function* encryptAll(
   if (underWay !== undefined) yield await underWay;
 }
 
+/** A chain that shares the cipher with no other. */
+function chainApart(threads: ReplicaThreads): EncryptionChain {
+  return {
+    reading: (read) => read,
+    encrypt: async (chunk) => (await threads.run({ kind: 'encrypt', chunks: [chunk] }))[0]!,
+    end: () => undefined,
+  };
+}
+
 /** The next bytes: where they lie when the job is done at once, else in memory that threads share. */
-async function next(reader: PieceReader, threads: ReplicaThreads, target: Uint8Array): Promise<Uint8Array> {
-  if (threads.isInline) return reader.take(target);
+async function next(
+  reader: PieceReader,
+  threads: ReplicaThreads,
+  sizeBytes: number,
+  memory: () => Uint8Array,
+): Promise<Uint8Array> {
+  if (threads.isInline) return reader.take(sizeBytes, memory);
+  const target = memory().subarray(0, sizeBytes);
   await reader.fill(target);
   return target;
+}
+
+/** Memory that is borrowed when it is first wanted. */
+function memoryOf({ borrow }: CipherPass, sizeBytes: number): () => Uint8Array {
+  let memory: Uint8Array | undefined;
+  return () => {
+    memory ??= borrow(sizeBytes);
+    return memory;
+  };
 }

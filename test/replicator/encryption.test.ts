@@ -1,6 +1,7 @@
 /** Chains that are encrypted at the same time: which chunks go through the cipher together, and that nobody waits for a source. */
 import { describe, expect, it } from 'vitest';
 import { encodeSegment } from '../../replicator/encode.ts';
+import { KEPT_SIZE_BYTES_MAX } from '../../replicator/threads/chunk-memory.ts';
 import { type EncryptionChain, Encryptions } from '../../replicator/threads/encryption.ts';
 import type { EncryptChunk, Encrypted } from '../../replicator/threads/jobs.ts';
 import { inlineThreads, startReplicaThreads } from '../../replicator/threads/threads.ts';
@@ -122,6 +123,46 @@ describe('chains that are encrypted at the same time', () => {
     expect((await failed).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await turn();
     expect(jobs[1]).toEqual([2]);
+  });
+});
+
+describe('memory of chunks', () => {
+  const geometry = { segmentSizeBytes: 8192, leafSizeBytes: 64 };
+  const segment = noise('memory', geometry.segmentSizeBytes);
+  const options = { cipher: { key: hashOf('key'), iv: noise('iv', 16) }, geometry, chunkSizeBytes: 1024 };
+
+  it('is used again by the next encoding, up to a bound', async () => {
+    const threads = inlineThreads(kernels);
+    const seen: ArrayBufferLike[][] = [[], []];
+    for (const buffers of seen) {
+      const sink = {
+        writeReplica: async (_offset: number, { buffer }: Uint8Array) => void buffers.push(buffer),
+        writeLeafHashes: async () => undefined,
+      };
+      await encodeSegment(kernels, segment, sink, { ...options, threads });
+    }
+    expect(new Set(seen.flat()).size).toBe(new Set(seen[0]).size);
+    const large = new Uint8Array(KEPT_SIZE_BYTES_MAX - 4 * 1024 + 1);
+    threads.chunks.giveBack([large]);
+    expect(threads.chunks.borrow(large.length) === large).toBe(false);
+  });
+
+  it('is not used again after a failure: a write or a job may be under way', async () => {
+    const threads = inlineThreads(kernels);
+    const failed = new Set<ArrayBufferLike>();
+    const breaking = {
+      writeReplica: async (offset: number, { buffer }: Uint8Array) => {
+        failed.add(buffer);
+        if (offset === 4096) throw new RangeError('disk full');
+      },
+      writeLeafHashes: async () => undefined,
+    };
+    await expect(encodeSegment(kernels, segment, breaking, { ...options, threads })).rejects.toThrow('disk full');
+    const sink = {
+      writeReplica: async (_offset: number, { buffer }: Uint8Array) => expect(failed.has(buffer)).toBe(false),
+      writeLeafHashes: async () => undefined,
+    };
+    await encodeSegment(kernels, segment, sink, { ...options, threads });
   });
 });
 
