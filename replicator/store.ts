@@ -161,6 +161,11 @@ export class ReplicaStore {
     if (leftovers.length > 0) await files.syncDirectory(directory);
   }
 
+  /** Threads that can open this store's replicas by themselves; undefined where there are none. */
+  get openingThreads(): ReplicaThreads | undefined {
+    return this.#options.files.isSystem === true && !this.#threads.isInline ? this.#threads : undefined;
+  }
+
   /** Gives the directory free. Close what `get` opened first. */
   close(): Promise<void> {
     return this.#lock.release();

@@ -118,7 +118,10 @@ export async function openReplicator(
     schedule,
     geometry: { segmentSizeBytes, leafSizeBytes },
     market: rules.replication,
-    prover: new Prover({ kernels, ...identity, chainId: rules.chainId, genesis, folder, unchecked: faults.isBlind }),
+    prover: new Prover({
+      ...{ kernels, ...identity, chainId: rules.chainId, genesis, folder },
+      ...{ unchecked: faults.isBlind, threads: store.openingThreads },
+    }),
     faults,
     follower,
     segments,
