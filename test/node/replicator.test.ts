@@ -298,6 +298,7 @@ describe('replicator node', () => {
       transport: self,
       log: SILENT,
       chainId,
+      slotDurationMs: 500,
       bootstrap,
       status,
       isSigned: () => true,

@@ -214,7 +214,7 @@ async function openHeld(store: ReplicaStore, keeper: ReplicaKeeper, segment: num
 }
 
 function newPeers(
-  { config, transport, version, rpcUrl, log }: RoleContext,
+  { config, genesis, transport, version, rpcUrl, log }: RoleContext,
   { chainId }: LedgerRules,
   key: SigningKey,
   signatures: SignatureChecks,
@@ -237,6 +237,7 @@ function newPeers(
     log,
     clock,
     chainId,
+    slotDurationMs: genesis.poh.slotDurationMs,
     bootstrap: config.bootstrap,
     status,
     isSigned: (publicKey, signature, message) => signatures.single(publicKey, signature, message),
