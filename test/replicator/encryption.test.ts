@@ -187,11 +187,15 @@ describe('segments encoded at the same time', () => {
           },
           writeLeafHashes: async () => undefined,
         };
-        // Pieces that arrive late, by the third's own pace.
+        // The third's arrive late.
         const source = (async function* () {
-          for (let at = 0; at < segment.length; at += 5000) {
+          const piece = new Uint8Array(5000);
+          for (let at = 0; at < segment.length; at += piece.length) {
             if (i === 2) await turn();
-            yield segment.subarray(at, at + 5000);
+            const bytes = segment.subarray(at, at + piece.length);
+            // Borrowed until the next is asked for, as from a file that is read into one buffer.
+            piece.set(bytes);
+            yield piece.subarray(0, bytes.length);
           }
         })();
         const options = { cipher: cipherOf(i), geometry, threads, chunkSizeBytes: 4096 };
