@@ -8,17 +8,21 @@
  *   that catches up, and to each justified block, however early: then more than 2/3 agree on the time.
  * - A block is late by the highest slot followed so far, on whatever branch: whose clock has seen that slot come need not wait for it again when
  *   it climbs up another branch from the fork. Else healing a partition would take three times as long as the partition.
- * - A node that has started does not know how long it was away: it has no anchor until it has caught up (listening.ts).
+ * - A node that has started does not know how long it was away: it has no anchor until it has caught up (listening.ts), for `LISTENING_TIMEOUTS_MAX` timeouts at the most, as
+ *   what it is told may be a lie.
  *
  * These bounds decide whom to follow and vote for, never validity: what carries the votes of more than 1/3 is followed at once
  * (one honest voter's clock agreed), so a wrong local clock costs its owner votes, not the network its progress.
  */
 import { hasListened } from './listening.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
+import { wakeBy } from './state.ts';
 import { holdsHonest } from './weight.ts';
 
 /** Slots pass at most this much faster than nominal. */
 const PACE_TOLERANCE = 3 / 4;
+/** Timeouts after the start, whatever is said to be still missing. */
+const LISTENING_TIMEOUTS_MAX = 16;
 
 /** The local time from which `node` may be followed (in the past: now). */
 export function followableAtMs(state: ConsensusState, node: TreeNode): number {
@@ -43,8 +47,12 @@ function scheduledAtMs(state: ConsensusState, slot: number): number {
 
 /** Begins to judge by the local clock, from the best block on, once this node knows where the chain stands and has followed it there. */
 export function beginSchedule(state: ConsensusState): void {
-  if (state.schedule.anchored || !hasListened(state) || state.forkChoiceRetryMs < Number.POSITIVE_INFINITY) return;
-  setAnchor(state, state.best.header.slot);
+  if (state.schedule.anchored) return;
+  const { slotDurationMs, timeoutSlots } = state.rules.parameters;
+  const isThere = hasListened(state) && state.forkChoiceRetryMs === Number.POSITIVE_INFINITY;
+  const latestMs = state.startedMs + LISTENING_TIMEOUTS_MAX * timeoutSlots * slotDurationMs;
+  if (isThere || state.nowMs >= latestMs) setAnchor(state, state.best.header.slot);
+  else wakeBy(state, latestMs);
 }
 
 /** The best block is now `node`: brings the schedule back when it has run too far ahead of the chain, and forward to a quorum. */

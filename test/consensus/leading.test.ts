@@ -214,6 +214,16 @@ describe('take-over', () => {
     expect(bestHeader(machine.state).slot).toBe(100 + 4);
   });
 
+  it('a peer that lies about a higher chain cannot keep a node from its own clock', () => {
+    const machine = ready(new Machine({ own: null }));
+    for (let slot = 0; slot < 16 * 4; slot++) {
+      machine.feed({ kind: 'peerTip', peer: 'mallory', height: (9000 + slot) as Height });
+      machine.pass(SLOT_MS);
+    }
+    machine.blocks(chainOn(GENESIS, 40, 0));
+    expect(bestHeader(machine.state).slot).toBe(4);
+  });
+
   it('a node that starts takes its time from where gaps have been waited for, not from below them', () => {
     const machine = ready(new Machine({ own: null, unfinalizedBlocksMax: 64 }));
     const low = blockOn(GENESIS, 1, 0);

@@ -85,6 +85,18 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: split([0, 1, 0, 1], 30_000),
   },
   {
+    name: 'partition 2|2 for long, and one does not come back: the other branch is followed to its tip at once',
+    options: { unfinalizedBlocksMax: 64, epochs: { slotsPerEpoch: 8 } },
+    faults: (sim) => {
+      split([0, 0, 1, 1], 90_000)(sim);
+      sim.groups = null;
+      sim.nodes[sim.chance.below(4)]!.crash();
+      const before = sim.oracles.finalHeight;
+      sim.run(60_000, () => sim.oracles.finalHeight > before);
+      if (sim.oracles.finalHeight === before) throw new OracleError('three of four do not go on');
+    },
+  },
+  {
     name: 'everyone alone into the stall and heal',
     options: { unfinalizedBlocksMax: 12 },
     faults: split([0, 1, 2, 3], 25_000),
