@@ -42,8 +42,8 @@ import type { SegmentSource } from './segment-source.ts';
 
 /** How many slots a sent transaction may take to show on the ledger before it is sent again. */
 const RESEND_SLOTS = 12;
-/** Later than any deadline. */
-const LATEST: number = Number.MAX_SAFE_INTEGER;
+/** From the final head to the block that holds what is sent now. */
+const LANDING_SLOTS = 5;
 
 export interface KeeperDeps {
   readonly kernels: Kernels;
@@ -179,10 +179,13 @@ export class ReplicaKeeper {
     const head = this.#deps.follower.head;
     if (head === undefined) return;
     this.counts.reveals += await this.#reveals.work(head.slot, records.replicas);
+    const { proofDeadlineSlots } = this.#deps.market;
     const actions = planReplicas({
       slot: head.slot,
       schedule: this.#deps.schedule,
-      deadlineSlots: this.#deps.faults.provesLate ? LATEST : this.#deps.market.proofDeadlineSlots,
+      deadlineSlots: this.#deps.faults.provesLate
+        ? Number.MAX_SAFE_INTEGER
+        : proofDeadlineSlots - Math.min(LANDING_SLOTS, proofDeadlineSlots >> 1),
       segments,
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });
