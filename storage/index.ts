@@ -37,7 +37,7 @@ export {
   verifyStateProof,
 } from './commitment/state-proof.ts';
 export { emptyCommitment } from './commitment/trees.ts';
-export { type Disk, realDisk } from './disk.ts';
+export { type Disk, openKeyValues, realDisk } from './disk.ts';
 export { DurableRecord, type DurableRecordOptions } from './durable-record.ts';
 export { CorruptionError, PrunedError, StorageError, type StorageErrorCode } from './errors.ts';
 export { diskFiles } from './files/disk-files.ts';
@@ -46,6 +46,7 @@ export {
   type Files,
   FilesError,
   type FilesErrorCode,
+  makeDurableDirectory,
   type StoredFile,
   writeWhole,
 } from './files/files.ts';

@@ -79,7 +79,7 @@ function emptyState(rules: Rules, root: TreeNode, nowMs: number): ConsensusState
     bestSinceMs: nowMs,
     forkChoiceDirty: true,
     forkChoiceRetryMs: nowMs,
-    schedule: { anchorSlot: root.header.slot, anchorMs: nowMs, anchored: false },
+    schedule: { anchorSlot: root.header.slot, anchorMs: nowMs, anchored: false, highestSlot: root.header.slot },
     voting: freshVoting(),
     leading: { highestProducedSlot: 0, tip: null, nextSlot: 0, hadRoom: true, roomSinceMs: nowMs },
     progressMs: nowMs,

@@ -6,10 +6,14 @@
  * - Schedule: from an anchor (slot, time) slots may come at up to 4/3 of the nominal pace (clocks differ, links jitter), and
  *   `aheadSlots` early. The anchor moves to each new best block that is late, keeping `scheduleSlackSlots` for a leader
  *   that catches up, and to each justified block, however early: then more than 2/3 agree on the time.
+ * - A block is late by the highest slot followed so far, on whatever branch: whose clock has seen that slot come need not wait for it again when
+ *   it climbs up another branch from the fork. Else healing a partition would take three times as long as the partition.
+ * - A node that has started does not know how long it was away: it has no anchor until it has caught up (listening.ts).
  *
  * These bounds decide whom to follow and vote for, never validity: what carries the votes of more than 1/3 is followed at once
  * (one honest voter's clock agreed), so a wrong local clock costs its owner votes, not the network its progress.
  */
+import { hasListened } from './listening.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { holdsHonest } from './weight.ts';
 
@@ -37,15 +41,22 @@ function scheduledAtMs(state: ConsensusState, slot: number): number {
   return schedule.anchorMs + slots * rules.parameters.slotDurationMs * PACE_TOLERANCE;
 }
 
+/** Begins to judge by the local clock, from the best block on, once this node knows where the chain stands and has followed it there. */
+export function beginSchedule(state: ConsensusState): void {
+  if (state.schedule.anchored || !hasListened(state) || state.forkChoiceRetryMs < Number.POSITIVE_INFINITY) return;
+  setAnchor(state, state.best.header.slot);
+}
+
 /** The best block is now `node`: brings the schedule back when it has run too far ahead of the chain, and forward to a quorum. */
 export function anchorSchedule(state: ConsensusState, node: TreeNode): void {
   const { schedule, rules } = state;
   const slotMs = rules.parameters.slotDurationMs * PACE_TOLERANCE;
   const expected = schedule.anchorSlot + (state.nowMs - schedule.anchorMs) / slotMs;
-  const latest = node.header.slot + rules.limits.scheduleSlackSlots;
+  schedule.highestSlot = Math.max(schedule.highestSlot, node.header.slot);
+  const latest = schedule.highestSlot + rules.limits.scheduleSlackSlots;
   const justifiedSlot = state.justifiedTip.header.slot;
-  if (!schedule.anchored) setAnchor(state, node.header.slot);
-  else if (expected > latest) setAnchor(state, latest);
+  if (!schedule.anchored) return;
+  if (expected > latest) setAnchor(state, latest);
   else if (expected < justifiedSlot) setAnchor(state, justifiedSlot);
 }
 

@@ -9,8 +9,8 @@
  */
 import type { Slot } from '../../native/index.ts';
 import { farVoteSlotsOf } from './limits.ts';
+import { hasListened } from './listening.ts';
 import type { ConsensusState } from './state.ts';
-import { wakeBy } from './state.ts';
 
 /** Fixes the end of a `votesLost` silence when enough has been heard, and ends it when finality has passed that slot. */
 export function reviewSilence(state: ConsensusState): void {
@@ -21,14 +21,7 @@ export function reviewSilence(state: ConsensusState): void {
 }
 
 function fixEnd(state: ConsensusState): void {
-  if (!state.peersReady) return;
-  const { slotDurationMs, timeoutSlots } = state.rules.parameters;
-  const heardMs = state.peersReadyMs + 2 * timeoutSlots * slotDurationMs;
-  if (state.nowMs < heardMs) {
-    wakeBy(state, heardMs);
-    return;
-  }
-  if (state.sync.targetHeight > state.best.header.height || state.topHeight > state.validHeight) return;
+  if (!hasListened(state)) return;
   const untilSlot =
     highestSlotHeard(state) + farVoteSlotsOf(state.rules.parameters, state.best.electorate!.members.length);
   state.voting.silence = { reason: 'votesLost', untilSlot: untilSlot as Slot };

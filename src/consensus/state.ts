@@ -165,8 +165,10 @@ export interface OwnLeading {
 export interface Schedule {
   anchorSlot: number;
   anchorMs: number;
-  /** No block followed yet: anything goes. */
+  /** Not yet: anything goes. */
   anchored: boolean;
+  /** Of all blocks followed in this life. */
+  highestSlot: number;
 }
 
 export interface ConsensusState {

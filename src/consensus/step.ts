@@ -16,6 +16,7 @@ import { leadIfDue } from './leading.ts';
 import type { ConsensusEffect, ConsensusEvent } from './model.ts';
 import { checkPersisted } from './own-vote.ts';
 import { resend, resendIfStalled } from './resend.ts';
+import { beginSchedule } from './schedule.ts';
 import { reviewSilence } from './silence.ts';
 import type { ConsensusState } from './state.ts';
 import { emit } from './state.ts';
@@ -36,6 +37,7 @@ export function step(state: ConsensusState, event: ConsensusEvent, nowMs: number
   takeIn(state, event);
   settleFinality(state);
   chooseBest(state);
+  beginSchedule(state);
   reviewSilence(state);
   blameIfDue(state);
   voteIfDue(state);

@@ -47,6 +47,13 @@ function removeTree(names: Map<string, Entry>, path: string): void {
   for (const [name] of tree(names, path)) names.delete(name);
 }
 
+/** From the root down. */
+function foldersAbove(path: string): string[] {
+  const above: string[] = [];
+  for (let folder = dirname(path); folder !== '/' && folder !== '.'; folder = dirname(folder)) above.unshift(folder);
+  return above;
+}
+
 function moveTree(names: Map<string, Entry>, from: string, to: string): void {
   if (!names.has(from)) return;
   removeTree(names, to);
@@ -212,6 +219,11 @@ export class SimulatedDisk implements Files {
   }
 
   async exists(path: string): Promise<boolean> {
+    return this.has(path);
+  }
+
+  /** `exists`, answered at once. */
+  has(path: string): boolean {
     return this.#names.has(path);
   }
 
@@ -225,6 +237,18 @@ export class SimulatedDisk implements Files {
     if (this.#names.has(path)) return;
     await this.makeDirectory(dirname(path));
     this.#simple(path, () => this.#change({ kind: 'put', path, entry: 'folder' }));
+  }
+
+  /**
+   * The file that stands for a key-value environment in this folder, made as lmdb makes it, its name as uncertain as any new one: it goes where the folder goes, and is
+   * another one when the folder was removed or lost. Not an operation that fails.
+   */
+  environmentAt(directory: string): object {
+    const path = `${directory}/data.mdb`;
+    for (const folder of foldersAbove(path))
+      if (!this.#names.has(folder)) this.#change({ kind: 'put', path: folder, entry: 'folder' });
+    if (!this.#names.has(path)) this.#change({ kind: 'put', path, entry: new SimulatedInode() });
+    return this.#inode(path);
   }
 
   async rename(from: string, to: string): Promise<void> {

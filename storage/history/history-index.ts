@@ -13,8 +13,8 @@
  */
 import type { Hash } from '../../native/index.ts';
 import { hash as hashOf } from '../../native/index.ts';
-import type { KeyValueStore, KeyValues, Table } from '../key-value/key-value.ts';
-import { lmdbKeyValues } from '../key-value/lmdb-key-values.ts';
+import { type Disk, openKeyValues, realDisk } from '../disk.ts';
+import type { KeyValueStore, Table } from '../key-value/key-value.ts';
 
 /** What the history is; its start moves when it is pruned. */
 export interface HistoryFacts {
@@ -76,14 +76,18 @@ export class HistoryIndex {
   readonly #transactions: Table<Uint8Array, TransactionRow>;
   readonly #segments: Table<number, Uint8Array>;
 
-  /** @param keyValues the real disk's unless given */
-  constructor(directory: string, keyValues: KeyValues = lmdbKeyValues) {
-    this.#store = keyValues.open(directory);
+  private constructor(store: KeyValueStore) {
+    this.#store = store;
     this.#about = this.#store.table({ name: 'about', keys: 'ordered', values: 'packed' });
     this.#blocks = this.#store.table({ name: 'blocks', keys: 'ordered', values: 'packed' });
     this.#hashes = this.#store.table({ name: 'hashes', keys: 'bytes', values: 'packed' });
     this.#transactions = this.#store.table({ name: 'transactions', keys: 'bytes', values: 'packed' });
     this.#segments = this.#store.table({ name: 'segments', keys: 'ordered', values: 'packed' });
+  }
+
+  /** @param directory created when missing @param disk the real one unless given. Throws `FilesError` */
+  static async open(directory: string, disk: Pick<Disk, 'files' | 'keyValues'> = realDisk()): Promise<HistoryIndex> {
+    return new HistoryIndex(await openKeyValues(disk, directory));
   }
 
   get facts(): HistoryFacts | undefined {

@@ -14,6 +14,7 @@ import { type Hash, type Height, hash as hashOf, height as heightOf, type Kernel
 import { assertInvariant, PrunedError, StorageError } from '../errors.ts';
 import { diskFiles } from '../files/disk-files.ts';
 import { type FileLock, FilesError, makeDurableDirectory } from '../files/files.ts';
+import { lmdbKeyValues } from '../key-value/lmdb-key-values.ts';
 import { FRAME_LENGTH_SIZE_BYTES, frameBlock, HistoryCursor, type HistoryShape } from './cursor.ts';
 import { readFramed } from './framed-block.ts';
 import { type BlockPlace, type HistoryFacts, HistoryIndex, type TransactionPlace } from './history-index.ts';
@@ -65,16 +66,16 @@ export class HistoryStore {
     const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
-    const index = new HistoryIndex(`${directory}/index`, options.keyValues);
+    let index: HistoryIndex | undefined;
     try {
+      const disk = { files, keyValues: options.keyValues ?? lmdbKeyValues };
+      index = await HistoryIndex.open(`${directory}/index`, disk);
       const shape = { segmentSizeBytes: options.segmentSizeBytes, leafSizeBytes: options.leafSizeBytes };
       const stream = new StreamFiles(files, `${directory}/stream`, shape.segmentSizeBytes);
-      await files.syncDirectory(`${directory}/index`);
-      await files.syncDirectory(directory);
       const opening = { kernels, directory, shape, stream, index, start: options.start };
       return new HistoryStore({ kernels, shape, stream, index, lock, ...(await recoverHistory(opening)) });
     } catch (error) {
-      await index.close();
+      await index?.close();
       await lock.release();
       throw error;
     }

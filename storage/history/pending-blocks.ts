@@ -5,6 +5,7 @@
  * Invariant: `put` and `delete` resolve when they are on disk.
  */
 import { type Hash, type Height, hash, height as heightOf, type Slot, slot as slotOf } from '../../native/index.ts';
+import { openKeyValues } from '../disk.ts';
 import { diskFiles } from '../files/disk-files.ts';
 import { type FileLock, type Files, makeDurableDirectory } from '../files/files.ts';
 import type { KeyValueStore, KeyValues, Table } from '../key-value/key-value.ts';
@@ -36,11 +37,13 @@ export class PendingBlocks {
     const files = options.files ?? diskFiles();
     await makeDurableDirectory(files, options.directory);
     const lock = await files.lock(`${options.directory}/lock`);
-    const keyValues = options.keyValues ?? lmdbKeyValues;
-    const pending = new PendingBlocks(keyValues.open(`${options.directory}/blocks`), lock);
-    await files.syncDirectory(`${options.directory}/blocks`);
-    await files.syncDirectory(options.directory);
-    return pending;
+    try {
+      const disk = { files, keyValues: options.keyValues ?? lmdbKeyValues };
+      return new PendingBlocks(await openKeyValues(disk, `${options.directory}/blocks`), lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
   /** Keeps a block; on disk when resolved. The same hash again replaces it. */

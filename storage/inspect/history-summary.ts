@@ -57,11 +57,12 @@ export async function inspectHistory(options: InspectHistoryOptions): Promise<Hi
   const indexFile = `${directory}/index/data.mdb`;
   if (!(await files.exists(indexFile))) throw new FilesError('not-found', indexFile, 'no history here');
   const lock = await files.lock(`${directory}/lock`);
-  const index = new HistoryIndex(`${directory}/index`);
+  let index: HistoryIndex | undefined;
   try {
+    index = await HistoryIndex.open(`${directory}/index`);
     return await summarise(options, index, indexFile);
   } finally {
-    await index.close();
+    await index?.close();
     await lock.release();
   }
 }

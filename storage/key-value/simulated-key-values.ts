@@ -15,6 +15,8 @@ export interface SimulatedKeyValuesOptions {
   readonly sync?: (path: string) => Promise<void>;
   /** 0 <= x < 1: decides what a power cut keeps. */
   readonly random: () => number;
+  /** What stands for the environment of a folder on a disk whose folders are renamed, removed and lost: `SimulatedDisk.environmentAt`. The path itself unless given. */
+  readonly placeOf?: (path: string) => object;
 }
 
 interface Row {
@@ -42,7 +44,7 @@ const REMOVED = Symbol('removed');
 
 export class SimulatedKeyValues implements KeyValues {
   readonly #options: SimulatedKeyValuesOptions;
-  readonly #environments = new Map<string, Environment>();
+  readonly #environments = new Map<string | object, Environment>();
   /** Rises when the power goes: what was opened before is dead. */
   #boot = 0;
 
@@ -51,10 +53,11 @@ export class SimulatedKeyValues implements KeyValues {
   }
 
   open(path: string): KeyValueStore {
-    let environment = this.#environments.get(path);
+    const place = this.#options.placeOf?.(path) ?? path;
+    let environment = this.#environments.get(place);
     if (environment === undefined) {
       environment = { tables: new Map(), pending: [], isOpen: false };
-      this.#environments.set(path, environment);
+      this.#environments.set(place, environment);
     }
     if (environment.isOpen) throw new FilesError('locked', path, 'already open');
     environment.isOpen = true;
@@ -65,13 +68,13 @@ export class SimulatedKeyValues implements KeyValues {
   /** The power goes now. Nothing more is acknowledged to those who had a store open. */
   powerCut(): void {
     this.#boot += 1;
-    for (const [path, environment] of this.#environments) {
+    for (const environment of this.#environments.values()) {
       environment.isOpen = false;
       const under = environment.pending.splice(0);
       const kept = Math.floor(this.#options.random() * (under.length + 1));
       for (const [at, transaction] of under.entries()) {
         if (at < kept) apply(transaction.changes);
-        transaction.reject(powerCut(path));
+        transaction.reject(powerCut('a key-value store'));
       }
     }
   }

@@ -1,7 +1,7 @@
 /**
  * The quarantine of a fast sync: what strangers send is kept here, proven, until it may become the live directory in one rename.
  *
- * Owns: a folder that will become the live one, with `state/` and `history/`, and while the sync lasts `pieces/` and `liars`.
+ * Owns: a folder that will become the live one, with `state/` and `history/`, and while the sync lasts `pieces/`, `blocks/` and `liars`.
  *
  * Invariants
  * - Nothing unproven is kept, here either: pieces are proven against the target's state root before they come (state-stage.ts).
@@ -10,12 +10,14 @@
  */
 import { dirname } from 'node:path';
 import { type Hash, type Kernels, sameBytes } from '../../native/index.ts';
+import { type Disk, realDisk } from '../disk.ts';
 import { hexOf, StorageError } from '../errors.ts';
-import { diskFiles } from '../files/disk-files.ts';
 import { type FileLock, type Files, makeDurableDirectory } from '../files/files.ts';
 import type { HistoryShape } from '../history/cursor.ts';
 import type { HistoryStart } from '../history/history-model.ts';
 import { HistoryStore } from '../history/history-store.ts';
+import { PendingBlocks } from '../history/pending-blocks.ts';
+import type { KeyValues } from '../key-value/key-value.ts';
 import { StateStore } from '../state.ts';
 import { LiarList } from './liar-list.ts';
 import type { CheckedManifest, SyncTarget } from './manifest.ts';
@@ -36,7 +38,10 @@ export interface SyncStageOptions {
   readonly heldSizeBytesMax?: number;
   /** Ops of a piece: `PIECE_OPS` unless given, which is also the most. */
   readonly pieceOps?: number;
-  readonly files?: Files;
+  /** Source of the tables' secrets; the machine's unless given. */
+  readonly randomBytes?: (sizeBytes: number) => Uint8Array;
+  /** The real one unless given. */
+  readonly disk?: Pick<Disk, 'files' | 'keyValues'>;
 }
 
 /** Opens the state in a folder, its table built, and closes it; resolves to its root. */
@@ -47,31 +52,53 @@ export class SyncStage {
   readonly liars: LiarList;
   readonly #options: SyncStageOptions;
   readonly #files: Files;
+  readonly #keyValues: KeyValues;
   readonly #lock: FileLock;
   #state: StateStage | undefined;
   #history: HistoryStore | undefined;
+  #blocks: PendingBlocks | undefined;
   #isSettled = false;
   #closed = false;
 
-  private constructor(options: SyncStageOptions, files: Files, lock: FileLock, liars: LiarList) {
+  private constructor(
+    options: SyncStageOptions,
+    disk: Pick<Disk, 'files' | 'keyValues'>,
+    lock: FileLock,
+    liars: LiarList,
+  ) {
     this.#options = options;
-    this.#files = files;
+    this.#files = disk.files;
+    this.#keyValues = disk.keyValues;
     this.#lock = lock;
     this.liars = liars;
   }
 
   /** Opens or makes a quarantine. Throws `FilesError` ('locked' when another process has it). */
   static async open(options: SyncStageOptions): Promise<SyncStage> {
-    const files = options.files ?? diskFiles();
-    const { directory } = options;
+    const { directory, disk = realDisk() } = options;
+    const { files } = disk;
     await makeDurableDirectory(files, directory);
     const lock = await files.lock(`${directory}/lock`);
     try {
-      return new SyncStage(options, files, lock, await LiarList.open(files, `${directory}/liars`));
+      return new SyncStage(options, disk, lock, await LiarList.open(files, `${directory}/liars`));
     } catch (error) {
       await lock.release();
       throw error;
     }
+  }
+
+  /** Opens the staged blocks, those of an earlier attempt among them: the caller verifies what it puts there. Closed with the stage. */
+  async openBlocks(): Promise<PendingBlocks> {
+    const disk = { files: this.#files, keyValues: this.#keyValues };
+    this.#blocks ??= await PendingBlocks.open({ directory: `${this.#options.directory}/blocks`, ...disk });
+    return this.#blocks;
+  }
+
+  /** Throws away the staged blocks. */
+  async discardBlocks(): Promise<void> {
+    await this.#blocks?.close();
+    this.#blocks = undefined;
+    await this.#files.remove(`${this.#options.directory}/blocks`);
   }
 
   /**
@@ -115,12 +142,13 @@ export class SyncStage {
   }
 
   async #rootAfterOpening(directory: string): Promise<Hash> {
-    const { kernels, chainId, segmentSizeBytes, retainHeights } = this.#options;
+    const { kernels, chainId, segmentSizeBytes, retainHeights, randomBytes } = this.#options;
     const store = await StateStore.open({
       directory,
       kernels,
       chainId,
       files: this.#files,
+      ...(randomBytes === undefined ? {} : { randomBytes }),
       ...(segmentSizeBytes === undefined ? {} : { segmentSizeBytes }),
       ...(retainHeights === undefined ? {} : { retainHeights }),
     });
@@ -144,6 +172,7 @@ export class SyncStage {
       directory: `${directory}/history`,
       kernels,
       files: this.#files,
+      keyValues: this.#keyValues,
       start,
     });
     return this.#history;
@@ -157,7 +186,7 @@ export class SyncStage {
     if (!this.#isSettled) throw new StorageError('incomplete', 'the state is not settled');
     await this.close();
     const { directory } = this.#options;
-    for (const name of ['pieces', 'liars']) await this.#files.remove(`${directory}/${name}`);
+    for (const name of ['pieces', 'blocks', 'liars']) await this.#files.remove(`${directory}/${name}`);
     await makeDurableDirectory(this.#files, dirname(liveDirectory));
     await this.#files.syncDirectory(directory);
     await this.#files.rename(directory, liveDirectory);
@@ -169,9 +198,11 @@ export class SyncStage {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#history?.close();
-    await this.#state?.close();
+    const parts = [this.#history, this.#state, this.#blocks];
+    const ends = await Promise.allSettled(parts.map((part) => part?.close()));
     await this.#lock.release();
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     const { directory } = this.#options;
     if ((await this.#files.list(directory)).length === 0) await this.#files.remove(directory);
   }

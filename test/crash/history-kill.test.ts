@@ -98,7 +98,7 @@ async function checkLeft(directory: string, life: Life): Promise<Life> {
   expect(names.map((name) => Number(name.slice(8)))).toEqual(
     Array.from({ length: last - first }, (_, at) => first + at),
   );
-  const index = new HistoryIndex(`${directory}/index`);
+  const index = await HistoryIndex.open(`${directory}/index`);
   expect(index.counts).toEqual({ blocks: tip - start + 1, transactions });
   await index.close();
   return { tip, start };

@@ -92,7 +92,7 @@ export class ReplicatorLives {
     this.#ledger = ledger;
     this.#disk = disk;
     this.#random = random;
-    this.#keyValues = new SimulatedKeyValues({ random });
+    this.#keyValues = new SimulatedKeyValues({ random, placeOf: (path) => disk.environmentAt(path) });
   }
 
   static async run(deaths: number, seed: number): Promise<LivesFigures> {

@@ -1,5 +1,5 @@
 /**
- * The contract of `Transport`, run on every adapter. A rig makes peers and gives the few hostile tools an adapter's tests need.
+ * The contract of `Transport`, run on every adapter.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { TransportLimits } from '../../src/net/limits.ts';
@@ -12,63 +12,8 @@ import {
   type Transport,
   TransportError,
 } from '../../src/net/transport.ts';
-
-/** A raw stream, without framing. */
-export interface RawStream {
-  write(bytes: Uint8Array): Promise<void>;
-  end(): Promise<void>;
-  /** Everything the peer sends until it ends or resets; then how it ended. */
-  drain(): Promise<{ bytes: Uint8Array; end: 'ended' | 'reset' }>;
-}
-
-export interface Rig {
-  readonly name: string;
-  peer(limits?: Partial<TransportLimits>): Promise<Transport>;
-  /** Opens a raw stream from a peer made here. */
-  raw(from: Transport, to: PeerName, protocol: string): Promise<RawStream>;
-  close(): Promise<void>;
-}
-
-export const OPTIONS: RequestOptions = { idleTimeoutMs: 5_000, responseSizeBytesMax: 64 * 1024 * 1024 };
-const TOPIC = 'cairn/test/votes';
-const ECHO = '/cairn/echo/1';
-
-export const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
-
-export function u32(value: number): Uint8Array {
-  const out = new Uint8Array(4);
-  new DataView(out.buffer).setUint32(0, value, true);
-  return out;
-}
-
-export async function collect(frames: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
-  const all: Uint8Array[] = [];
-  for await (const frame of frames) all.push(frame);
-  return all;
-}
-
-/** The `TransportError` code a response ends with, or the number of frames when it ends well. */
-export async function outcome(frames: AsyncIterable<Uint8Array>): Promise<string | number> {
-  try {
-    return (await collect(frames)).length;
-  } catch (error) {
-    if (error instanceof TransportError) return error.code;
-    throw error;
-  }
-}
-
-export async function until(what: string, holds: () => boolean, timeoutMs = 8_000): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!holds()) {
-    if (performance.now() > end) throw new RangeError(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-async function connect(from: Transport, to: Transport): Promise<void> {
-  expect(await from.dial(to.addresses()[0]!)).toBe(to.self);
-  await until('both sides see the connection', () => to.peers().includes(from.self));
-}
+import { hostileContract } from './hostile-contract.ts';
+import { bytes, collect, connect, ECHO, gossipReady, OPTIONS, outcome, type Rig, TOPIC, until } from './rig.ts';
 
 const echo = async function* (_: PeerName, request: Uint8Array) {
   yield request;
@@ -389,127 +334,6 @@ export function transportContract(makeRig: () => Rig): void {
       expect(await outcome(a.request(again.self, ECHO, bytes(1), OPTIONS))).toBe(1);
     });
 
-    hostile(test, pair, () => rig);
-  });
-}
-
-/** Gossip meshes take a moment to form: probes are sent until every peer with a list has heard every other one. */
-async function gossipReady(peers: Transport[], got: (string[] | null)[]): Promise<void> {
-  let round = 0;
-  await until('gossip reaches everybody', () => {
-    round++;
-    peers.forEach((peer, i) => {
-      peer.publish(TOPIC, Buffer.from(`probe ${i} ${round}`));
-    });
-    const heard = (lines: string[], from: number) => lines.some((line) => line.startsWith(`probe ${from} `));
-    return got.every((lines, k) => lines === null || peers.every((_, i) => i === k || heard(lines, i)));
-  });
-}
-
-type Test = (name: string, body: () => Promise<void>) => void;
-
-/** Bytes that are not frames. */
-function hostile(
-  test: Test,
-  pair: (limits?: Partial<TransportLimits>) => Promise<[Transport, Transport]>,
-  rig: () => Rig,
-): void {
-  const served = async (b: Transport): Promise<{ count: number }> => {
-    const calls = { count: 0 };
-    b.handle(ECHO, async function* (_, request) {
-      calls.count++;
-      yield request;
-    });
-    return calls;
-  };
-
-  test('hostile: a frame announced too large is refused at once, without its bytes', async () => {
-    const [a, b] = await pair();
-    const calls = await served(b);
-    const stream = await rig().raw(a, b.self, ECHO);
-    await stream.write(u32(FRAME_SIZE_BYTES_MAX + 1));
-    const { bytes: answer } = await stream.drain();
-    expect(Buffer.from(answer).toString()).toContain('over the maximum');
-    expect(calls.count).toBe(0);
-  });
-
-  test('hostile: a frame cut short is refused with a reason; five of them ban', async () => {
-    const [a, b] = await pair();
-    const calls = await served(b);
-    for (let i = 0; i < 5; i++) {
-      const stream = await rig().raw(a, b.self, ECHO);
-      await stream.write(u32(100));
-      await stream.write(new Uint8Array(60 + i));
-      await stream.end();
-      const { bytes: answer } = await stream.drain();
-      if (i === 0) expect(Buffer.from(answer).toString()).toContain('60 of 100 bytes');
-    }
-    await until('banned', () => b.peers().length === 0);
-    expect(calls.count).toBe(0);
-  });
-
-  test('hostile: a request that never ends is cut off after its timeout', async () => {
-    const [a, b] = await pair({ requestTimeoutMs: 150, lingerMs: 100 });
-    const calls = await served(b);
-    const stream = await rig().raw(a, b.self, ECHO);
-    await stream.write(u32(100));
-    await stream.write(bytes(1, 2, 3));
-    const { bytes: answer, end } = await stream.drain();
-    expect(Buffer.from(answer).toString()).toContain('nothing within 150 ms');
-    expect(end === 'ended' || end === 'reset').toBe(true);
-    expect(calls.count).toBe(0);
-    expect(b.peers()).toContain(a.self);
-  });
-
-  test('hostile: over the count of requests at once, the rest hear busy', async () => {
-    const [a, b] = await pair({ inboundRequestsPerPeerMax: 2, outboundRequestsPerPeerMax: 2 });
-    await served(b);
-    const streams = [];
-    for (let i = 0; i < 4; i++) {
-      const stream = await rig().raw(a, b.self, ECHO);
-      await stream.write(u32(5));
-      streams.push(stream);
-    }
-    const answers = await Promise.all(streams.slice(2).map((stream) => stream.drain()));
-    for (const answer of answers) expect(Buffer.from(answer.bytes).toString()).toContain('requests at once');
-  });
-
-  test('hostile: bytes after a request are dropped, the answer still comes', async () => {
-    const [a, b] = await pair({ lingerMs: 100 });
-    await served(b);
-    const stream = await rig().raw(a, b.self, ECHO);
-    await stream.write(Buffer.concat([u32(2), bytes(7, 8), new Uint8Array(5000)]));
-    const { bytes: answer } = await stream.drain();
-    expect([...answer.subarray(0, 10)]).toEqual([2, 0, 0, 0, 7, 8, 255, 255, 255, 255]);
-  });
-
-  test('hostile: a peer that keeps its side open after the answer is reset', async () => {
-    const [a, b] = await pair({ lingerMs: 100 });
-    await served(b);
-    const stream = await rig().raw(a, b.self, ECHO);
-    await stream.write(Buffer.concat([u32(1), bytes(7)]));
-    await stream.drain();
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await expect(stream.write(bytes(1))).rejects.toMatchObject({ code: 'closed' });
-  });
-
-  test('hostile: random bytes on many streams crash nothing', async () => {
-    const [a, b] = await pair({ requestTimeoutMs: 200, lingerMs: 50, faultPointsMax: 100_000 });
-    const calls = await served(b);
-    let seed = 1234567;
-    const random = () => {
-      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-      return seed >>> 16;
-    };
-    for (let i = 0; i < 60; i++) {
-      const stream = await rig().raw(a, b.self, ECHO);
-      const junk = new Uint8Array(random() % 64).map(() => random() & (i % 2 === 0 ? 0xff : 0x03));
-      await stream.write(junk).catch(() => {});
-      if (i % 3 !== 0) await stream.end().catch(() => {});
-      if (i % 10 === 9) await stream.drain();
-    }
-    const [frame] = await collect(a.request(b.self, ECHO, bytes(9), { ...OPTIONS, idleTimeoutMs: 5_000 }));
-    expect(frame).toEqual(bytes(9));
-    expect(calls.count).toBeGreaterThan(0);
+    hostileContract(test, pair, () => rig);
   });
 }

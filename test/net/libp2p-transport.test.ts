@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { createConnection } from 'node:net';
 import { expect, it } from 'vitest';
 import { createLibp2pTransport, type Libp2pTransport } from '../../src/net/libp2p-transport.ts';
-import { OPTIONS, outcome, type Rig, transportContract, until } from './contract.ts';
+import { transportContract } from './contract.ts';
+import { OPTIONS, outcome, type Rig, until } from './rig.ts';
 
 let made = 0;
 const seed = (name: string): Uint8Array => createHash('sha256').update(name).digest();

@@ -3,7 +3,8 @@ import { type Link, MemoryNetwork } from '../../src/net/memory-network.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import type { Timers } from '../../src/net/timers.ts';
 import { TransportError } from '../../src/net/transport.ts';
-import { collect, OPTIONS, outcome, type Rig, transportContract } from './contract.ts';
+import { transportContract } from './contract.ts';
+import { collect, OPTIONS, outcome, type Rig } from './rig.ts';
 
 function memoryRig(): Rig {
   const network = new MemoryNetwork();

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -96,7 +96,7 @@ describe('fast sync', () => {
     await expect((await sync(['honest', 'honest'], directory, { trust })).result).rejects.toMatchObject({
       code: 'no-honest-peer',
     });
-    expect(existsSync(`${directory}.sync`) || existsSync(`${directory}.sync-blocks`)).toBe(false);
+    expect(existsSync(`${directory}.sync`)).toBe(false);
     await (await sync(['honest'], directory)).result;
     await expectSynced(directory);
   });
@@ -234,7 +234,6 @@ describe('fast sync', () => {
       }
       expect(kills).toBeGreaterThan(2);
       if (!existsSync(directory)) expect(await run(Number.POSITIVE_INFINITY)).toBe(true);
-      await rm(`${directory}.sync-blocks`, { recursive: true, force: true });
       await expectSynced(directory);
       // What was kept was not asked for again: but for a few pieces under way at each kill.
       const { opCount } = source.opened.store.stateSource;

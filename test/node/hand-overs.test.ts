@@ -312,7 +312,7 @@ describe('light clients', () => {
     const made = await makeChanging(world, directory);
     await made.store.close();
     const other = await makeChanging(world, join(await freshDirectory(), 'data'), fay!);
-    const kept = new HandOverStore(join(directory, 'hand-overs'), kernels);
+    const kept = await HandOverStore.open(join(directory, 'hand-overs'), kernels);
     await kept.clear();
     for (const bytes of other.handOvers) await kept.append(read(bytes).electorate.epoch, bytes);
     await kept.close();
@@ -327,7 +327,7 @@ describe('light clients', () => {
     const made = await makeChanging(world, directory);
     const { header } = made.opened.root;
     await made.store.close();
-    const kept = new HandOverStore(join(directory, 'hand-overs'), kernels);
+    const kept = await HandOverStore.open(join(directory, 'hand-overs'), kernels);
     await kept.clear();
     await kept.close();
     const { store, root } = await openStore(world, directory);
@@ -379,7 +379,7 @@ describe('hand-overs on disk', () => {
 
   it('come back as they were written, ascending, or as corruption', async () => {
     const directory = join(await freshDirectory(), 'hand-overs');
-    const store = new HandOverStore(directory, kernels);
+    const store = await HandOverStore.open(directory, kernels);
     await store.append(3, frames[0]!);
     await store.append(5, frames[1]!);
     await expect(store.append(5, frames[2]!)).rejects.toThrow(RangeError);
@@ -387,7 +387,7 @@ describe('hand-overs on disk', () => {
     expect([...store.from(0, 1)]).toEqual([frames[0]]);
     expect(store.last).toEqual(frames[1]);
     await store.close();
-    const other = new HandOverStore(directory, { crc32c: () => 1 });
+    const other = await HandOverStore.open(directory, { crc32c: () => 1 });
     expect(() => other.last).toThrow(CorruptionError);
     await other.close();
   });

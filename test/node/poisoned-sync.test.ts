@@ -2,8 +2,9 @@
  * Fast syncs with liars among their peers, everything following from a seed: liars alone, liars beside honest peers with the sync broken off half way, and
  * then until it is whole. One attempt is one sync with one liar at least.
  *
- * `CAIRN_POISONED_SYNCS=100000` for a long campaign, `CAIRN_POISONED_FIRST` to begin elsewhere. The folders lie in memory where the system has a
- * place for that: what a disk does to them is for the crash tests.
+ * The folders lie on a simulated machine, whose power may go, or whose disk may fail, in the middle of an attempt; every sixteenth directory on the real one.
+ *
+ * `CAIRN_POISONED_SYNCS=100000` for a long campaign, `CAIRN_POISONED_FIRST` to begin elsewhere.
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,7 +13,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PeerVerdict } from '../../src/node/sync/peer-pool.ts';
 import type { FastSyncProgress } from '../../src/node/sync/progress-meter.ts';
+import { type Disk, realDisk } from '../../storage/index.ts';
 import { randomOf } from '../codec/mutator.ts';
+import { SimulatedMachine } from '../storage/simulated-machine.ts';
 import { LIES, type Lie, type LieTools, lieOf, tamperOf } from './lies.ts';
 import { SYNC_PROTOCOLS } from './sync-peers.ts';
 import {
@@ -39,15 +42,25 @@ const GROWTH_BYTES_MAX: number = 128 * 1024 * 1024;
 beforeAll(openSyncWorld);
 afterAll(closeSyncWorld);
 
+/** Of the directories, those that lie on the real disk. */
+const REAL_EVERY = 16;
+/** Operations of an attempt, about: within them the power goes. */
+const OPERATIONS = 400;
+
 class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
+
+/** What an attempt that met a failing disk may end with: never because of what a peer sent. */
+const DISK_ERRORS: ReadonlySet<string> = new Set(['FilesError', 'StorageError']);
 
 interface Tally {
   attempts: number;
   /** Ended without a directory: refused, or broken off. */
   refused: number;
   interrupted: number;
+  /** The disk failed under it, or lost its power. */
+  struck: number;
   banned: number;
   readonly lies: Map<string, number>;
 }
@@ -55,14 +68,22 @@ interface Tally {
 /** One directory, from nothing until it is synced. */
 class Victim {
   readonly #directory: string;
+  readonly #disk: Disk;
+  /** The disk, when it is a simulated one. */
+  readonly #machine: SimulatedMachine | undefined;
   readonly #random: (below: number) => number;
   readonly #tally: Tally;
   #seed: number;
   /** Pieces that were kept in all attempts so far. */
   #kept = 0;
+  /** Some of that may be gone. */
+  #wasStruck = false;
 
-  constructor(directory: string, seed: number, tally: Tally) {
+  /** @param machine the real one unless given */
+  constructor(directory: string, machine: SimulatedMachine | undefined, seed: number, tally: Tally) {
     this.#directory = directory;
+    this.#machine = machine;
+    this.#disk = machine ?? realDisk();
     this.#seed = seed * 16;
     this.#random = randomOf(seed);
     this.#tally = tally;
@@ -72,11 +93,31 @@ class Victim {
     // All lie about the same, so that no two of them make one honest peer.
     const protocol = SYNC_PROTOCOLS[this.#random(SYNC_PROTOCOLS.length)]!;
     await this.#attempt(this.#liars(1 + this.#random(3), [protocol]), 0);
-    if (existsSync(this.#directory)) return;
-    await this.#attempt(this.#liars(1 + this.#random(3), SYNC_PROTOCOLS), this.#random(2), 1 + this.#random(25));
-    if (existsSync(this.#directory)) return;
+    if (this.#isThere()) return;
+    await this.#second();
+    if (this.#isThere()) return;
     const error = await this.#attempt(this.#liars(1 + this.#random(3), SYNC_PROTOCOLS), 1 + this.#random(2));
     if (error !== undefined) throw error;
+  }
+
+  /** Broken off by its caller, or struck by its disk: then the machine starts again. */
+  async #second(): Promise<void> {
+    const liars = this.#liars(1 + this.#random(3), SYNC_PROTOCOLS);
+    const files = this.#machine?.files;
+    if (files === undefined || this.#random(2) === 0) {
+      await this.#attempt(liars, this.#random(2), 1 + this.#random(25));
+      return;
+    }
+    const kind = (['cut', 'cut', 'io', 'no-space'] as const)[this.#random(4)]!;
+    files.fault = { at: files.operations + this.#random(OPERATIONS), kind };
+    this.#wasStruck = true;
+    await this.#attempt(liars, 1);
+    files.fault = undefined;
+    if (kind === 'cut') this.#machine!.powerCut();
+  }
+
+  #isThere(): boolean {
+    return this.#machine?.files.has(this.#directory) ?? existsSync(this.#directory);
   }
 
   #liars(count: number, protocols: readonly string[]): Lie[] {
@@ -95,7 +136,12 @@ class Victim {
     const prefix = `peer${tally.attempts}.`;
     for (const { kind } of lies) tally.lies.set(kind, (tally.lies.get(kind) ?? 0) + 1);
     const onProgress = this.#watch(steps);
-    const { result } = await sync(peers, this.#directory, { onProgress }, prefix);
+    const { result } = await sync(
+      peers,
+      this.#directory,
+      { onProgress, ...(this.#machine === undefined ? {} : { disk: this.#machine }) },
+      prefix,
+    );
     const ended = await result.then(
       ({ verdicts }) => verdicts,
       (error: Error) => error,
@@ -116,7 +162,7 @@ class Victim {
   #watch(steps: number): (progress: FastSyncProgress) => void {
     let [left, bytesBefore] = [steps, 0];
     return ({ stage, bytes }) => {
-      if (existsSync(this.#directory)) throw new TypeError('the live directory is there before the end');
+      if (this.#isThere()) throw new TypeError('the live directory is there before the end');
       if (stage === 'state' && bytes > bytesBefore) this.#kept += 1;
       bytesBefore = bytes;
       left -= 1;
@@ -126,11 +172,15 @@ class Victim {
 
   async #failed(error: Error): Promise<void> {
     // Nothing but what a sync may end with: coded, and never because of what a peer sent.
+    const isStruck = this.#wasStruck && DISK_ERRORS.has(error.name);
     if (error instanceof Interrupted) this.tally.interrupted += 1;
+    else if (isStruck) this.tally.struck += 1;
     else if (error.name !== 'FastSyncError') throw error;
     this.tally.refused += 1;
-    if (existsSync(this.#directory)) throw new TypeError('a live directory after a failure');
-    await expectNothingFalse(this.#directory);
+    // What a disk was struck in the middle of writing is proven again by the attempt that finds it.
+    if (isStruck) return;
+    if (this.#isThere()) throw new TypeError('a live directory after a failure');
+    await expectNothingFalse(this.#directory, this.#disk);
   }
 
   /** No honest peer was banned, and no piece that was kept was fetched once more. */
@@ -140,41 +190,47 @@ class Victim {
     const wrong = banned.find(({ peer }) => honest.includes(peer));
     if (wrong !== undefined) throw new TypeError(`an honest peer was banned: ${wrong.why}`);
     const pieces = Math.ceil(source.opened.store.stateSource.opCount / PIECE_OPS);
-    if (this.#kept > pieces) throw new TypeError(`${this.#kept} pieces were kept, of ${pieces} there are`);
+    if (this.#kept > pieces && !this.#wasStruck)
+      throw new TypeError(`${this.#kept} pieces were kept, of ${pieces} there are`);
   }
 }
 
 it(
   `${ATTEMPTS} poisoned attempts bring not one byte into the live directory, and honest peers complete each`,
   async () => {
-    const tally: Tally = { attempts: 0, refused: 0, interrupted: 0, banned: 0, lies: new Map() };
+    const tally: Tally = { attempts: 0, refused: 0, interrupted: 0, struck: 0, banned: 0, lies: new Map() };
     const rss: number[] = [];
     const startedMs = process.cpuUsage();
     for (let seed = FIRST_SEED; tally.attempts < ATTEMPTS; seed += ATTEMPTS_A_SEED) {
-      const parent = await mkdtemp(join(PARENT, 'cairn-poisoned-'));
+      const isReal = ((seed - FIRST_SEED) / ATTEMPTS_A_SEED) % REAL_EVERY === 0;
+      const machine = isReal ? undefined : new SimulatedMachine(seed);
+      const parent = isReal ? await mkdtemp(join(PARENT, 'cairn-poisoned-')) : '/';
       try {
         const directory = join(parent, 'data');
-        await new Victim(directory, seed, tally).run();
-        await expectSynced(directory, undefined, seed % 10 === 0);
+        await new Victim(directory, machine, seed, tally).run();
+        await expectSynced(directory, undefined, seed % 4 === 0, machine);
       } catch (error) {
         throw new TypeError(`seed ${seed}: ${(error as Error).message}`, { cause: error });
       } finally {
-        await rm(parent, { recursive: true, force: true });
+        if (isReal) await rm(parent, { recursive: true, force: true });
       }
       if (rss.length * 1_000 >= tally.attempts) continue;
       rss.push(process.memoryUsage().rss);
       if (rss.length > 1) console.log(`${tally.attempts} attempts, up to seed ${seed}`);
     }
     const { user, system } = process.cpuUsage(startedMs);
-    const { attempts, refused, interrupted, banned, lies } = tally;
+    const { attempts, refused, interrupted, struck, banned, lies } = tally;
     const megabytes = rss.map((bytes) => Math.round(bytes / 2 ** 20));
     const rate = Math.round((attempts * 1e6) / (user + system));
     console.log(
-      `${attempts} attempts from seed ${FIRST_SEED}: ${refused} without a directory (${interrupted} broken off), ${banned} bans; ${rate} a second of ` +
+      `${attempts} attempts from seed ${FIRST_SEED}: ${refused} without a directory (${interrupted} broken off, ${struck} struck by the disk), ${banned} bans; ${rate} a second of ` +
         `processor time; MiB after every 1,000: ${megabytes.filter((_, index) => index % Math.ceil(rss.length / 12) === 0).join(' ')}`,
     );
     if (ATTEMPTS >= 200)
-      expect([lies.size, refused > 60, interrupted > 20, banned > 20]).toEqual([LIES.length, true, true, true]);
+      expect([lies.size, refused > 60, interrupted > 10, struck > 10, banned > 20]).toEqual([
+        LIES.length,
+        ...[true, true, true, true],
+      ]);
     if (rss.length > 10) expect(rss.at(-1)! - rss[5]!).toBeLessThan(GROWTH_BYTES_MAX);
   },
   TIMEOUT_MS,

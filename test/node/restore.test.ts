@@ -8,9 +8,10 @@ import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.t
 import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.ts';
 import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
 import { ReplicaService } from '../../src/node/serve/replica-service.ts';
-import { type FastSyncOptions, fastSync } from '../../src/node/sync/fast-sync.ts';
+import { fastSync } from '../../src/node/sync/fast-sync.ts';
 import type { FastSyncProgress } from '../../src/node/sync/progress-meter.ts';
 import { restoreHistory } from '../../src/node/sync/restore-history.ts';
+import type { FastSyncOptions } from '../../src/node/sync/sync-ground.ts';
 import { diskFiles } from '../../storage/index.ts';
 import { freshDirectory, keptDirectory, removeKept } from './directories.ts';
 import type { Tamper } from './lies.ts';

@@ -3,18 +3,18 @@
  * the folders afterwards.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect } from 'vitest';
 import { sameBytes } from '../../native/index.ts';
 import { decodeBlock } from '../../src/codec/index.ts';
 import { type ChainBlock, settleBlock } from '../../src/node/chain/chain-block.ts';
 import { ChainStore, type OpenedChain } from '../../src/node/chain/chain-store.ts';
 import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
-import { type FastSyncOptions, type FastSyncResult, fastSync } from '../../src/node/sync/fast-sync.ts';
-import { diskFiles, PendingBlocks, readPieceFrame } from '../../storage/index.ts';
+import { type FastSyncResult, fastSync } from '../../src/node/sync/fast-sync.ts';
+import type { FastSyncOptions } from '../../src/node/sync/sync-ground.ts';
+import { readWhole } from '../../storage/files/files.ts';
+import { type Disk, PendingBlocks, readPieceFrame, realDisk } from '../../storage/index.ts';
+import { SimulatedMachine } from '../storage/simulated-machine.ts';
 import { segmentFiles } from '../storage/sync-source.ts';
-import { keptDirectory, removeKept } from './directories.ts';
 import type { LieTools, Tamper } from './lies.ts';
 import { type Source, servePeer } from './sync-peers.ts';
 import { VirtualNet } from './virtual-net.ts';
@@ -22,6 +22,10 @@ import { kernels, makeBlock, makeChain, newWorld, SILENT, transactionOn, type Wo
 
 /** So that the little state has many pieces. */
 export const PIECE_OPS = 8;
+/** Of a quarantine only. */
+const QUARANTINE_NAMES: readonly string[] = ['pieces', 'blocks', 'liars'];
+/** Of a piece. */
+const FRAME_SIZE_BYTES_MAX = 1 << 20;
 
 export const world: World = newWorld({ recencyWindowSlots: 5, segmentSizeBytes: 2048 });
 const otherWorld: World = newWorld({ recencyWindowSlots: 5, segmentSizeBytes: 2048, name: 'other' });
@@ -36,39 +40,40 @@ let honest: Map<string, string>;
 /** Its blocks by height. */
 const blocks = new Map<number, Uint8Array>();
 
-const open = (directory: string, of: World = world): Promise<OpenedChain> =>
-  ChainStore.open({ directory, genesis: of.genesis, check: of.check, log: SILENT });
+const open = (disk: Disk, directory: string, of: World = world): Promise<OpenedChain> =>
+  ChainStore.open({ directory, genesis: of.genesis, check: of.check, log: SILENT, disk });
 const balancesOf = ({ state }: ChainBlock): bigint[] => world.people.map(({ address }) => state.balance(address));
 
+/** Where the sources keep their chains. */
+const machine = new SimulatedMachine(1);
+
 /** A store that holds a chain of 14 final blocks. */
-async function sourceOf(of: World): Promise<Source & { readonly chain: ChainBlock[]; readonly directory: string }> {
-  const directory = await keptDirectory();
-  const opened = await open(directory, of);
+async function sourceOf(of: World, directory: string): Promise<Source & { readonly chain: ChainBlock[] }> {
+  const opened = await open(machine, directory, of);
   const chain = makeChain(of, opened.root, 14, 3);
   for (const block of chain) {
     await opened.store.finalize(block);
     settleBlock(block);
   }
-  return { world: of, opened: { ...opened, root: chain.at(-1)! }, chain, directory };
+  return { world: of, opened: { ...opened, root: chain.at(-1)! }, chain };
 }
 
 /** Makes both chains; call it before all tests of a file, and `closeSyncWorld` behind them. */
 export async function openSyncWorld(): Promise<void> {
-  const made = await sourceOf(world);
+  const made = await sourceOf(world, '/source');
   source = made;
   tip = made.chain.at(-1)!;
   early = made.chain[6]!;
   balances = balancesOf(tip);
   for (const { header } of made.chain) blocks.set(header.height, (await made.opened.store.finalBlock(header.height))!);
-  foreign = await sourceOf(otherWorld);
-  honest = await segmentFiles(diskFiles(), join(made.directory, 'state/log'));
+  foreign = await sourceOf(otherWorld, '/foreign');
+  honest = await segmentFiles(machine.files, '/source/state/log');
   foreignFrames = await framesOf(foreign);
 }
 
 export async function closeSyncWorld(): Promise<void> {
   await source.opened.store.close();
   await foreign.opened.store.close();
-  await removeKept();
 }
 
 export interface Attempt {
@@ -86,7 +91,8 @@ export async function sync(
   changes: Partial<FastSyncOptions> = {},
   prefix = 'peer',
 ): Promise<Attempt> {
-  const net = new VirtualNet();
+  // Only a real disk has to keep up.
+  const net = changes.disk === undefined ? new VirtualNet() : new VirtualNet(Number.POSITIVE_INFINITY);
   const { network } = net;
   const names = peers.map((_, index) => `${prefix}${index}`);
   const ends: (() => void)[] = [];
@@ -119,19 +125,19 @@ export async function sync(
 }
 
 /** Nothing but what is true is kept beside the data directory: blocks of the chain, proven pieces, the log's own beginning. */
-export async function expectNothingFalse(dataDirectory: string): Promise<void> {
-  const files = diskFiles();
-  const kept = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks` });
+export async function expectNothingFalse(dataDirectory: string, disk: Disk = realDisk()): Promise<void> {
+  const { files } = disk;
+  const kept = await PendingBlocks.open({ directory: `${dataDirectory}.sync/blocks`, ...disk });
   for (const { height, bytes } of kept.all()) expect(sameBytes(bytes, blocks.get(height)!)).toBe(true);
   await kept.close();
   const log = `${dataDirectory}.sync/state/log`;
-  if (existsSync(log))
+  if (await files.exists(log))
     for (const [name, bytes] of await segmentFiles(files, log)) expect(honest.get(name)?.startsWith(bytes)).toBe(true);
   const { stateSource } = source.opened.store;
   const tree = stateSource.manifest(tip.header.height)!;
   const pieces = `${dataDirectory}.sync/pieces`;
-  for (const name of existsSync(pieces) ? await files.list(pieces) : []) {
-    const frame = await readFile(`${pieces}/${name}`);
+  for (const name of (await files.exists(pieces)) ? await files.list(pieces) : []) {
+    const frame = Buffer.from(await readWhole(files, `${pieces}/${name}`, FRAME_SIZE_BYTES_MAX));
     // A kill may have cut its writing short; what is there is true all the same.
     if (frame.length < 8) continue;
     const from = Number(name.slice(6));
@@ -141,8 +147,13 @@ export async function expectNothingFalse(dataDirectory: string): Promise<void> {
 }
 
 /** What came of it is a node's directory like any other's. @param goesOn tries that, too */
-export async function expectSynced(dataDirectory: string, at: ChainBlock = tip, goesOn = true): Promise<void> {
-  const opened = await open(dataDirectory);
+export async function expectSynced(
+  dataDirectory: string,
+  at: ChainBlock = tip,
+  goesOn = true,
+  disk: Disk = realDisk(),
+): Promise<void> {
+  const opened = await open(disk, dataDirectory);
   try {
     expect(opened.root.header.hash).toEqual(at.header.hash);
     expect(opened.root.commitment.root).toEqual(at.commitment.root);
@@ -151,7 +162,9 @@ export async function expectSynced(dataDirectory: string, at: ChainBlock = tip, 
     if (at === tip) expect(balancesOf(opened.root)).toEqual(balances);
     for (let height = opened.store.startHeight; height <= at.header.height; height += 1)
       expect(sameBytes((await opened.store.finalBlock(height))!, blocks.get(height)!)).toBe(true);
-    expect(existsSync(`${dataDirectory}.sync`) || existsSync(`${dataDirectory}.sync-blocks`)).toBe(false);
+    expect(await disk.files.exists(`${dataDirectory}.sync`)).toBe(false);
+    const left = (await disk.files.list(dataDirectory)).filter((name) => QUARANTINE_NAMES.includes(name));
+    expect(left).toEqual([]);
     // Replays inside the window are refused: the recent transactions came along.
     const { entries } = decodeBlock(kernels, (await opened.store.finalBlock(at.header.height))!);
     const applied = entries.flatMap((entry) => (entry.kind === 'transactions' ? entry.transactions : []));

@@ -255,7 +255,7 @@ describe('a data directory of format version 1', () => {
     ]);
     await store.close();
 
-    const certificates = new CertificateStore(`${folder}/certificates`);
+    const certificates = await CertificateStore.open(`${folder}/certificates`);
     const { votes, finality, total } = expected.certificates;
     expect(hex(certificates.votes(bytesOf(votes[0])))).toBe(votes[1]);
     const { header, certificate } = certificates.finality!;

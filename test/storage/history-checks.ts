@@ -26,7 +26,7 @@ export async function checkSame(store: HistoryStore, model: HistoryModel): Promi
 
 /** The rows of a closed history: exactly those of the blocks held. */
 export async function checkIndex(directory: string, model: HistoryModel): Promise<void> {
-  const index = new HistoryIndex(`${directory}/index`);
+  const index = await HistoryIndex.open(`${directory}/index`);
   const kept = model.blocks.slice(model.startHeight - 1);
   const transactions = kept.reduce((sum, block) => sum + block.transactions.length, 0);
   expect(index.counts).toEqual({ blocks: kept.length, transactions });

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openKeyValues } from '../../storage/disk.ts';
 import type { KeyValueStore, KeyValues, Table } from '../../storage/key-value/key-value.ts';
 import { lmdbKeyValues } from '../../storage/key-value/lmdb-key-values.ts';
 import { SimulatedKeyValues } from '../../storage/key-value/simulated-key-values.ts';
+import { SimulatedMachine } from './simulated-machine.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'cairn-key-value-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -183,5 +185,37 @@ describe('simulated power', () => {
     fails = false;
     await expect(store.write(() => numbers.put(3, 'c'))).rejects.toThrowError('no');
     expect([...numbers.keys()]).toEqual([1]);
+  });
+});
+
+describe('a store on a disk', () => {
+  it('is there after a power cut, with what was written, once it was opened', async () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const machine = new SimulatedMachine(seed);
+      const before = await openKeyValues(machine, '/data/index');
+      const rows = before.table<string, number>({ name: 'rows', keys: 'ordered', values: 'packed' });
+      await before.write(() => rows.put('one', 1));
+      machine.powerCut(1);
+      const after = await openKeyValues(machine, '/data/index');
+      expect(after.table<string, number>({ name: 'rows', keys: 'ordered', values: 'packed' }).get('one')).toBe(1);
+    }
+  });
+
+  it('goes where its folder goes, and is a new one where that was removed', async () => {
+    const machine = new SimulatedMachine(1);
+    const store = await openKeyValues(machine, '/quarantine/index');
+    const rows = store.table<string, number>({ name: 'rows', keys: 'ordered', values: 'packed' });
+    await store.write(() => rows.put('one', 1));
+    await store.close();
+    await machine.files.rename('/quarantine', '/data');
+    const one = async (path: string): Promise<number | undefined> => {
+      const found = await openKeyValues(machine, path);
+      const value = found.table<string, number>({ name: 'rows', keys: 'ordered', values: 'packed' }).get('one');
+      await found.close();
+      return value;
+    };
+    expect([await one('/data/index'), await one('/quarantine/index')]).toEqual([1, undefined]);
+    await machine.files.remove('/data');
+    expect(await one('/data/index')).toBeUndefined();
   });
 });

@@ -2,10 +2,12 @@
  * A state store beside plain Maps, and what may happen to both: batches, one by one or queued; growth; closing, killing and rebuilding; and a
  * fast sync, after which the store is a synced copy of itself, while the old one goes on beside it as its twin.
  */
+
 import type { Commitment } from '../../storage/commitment/commitment.ts';
 import { verifyStateProof } from '../../storage/commitment/state-proof.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { type Random, seededRandom } from '../../storage/files/simulated-inode.ts';
+import { lmdbKeyValues } from '../../storage/key-value/lmdb-key-values.ts';
 import { StateStore, type StateStoreOptions } from '../../storage/state.ts';
 import type { StateOp } from '../../storage/state-reader.ts';
 import { checkManifest } from '../../storage/sync/manifest.ts';
@@ -150,7 +152,7 @@ export class StateWorld {
     const stage = await SyncStage.open({
       ...LOG,
       directory: '/quarantine',
-      files: disk,
+      disk: { files: disk, keyValues: lmdbKeyValues },
       sizeBytesMax: 1e8,
       pieceOps: 64,
     });

@@ -7,6 +7,7 @@ import { diskFiles } from '../../storage/files/disk-files.ts';
 import type { Files } from '../../storage/files/files.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { seededRandom } from '../../storage/files/simulated-inode.ts';
+import { lmdbKeyValues } from '../../storage/key-value/lmdb-key-values.ts';
 import { LIARS_MAX, LiarList } from '../../storage/sync/liar-list.ts';
 import { type CheckedManifest, checkManifest } from '../../storage/sync/manifest.ts';
 import { readPiece } from '../../storage/sync/piece.ts';
@@ -36,7 +37,7 @@ const options = (files: Files): SyncStageOptions => ({
   chainId: MODEL_CHAIN,
   sizeBytesMax: 1e7,
   segmentSizeBytes: 4096,
-  files,
+  disk: { files, keyValues: lmdbKeyValues },
 });
 const stageOptions = async (files: Files, of = source): Promise<StateStageOptions> => ({
   ...options(files),

@@ -59,7 +59,7 @@ const CAMPAIGNS = {
   sync: {
     what: 'fast syncs from peers that lie',
     tests: ['test/node/poisoned-sync.test.ts'],
-    ...{ seed: 'CAIRN_POISONED_FIRST', count: 'CAIRN_POISONED_SYNCS', usual: 10_000, unit: 'poisoned attempts' },
+    ...{ seed: 'CAIRN_POISONED_FIRST', count: 'CAIRN_POISONED_SYNCS', usual: 100_000, unit: 'poisoned attempts' },
   },
   consensus: {
     what: 'seeded small networks, every scenario with each seed',

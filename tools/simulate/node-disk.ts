@@ -40,6 +40,7 @@ export class NodeDisk {
     this.#keyValues = new SimulatedKeyValues({
       random: () => this.#chance.next(),
       sync: (path) => this.#syncKeyValues(path),
+      placeOf: (path) => this.disk.environmentAt(path),
     });
   }
 

@@ -3,7 +3,7 @@
  *
  * Votes of lost branches are forgotten with their blocks; those of final blocks stay, so that peers far behind can be served.
  */
-import { type KeyValueStore, type KeyValues, lmdbKeyValues, type Table } from '../../../storage/index.ts';
+import { type Disk, type KeyValueStore, openKeyValues, realDisk, type Table } from '../../../storage/index.ts';
 
 /** The newest final block's header, and the certificate (child's header and votes) that shows it final. */
 export interface FinalityProof {
@@ -24,13 +24,20 @@ export class CertificateStore {
   readonly #totals: Table<number, number>;
   #latest: Latest | undefined;
 
-  /** @param directory created when missing @param keyValues the real disk's unless given */
-  constructor(directory: string, keyValues: KeyValues = lmdbKeyValues) {
-    this.#store = keyValues.open(directory);
+  private constructor(store: KeyValueStore) {
+    this.#store = store;
     this.#about = this.#store.table({ name: null, keys: 'ordered', values: 'packed' });
     this.#votes = this.#store.table({ name: 'votes', keys: 'bytes', values: 'packed' });
     this.#totals = this.#store.table({ name: 'totals', keys: 'ordered', values: 'packed' });
     this.#latest = this.#about.get('latest');
+  }
+
+  /** @param directory created when missing @param disk the real one unless given. Throws `FilesError` */
+  static async open(
+    directory: string,
+    disk: Pick<Disk, 'files' | 'keyValues'> = realDisk(),
+  ): Promise<CertificateStore> {
+    return new CertificateStore(await openKeyValues(disk, directory));
   }
 
   get finality(): FinalityProof | undefined {

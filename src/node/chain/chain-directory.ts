@@ -4,7 +4,14 @@
  * Invariant: all parts are open, or none: who could not open one has closed the others.
  */
 import { join } from 'node:path';
-import { type Disk, HistoryStore, PendingBlocks, realDisk, StateStore } from '../../../storage/index.ts';
+import {
+  type Disk,
+  HistoryStore,
+  makeDurableDirectory,
+  PendingBlocks,
+  realDisk,
+  StateStore,
+} from '../../../storage/index.ts';
 import { type Genesis, readEvictions } from '../../ledger/index.ts';
 import { EvictionStore } from '../evictions/eviction-store.ts';
 import { HandOverStore } from '../hand-overs/hand-over-store.ts';
@@ -66,7 +73,7 @@ export async function openDirectory(options: ChainDirectoryOptions): Promise<Cha
   const { kernels } = check;
   const { files, keyValues } = disk;
   const at = (name: string): string => join(directory, name);
-  await files.makeDirectory(directory);
+  await makeDurableDirectory(files, directory);
   await requireDiskRoom(disk, directory);
   const random = randomBytes === undefined ? {} : { randomBytes };
   const { chainId } = check.rules;
@@ -84,11 +91,11 @@ export async function openDirectory(options: ChainDirectoryOptions): Promise<Cha
       disk,
       directory,
       state,
-      evictions: keep(await EvictionStore.open(at('evictions'), kernels, range, keyValues)),
+      evictions: keep(await EvictionStore.open(at('evictions'), kernels, range, disk)),
       history: keep(await HistoryStore.open({ directory: at('history'), ...shape })),
       pending: keep(await PendingBlocks.open({ directory: at('pending'), files, keyValues })),
-      certificates: keep(new CertificateStore(at('certificates'), keyValues)),
-      handOvers: keep(new HandOverStore(at('hand-overs'), kernels, keyValues)),
+      certificates: keep(await CertificateStore.open(at('certificates'), disk)),
+      handOvers: keep(await HandOverStore.open(at('hand-overs'), kernels, disk)),
       votes: await VoteFiles.open(directory, { kernels, files }),
     };
   } catch (error) {

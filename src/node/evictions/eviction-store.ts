@@ -13,14 +13,15 @@
 import { type Address, address, amount, height } from '../../../native/index.ts';
 import {
   CorruptionError,
+  type Disk,
   Frontier,
   HASH_SIZE_BYTES,
   type KeyValueStore,
-  type KeyValues,
-  lmdbKeyValues,
   type MerkleKernels,
   nodeHash,
+  openKeyValues,
   packHashes,
+  realDisk,
   type Table,
 } from '../../../storage/index.ts';
 import {
@@ -77,15 +78,15 @@ export class EvictionStore {
   /**
    * Opens the store of a state, or makes one. Throws `CorruptionError` when it has lost evictions or holds others.
    * @param path a folder, created when missing @param range the state's mountain range: a new store starts after it
-   * @param keyValues the real disk's unless given
+   * @param disk the real one unless given
    */
   static async open(
     path: string,
     kernels: MerkleKernels,
     range: Frontier,
-    keyValues: KeyValues = lmdbKeyValues,
+    disk: Pick<Disk, 'files' | 'keyValues'> = realDisk(),
   ): Promise<EvictionStore> {
-    const store = new EvictionStore(path, kernels, keyValues.open(path));
+    const store = new EvictionStore(path, kernels, await openKeyValues(disk, path));
     try {
       await store.#open(range);
       return store;

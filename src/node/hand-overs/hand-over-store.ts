@@ -14,9 +14,10 @@
 import type { Kernels } from '../../../native/index.ts';
 import {
   CorruptionError,
+  type Disk,
   type KeyValueStore,
-  type KeyValues,
-  lmdbKeyValues,
+  openKeyValues,
+  realDisk,
   type Table,
 } from '../../../storage/index.ts';
 
@@ -35,12 +36,20 @@ export class HandOverStore {
   readonly #drafts: Table<string, HandOverDraft>;
   readonly #rows: Table<number, Uint8Array>;
 
-  /** @param directory created when missing @param keyValues the real disk's unless given */
-  constructor(directory: string, kernels: Pick<Kernels, 'crc32c'>, keyValues: KeyValues = lmdbKeyValues) {
+  private constructor(store: KeyValueStore, kernels: Pick<Kernels, 'crc32c'>) {
     this.#kernels = kernels;
-    this.#store = keyValues.open(directory);
+    this.#store = store;
     this.#drafts = this.#store.table({ name: null, keys: 'ordered', values: 'packed' });
     this.#rows = this.#store.table({ name: 'hand-overs', keys: 'ordered', values: 'bytes' });
+  }
+
+  /** @param directory created when missing @param disk the real one unless given. Throws `FilesError` */
+  static async open(
+    directory: string,
+    kernels: Pick<Kernels, 'crc32c'>,
+    disk: Pick<Disk, 'files' | 'keyValues'> = realDisk(),
+  ): Promise<HandOverStore> {
+    return new HandOverStore(await openKeyValues(disk, directory), kernels);
   }
 
   get count(): number {

@@ -81,7 +81,7 @@ export async function openReplicator(
   const { segmentSizeBytes, leafSizeBytes } = genesis.history;
   const schedule = { slotsPerPeriod, periodsPerRotation };
   const origin = genesisHeader(kernels, genesis, genesisRoot(genesis, kernels));
-  const handOvers = new HandOverStore(join(config.dataDirectory, 'hand-overs'), kernels, disk.keyValues);
+  const handOvers = await HandOverStore.open(join(config.dataDirectory, 'hand-overs'), kernels, disk);
   const walk = newWalk({ kernels, transport, signatures, chainId: rules.chainId }, handOvers, genesis, origin);
   const follower = new FinalityFollower({
     kernels,

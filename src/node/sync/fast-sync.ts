@@ -8,73 +8,22 @@
  * - What was taken stays: an attempt that ends early, for whatever reason, is gone on with by the next.
  * - Disk is bounded by `sizeBytesMax` and the window of blocks, memory by the maxima of state-stage.ts and state-download.ts.
  */
-import { randomBytes } from 'node:crypto';
-import { type Hash, type Kernels, sameBytes, height as toHeight } from '../../../native/index.ts';
-import {
-  type CheckedManifest,
-  diskFiles,
-  type Files,
-  HistoryCursor,
-  type HistoryStart,
-  PendingBlocks,
-  StorageError,
-  SyncFault,
-  SyncStage,
-} from '../../../storage/index.ts';
+import type { Hash } from '../../../native/index.ts';
+import { type PendingBlocks, SyncStage } from '../../../storage/index.ts';
 import type { BlockHeader } from '../../codec/index.ts';
-import { chainIdOf, type Genesis, genesisHeader } from '../../ledger/index.ts';
-import { createLibp2pTransport } from '../../net/libp2p-transport.ts';
-import { realTimers, type Timers } from '../../net/timers.ts';
-import type { PeerName, Transport } from '../../net/transport.ts';
-import { genesisRoot } from '../chain/open-root.ts';
-import { VOTE_FILE_NAMES } from '../chain/vote-files.ts';
+import type { PeerName } from '../../net/transport.ts';
 import { HandOverStore } from '../hand-overs/hand-over-store.ts';
-import type { Logger } from '../log.ts';
-import { SegmentSource } from '../replicator/segment-source.ts';
-import { chooseManifest, nobody } from './choose-manifest.ts';
+import { buildHistory } from './build-history.ts';
+import { nobody } from './choose-manifest.ts';
 import { type ChosenTrust, chooseTrust } from './choose-trust.ts';
 import { FastSyncError } from './fast-sync-error.ts';
-import type { StateQuestions } from './fetch-state.ts';
-import { blocksOf, chained, HistoryBuilder } from './history-stream.ts';
-import { PeerPool, type PeerVerdict, type SyncPeer } from './peer-pool.ts';
+import { PeerPool, type PeerVerdict } from './peer-pool.ts';
 import { peerRole } from './peer-role.ts';
-import { type FastSyncProgress, ProgressMeter } from './progress-meter.ts';
-import { downloadSegments } from './segment-download.ts';
-import { SegmentShelf } from './segment-shelf.ts';
-import { downloadState } from './state-download.ts';
-import { fetchTrustedBlocks, historyStart, type TrustedBlocks, type TrustedPoint } from './trusted-blocks.ts';
+import { settleState } from './settle-state.ts';
+import { type FastSyncOptions, onVacantGround, type SyncGround } from './sync-ground.ts';
+import { fetchTrustedBlocks, type TrustedPoint } from './trusted-blocks.ts';
 
 const SIZE_BYTES_MAX: number = 256 * 1024 * 1024 * 1024;
-/** Where the op log of a node is cut unless its options say otherwise. */
-const SEGMENT_SIZE_BYTES: number = 64 * 1024 * 1024;
-
-export interface FastSyncOptions {
-  readonly genesis: Genesis;
-  readonly kernels: Kernels;
-  /** Peers' addresses. */
-  readonly from: readonly string[];
-  /** A final block that is trusted; without it, what genesis' validators and those they have handed over to show to be final (choose-trust.ts). */
-  readonly trust?: TrustedPoint;
-  /** The live directory to make: must be absent or empty. */
-  readonly dataDirectory: string;
-  readonly log: Logger;
-  /** A transport not yet started, to be stopped here; one of libp2p's unless given. */
-  readonly transport?: Transport;
-  /** The transport's clock. */
-  readonly timers?: Timers;
-  /** Most bytes of op log taken. */
-  readonly sizeBytesMax?: number;
-  /** Where op log segments are cut, bytes: as every node of the chain does. */
-  readonly stateSegmentSizeBytes?: number;
-  /** Most bytes of waiting pieces in memory. */
-  readonly heldSizeBytesMax?: number;
-  /** Ops asked for at a time: `PIECE_OPS` unless given, which is also the most. */
-  readonly pieceOps?: number;
-  /** How much history to take: what a node needs (`recent`, unless given), or every block from the first one on. */
-  readonly history?: 'recent' | 'full';
-  /** Told of each step forward. */
-  readonly onProgress?: (progress: FastSyncProgress) => void;
-}
 
 export interface FastSyncResult {
   readonly height: number;
@@ -90,74 +39,37 @@ export interface FastSyncResult {
 }
 
 /** Syncs. Throws `FastSyncError`, or what the own disk throws. */
-export async function fastSync(options: FastSyncOptions): Promise<FastSyncResult> {
+export function fastSync(options: FastSyncOptions): Promise<FastSyncResult> {
   const startedMs = performance.now();
-  const files = diskFiles();
-  await requireVacant(files, options.dataDirectory);
-  const transport = options.transport ?? (await newTransport(options));
-  await transport.start();
-  try {
-    return await new Sync(options, transport, files).run(startedMs);
-  } finally {
-    await transport.stop();
-  }
-}
-
-/** A transport for one sync, under a name of its own. */
-export function newTransport({ log }: FastSyncOptions): Promise<Transport> {
-  return createLibp2pTransport({ networkKeySeed: new Uint8Array(randomBytes(32)), listen: [], log });
-}
-
-/** Throws `FastSyncError` 'not-empty'. */
-export async function requireVacant(files: Files, directory: string): Promise<void> {
-  if (!(await files.exists(directory))) return;
-  const names = await files.list(directory);
-  if (names.length === 0) return;
-  // They are a key's memory of what it has signed: never overwritten, never moved by anything but their owner.
-  const isFresh = names.every((name) => VOTE_FILE_NAMES.includes(name));
-  const what = isFresh
-    ? `${directory} holds a validator's vote files (${names.join(', ')}): move them away, sync, and move them back before the validator starts`
-    : `${directory} holds something: give a directory that is absent or empty`;
-  throw new FastSyncError('not-empty', what);
+  return onVacantGround(options, (ground) => new Sync(ground).run(startedMs));
 }
 
 class Sync {
-  readonly #options: FastSyncOptions;
-  readonly #transport: Transport;
-  readonly #files: Files;
-  readonly #timers: Timers;
-  readonly #chainId: Hash;
-  readonly #meter: ProgressMeter;
+  readonly #ground: SyncGround;
   /** Peers that keep segments only. */
   #replicators: readonly { readonly name: PeerName; readonly address: string }[] = [];
 
-  constructor(options: FastSyncOptions, transport: Transport, files: Files) {
-    this.#options = options;
-    this.#transport = transport;
-    this.#files = files;
-    this.#timers = options.timers ?? realTimers;
-    this.#chainId = chainIdOf(options.kernels, options.genesis);
-    this.#meter = new ProgressMeter(this.#timers, options.onProgress);
+  constructor(ground: SyncGround) {
+    this.#ground = ground;
   }
 
   async run(startedMs: number): Promise<FastSyncResult> {
-    const { dataDirectory } = this.#options;
+    const { meter, options } = this.#ground;
     const stage = await this.#openStage();
     try {
       const pool = await this.#connect(stage);
       const { point, handOvers } = await this.#chooseTrust(pool);
-      const blockStage = await PendingBlocks.open({ directory: `${dataDirectory}.sync-blocks` });
+      const staged = await stage.openBlocks();
       let header: BlockHeader;
       try {
-        header = await this.#fetchAll(pool, stage, blockStage, point);
+        header = await this.#fetchAll(pool, stage, staged, point);
       } finally {
-        await this.#closeBlocks(blockStage, point);
+        if (staged.bytes(point.hash) === undefined) await this.#discardBlocks(stage);
       }
-      await stage.adopt(dataDirectory);
-      await this.#files.remove(`${dataDirectory}.sync-blocks`);
+      await stage.adopt(options.dataDirectory);
       const { height, hash, stateRoot } = header;
       const ms = performance.now() - startedMs;
-      return { height, hash, stateRoot, handOvers, bytes: this.#meter.bytes, ms, verdicts: pool.verdicts };
+      return { height, hash, stateRoot, handOvers, bytes: meter.bytes, ms, verdicts: pool.verdicts };
     } finally {
       await stage.close();
     }
@@ -165,53 +77,54 @@ class Sync {
 
   /** Hand-overs come first: into the folder that will be the live one. */
   async #chooseTrust(pool: PeerPool): Promise<ChosenTrust> {
-    const { kernels, genesis, dataDirectory, trust } = this.#options;
-    const store = new HandOverStore(`${dataDirectory}.sync/hand-overs`, kernels);
+    const { disk, transport, options } = this.#ground;
+    const { kernels, genesis, dataDirectory, trust } = options;
+    const store = await HandOverStore.open(`${dataDirectory}.sync/hand-overs`, kernels, disk);
     let chosen: ChosenTrust | undefined;
     try {
-      chosen = await chooseTrust({ kernels, genesis, transport: this.#transport, store }, pool, trust);
+      chosen = await chooseTrust({ kernels, genesis, transport, store }, pool, trust);
       return chosen;
     } finally {
       await store.close();
-      if (chosen === undefined) await this.#files.remove(`${dataDirectory}.sync/hand-overs`);
+      if (chosen === undefined) await disk.files.remove(`${dataDirectory}.sync/hand-overs`);
     }
   }
 
   /** What was taken stays for the next attempt; without the trusted block, which comes before all but hand-overs, nothing does. */
-  async #closeBlocks(blockStage: PendingBlocks, trust: TrustedPoint): Promise<void> {
-    const isEmpty = blockStage.bytes(trust.hash) === undefined;
-    await blockStage.close();
-    if (!isEmpty) return;
-    const { dataDirectory } = this.#options;
-    for (const gone of [`${dataDirectory}.sync-blocks`, `${dataDirectory}.sync/hand-overs`])
-      await this.#files.remove(gone);
+  async #discardBlocks(stage: SyncStage): Promise<void> {
+    const { disk, options } = this.#ground;
+    await stage.discardBlocks();
+    await disk.files.remove(`${options.dataDirectory}.sync/hand-overs`);
   }
 
   #openStage(): Promise<SyncStage> {
-    const { kernels, dataDirectory, sizeBytesMax, stateSegmentSizeBytes, heldSizeBytesMax, pieceOps } = this.#options;
+    const { options, disk, chainId, stateSegmentSizeBytes } = this.#ground;
+    const { kernels, dataDirectory, sizeBytesMax, heldSizeBytesMax, pieceOps, randomBytes } = options;
     return SyncStage.open({
       directory: `${dataDirectory}.sync`,
       kernels,
-      files: this.#files,
-      chainId: this.#chainId,
+      disk,
+      chainId,
       sizeBytesMax: sizeBytesMax ?? SIZE_BYTES_MAX,
-      segmentSizeBytes: stateSegmentSizeBytes ?? SEGMENT_SIZE_BYTES,
+      segmentSizeBytes: stateSegmentSizeBytes,
       ...(heldSizeBytesMax === undefined ? {} : { heldSizeBytesMax }),
       ...(pieceOps === undefined ? {} : { pieceOps }),
+      ...(randomBytes === undefined ? {} : { randomBytes }),
     });
   }
 
   async #connect(stage: SyncStage): Promise<PeerPool> {
-    const { from, log } = this.#options;
-    const pool = new PeerPool({ transport: this.#transport, timers: this.#timers, liars: stage.liars, log });
-    this.#meter.pool = pool;
-    const dials = await Promise.allSettled(from.map((address) => this.#transport.dial(address)));
+    const { options, transport, timers, meter, chainId } = this.#ground;
+    const { from, log } = options;
+    const pool = new PeerPool({ transport, timers, liars: stage.liars, log });
+    meter.pool = pool;
+    const dials = await Promise.allSettled(from.map((address) => transport.dial(address)));
     const reached = dials.flatMap((dial, index) => {
       if (dial.status === 'fulfilled') return [{ name: dial.value, address: from[index]! }];
       log.warn({ address: from[index], error: String(dial.reason) }, 'dial failed');
       return [];
     });
-    const roles = await Promise.all(reached.map(({ name }) => peerRole(this.#transport, name, this.#chainId)));
+    const roles = await Promise.all(reached.map(({ name }) => peerRole(transport, name, chainId)));
     this.#replicators = reached.filter((_, index) => roles[index] === 'replicator');
     for (const { name, address } of reached.filter((_, index) => roles[index] !== 'replicator'))
       pool.add(name, address);
@@ -226,160 +139,25 @@ class Sync {
     throw new FastSyncError('no-peer', `none of ${from.length} peers could be reached`);
   }
 
-  async #fetchAll(
-    pool: PeerPool,
-    stage: SyncStage,
-    blockStage: PendingBlocks,
-    trust: TrustedPoint,
-  ): Promise<BlockHeader> {
-    const { kernels, genesis } = this.#options;
+  async #fetchAll(pool: PeerPool, stage: SyncStage, staged: PendingBlocks, trust: TrustedPoint): Promise<BlockHeader> {
+    const { options, transport, timers, chainId, meter } = this.#ground;
+    const { kernels, genesis } = options;
     const blocks = await fetchTrustedBlocks({
       kernels,
-      transport: this.#transport,
-      timers: this.#timers,
+      transport,
+      timers,
       pool,
       trust,
-      chainId: this.#chainId,
+      chainId,
       recencyWindowSlots: genesis.transactions.recencyWindowSlots,
       segmentSizeBytes: genesis.history.segmentSizeBytes,
-      stage: blockStage,
-      onBytes: (bytes) => this.#meter.blocks(bytes),
+      stage: staged,
+      onBytes: (bytes) => meter.blocks(bytes),
     });
     if (blocks === undefined) throw nobody(pool);
     const header = blocks.headers.at(-1)!;
-    await this.#fetchState(pool, stage, header);
-    await this.#buildHistory(pool, stage, blocks, blockStage);
+    await settleState(this.#ground, pool, stage, header);
+    await buildHistory(this.#ground, stage, { pool, replicators: this.#replicators, blocks, staged });
     return header;
   }
-
-  /** Brings the state to the header's, from whoever has it; begins anew where a manifest turns out to be a lie. */
-  async #fetchState(pool: PeerPool, stage: SyncStage, header: BlockHeader): Promise<void> {
-    const target = { height: header.height, root: header.stateRoot };
-    const segmentSizeBytes = this.#options.stateSegmentSizeBytes ?? SEGMENT_SIZE_BYTES;
-    const check = { kernels: this.#options.kernels, chainId: this.#chainId, target, segmentSizeBytes };
-    const questions = { transport: this.#transport, timers: this.#timers, check };
-    for (;;) {
-      const { checked, givers } = await chooseManifest(pool, questions);
-      try {
-        await this.#downloadFrom(pool, stage, questions, checked);
-        break;
-      } catch (error) {
-        await this.#anewAfter(error, pool, stage, givers);
-      }
-    }
-    try {
-      await stage.settleState(target);
-    } catch (error) {
-      // Every op was proven: what does not add up is in the trusted header itself.
-      if (!(error instanceof StorageError) || error.code !== 'wrong-root') throw error;
-      await stage.discardState();
-      throw new FastSyncError('inconsistent', `the trusted block's state does not hold together: ${error.message}`);
-    }
-  }
-
-  async #downloadFrom(
-    pool: PeerPool,
-    stage: SyncStage,
-    questions: StateQuestions,
-    checked: CheckedManifest,
-  ): Promise<void> {
-    const state = await stage.openState(checked);
-    const { firstOp, opCount } = checked.manifest;
-    const report = (bytes: number): void => this.#meter.state(state.lowestMissing - firstOp, opCount - firstOp, bytes);
-    report(0);
-    await downloadState({ ...questions, pool, stage: state, onPiece: ({ frame }) => report(frame.length) });
-    if (!state.isWhole)
-      throw new FastSyncError(
-        pool.verdicts.every(({ verdict }) => verdict === 'banned') ? 'no-honest-peer' : 'incomplete',
-        `${state.lowestMissing - firstOp} of ${opCount - firstOp} ops are there and stay in ${this.#options.dataDirectory}.sync; ` +
-          `run the command again to go on. ${pool.summary}`,
-      );
-    await state.finish();
-  }
-
-  /** Clears the way for another try; throws what another try cannot mend. */
-  async #anewAfter(error: unknown, pool: PeerPool, stage: SyncStage, givers: readonly SyncPeer[]): Promise<void> {
-    if (error instanceof SyncFault) for (const peer of givers) await pool.ban(peer, error.code, error.message);
-    else if (error instanceof StorageError && error.code === 'too-large')
-      throw new FastSyncError('too-large', error.message);
-    else if (error instanceof StorageError && error.code === 'wrong-place')
-      throw new FastSyncError('inconsistent', `the trusted block's op log does not hold together: ${error.message}`);
-    else if (!(error instanceof StorageError) || error.code !== 'wrong-root') throw error;
-    this.#options.log.warn({ error: (error as Error).message }, 'what was staged leads elsewhere: thrown away');
-    await stage.discardState();
-  }
-
-  /** Puts the trusted blocks into the staged history; each header's account of the history before it must hold. */
-  async #buildHistory(pool: PeerPool, stage: SyncStage, blocks: TrustedBlocks, staged: PendingBlocks): Promise<void> {
-    const { kernels, genesis } = this.#options;
-    const segments = new SegmentSource({ kernels, transport: this.#transport, shape: genesis.history });
-    const first = blocks.headers[blocks.first]!;
-    const came = await pool.first(async ({ name }) => {
-      await segments.updateRoots(name, first);
-      return true;
-    });
-    if (came === undefined) throw nobody(pool);
-    const bytes = stagedBytes(staged);
-    const { segmentSizeBytes } = genesis.history;
-    const start = historyStart(blocks, bytes, Buffer.concat(segments.roots), segmentSizeBytes);
-    const cursor = HistoryCursor.rebuild(kernels, genesis.history, start.segmentRoots, start.unfinished);
-    requireSameHistory(cursor, first);
-    const whole = start.segmentRoots.length / 32;
-    const isFull = this.#options.history === 'full';
-    const shelf = isFull ? await this.#fetchSegments(pool, stage, segments, whole) : undefined;
-    const history = await stage.openHistory(genesis.history, isFull ? BEGINNING : start);
-    const builder = new HistoryBuilder(kernels, history, isFull ? this.#genesisHeader() : blockBefore(first));
-    if (shelf !== undefined)
-      for await (const block of blocksOf(chained(whole, (index) => shelf.read(index)))) await builder.append(block);
-    for (const header of blocks.headers.filter(({ height }) => height >= builder.next)) {
-      requireSameHistory(history.cursor, header);
-      await builder.append(bytes(header));
-    }
-    await shelf?.remove();
-  }
-
-  /** Every whole segment before the staged blocks, from whoever keeps some: those that only keep segments too. */
-  async #fetchSegments(pool: PeerPool, stage: SyncStage, source: SegmentSource, count: number): Promise<SegmentShelf> {
-    const { kernels, dataDirectory, genesis, log } = this.#options;
-    const segmentPool = new PeerPool({ transport: this.#transport, timers: this.#timers, liars: stage.liars, log });
-    for (const { name, address } of [...pool.used, ...this.#replicators]) segmentPool.add(name, address);
-    this.#meter.pool = segmentPool;
-    const directory = `${dataDirectory}.sync-segments`;
-    const shelf = await SegmentShelf.open({ kernels, files: this.#files, directory, shape: genesis.history });
-    const onProgress = (done: number, total: number, bytes: number): void => this.#meter.segments(done, total, bytes);
-    const roots = source.roots.slice(0, count);
-    await downloadSegments({ pool: segmentPool, timers: this.#timers, source, shelf, roots, onProgress });
-    pool.verdicts.push(...segmentPool.verdicts);
-    return shelf;
-  }
-
-  #genesisHeader(): BlockHeader {
-    const { kernels, genesis } = this.#options;
-    return genesisHeader(kernels, genesis, genesisRoot(genesis, kernels));
-  }
-}
-
-/** A history from block 1 on. */
-const BEGINNING: HistoryStart = { height: 1, segmentRoots: new Uint8Array(0), unfinished: new Uint8Array(0) };
-
-function blockBefore({ height, parentHash }: BlockHeader): Pick<BlockHeader, 'height' | 'hash'> {
-  return { height: toHeight(height - 1), hash: parentHash };
-}
-
-/** Staged bytes, read one block at a time: memory stays small however long the window is. */
-function stagedBytes(staged: PendingBlocks): (header: BlockHeader) => Uint8Array {
-  return ({ hash, height }) => {
-    const bytes = staged.bytes(hash);
-    if (bytes === undefined) throw new RangeError(`block ${height} was staged but is not there`);
-    return bytes;
-  };
-}
-
-/** Blocks and roots were proven by their hashes: only the trusted chain itself can contradict itself here. */
-function requireSameHistory(cursor: HistoryCursor, header: BlockHeader): void {
-  const isSame =
-    cursor.length === header.historyLength &&
-    cursor.segmentCount === header.segmentCount &&
-    sameBytes(cursor.segmentsRoot, header.segmentsRoot);
-  if (!isSame) throw new FastSyncError('inconsistent', `the history before block ${header.height} is not its header's`);
 }

@@ -9,10 +9,10 @@
  */
 import { dirname } from 'node:path';
 import { type Hash, sameBytes } from '../../../native/index.ts';
-import { diskFiles, type Files, HistoryStore, LiarList } from '../../../storage/index.ts';
+import { type Disk, HistoryStore, LiarList } from '../../../storage/index.ts';
 import { type BlockHeader, decodeHeader } from '../../codec/index.ts';
 import { chainIdOf, genesisHeader } from '../../ledger/index.ts';
-import { realTimers, type Timers } from '../../net/timers.ts';
+import type { Timers } from '../../net/timers.ts';
 import { PeerFault, type Transport, TransportError } from '../../net/transport.ts';
 import { genesisRoot } from '../chain/open-root.ts';
 import { HandOverStore } from '../hand-overs/hand-over-store.ts';
@@ -20,13 +20,13 @@ import { encodeMessage, PROTOCOL } from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
 import { SegmentSource } from '../replicator/segment-source.ts';
 import { type ChosenTrust, chooseTrust } from './choose-trust.ts';
-import { type FastSyncOptions, newTransport, requireVacant } from './fast-sync.ts';
 import { FastSyncError } from './fast-sync-error.ts';
 import { blocksOf, chained, HistoryBuilder } from './history-stream.ts';
 import { PeerPool, type PeerVerdict, type SyncPeer } from './peer-pool.ts';
-import { ProgressMeter } from './progress-meter.ts';
+import type { ProgressMeter } from './progress-meter.ts';
 import { downloadSegments } from './segment-download.ts';
 import { SegmentShelf } from './segment-shelf.ts';
+import { type FastSyncOptions, onVacantGround, type SyncGround } from './sync-ground.ts';
 import type { TrustedPoint } from './trusted-blocks.ts';
 
 const HEADER_SIZE_BYTES_MAX = 4_096;
@@ -45,32 +45,24 @@ export interface RestoreResult {
 }
 
 /** Restores. Throws `FastSyncError`, or what the own disk throws. */
-export async function restoreHistory(options: FastSyncOptions): Promise<RestoreResult> {
-  const files = diskFiles();
-  await requireVacant(files, options.dataDirectory);
-  const transport = options.transport ?? (await newTransport(options));
-  await transport.start();
-  try {
-    return await new Restore(options, transport, files).run();
-  } finally {
-    await transport.stop();
-  }
+export function restoreHistory(options: FastSyncOptions): Promise<RestoreResult> {
+  return onVacantGround(options, (ground) => new Restore(ground).run());
 }
 
 class Restore {
   readonly #options: FastSyncOptions;
   readonly #transport: Transport;
-  readonly #files: Files;
+  readonly #disk: Disk;
   readonly #timers: Timers;
   readonly #meter: ProgressMeter;
   readonly #directory: string;
 
-  constructor(options: FastSyncOptions, transport: Transport, files: Files) {
+  constructor({ options, transport, disk, timers, meter }: SyncGround) {
     this.#options = options;
     this.#transport = transport;
-    this.#files = files;
-    this.#timers = options.timers ?? realTimers;
-    this.#meter = new ProgressMeter(this.#timers, options.onProgress);
+    this.#disk = disk;
+    this.#timers = timers;
+    this.#meter = meter;
     this.#directory = `${options.dataDirectory}.restore`;
   }
 
@@ -82,8 +74,8 @@ class Restore {
 
   async #locked(): Promise<RestoreResult> {
     const startedMs = performance.now();
-    await this.#files.makeDirectory(this.#directory);
-    const lock = await this.#files.lock(`${this.#directory}/lock`);
+    await this.#disk.files.makeDirectory(this.#directory);
+    const lock = await this.#disk.files.lock(`${this.#directory}/lock`);
     try {
       const { kernels, genesis } = this.#options;
       const pool = await this.#connect();
@@ -93,7 +85,7 @@ class Restore {
       const shelf = await this.#fetchSegments(pool, source);
       const last = await this.#build(shelf, source.roots.length);
       await shelf.remove();
-      await this.#files.remove(`${this.#directory}/liars`);
+      await this.#disk.files.remove(`${this.#directory}/liars`);
       const ms = performance.now() - startedMs;
       const { bytes } = this.#meter;
       return { ...last, segments: source.roots.length, handOvers, bytes, ms, verdicts: pool.verdicts };
@@ -104,7 +96,7 @@ class Restore {
 
   async #connect(): Promise<PeerPool> {
     const { from, log } = this.#options;
-    const liars = await LiarList.open(this.#files, `${this.#directory}/liars`);
+    const liars = await LiarList.open(this.#disk.files, `${this.#directory}/liars`);
     const pool = new PeerPool({ transport: this.#transport, timers: this.#timers, liars, log });
     this.#meter.pool = pool;
     const dials = await Promise.allSettled(from.map((address) => this.#transport.dial(address)));
@@ -119,7 +111,7 @@ class Restore {
   /** Hand-overs come first: into the folder that will be the live one. */
   async #chooseTrust(pool: PeerPool): Promise<ChosenTrust> {
     const { kernels, genesis, trust } = this.#options;
-    const store = new HandOverStore(`${this.#directory}/hand-overs`, kernels);
+    const store = await HandOverStore.open(`${this.#directory}/hand-overs`, kernels, this.#disk);
     try {
       return await chooseTrust({ kernels, genesis, transport: this.#transport, store }, pool, trust);
     } finally {
@@ -157,7 +149,7 @@ class Restore {
   async #fetchSegments(pool: PeerPool, source: SegmentSource): Promise<SegmentShelf> {
     const { kernels, genesis } = this.#options;
     const directory = `${this.#directory}/segments`;
-    const shelf = await SegmentShelf.open({ kernels, files: this.#files, directory, shape: genesis.history });
+    const shelf = await SegmentShelf.open({ kernels, files: this.#disk.files, directory, shape: genesis.history });
     const onProgress = (done: number, total: number, bytes: number): void => this.#meter.segments(done, total, bytes);
     await downloadSegments({ pool, timers: this.#timers, source, shelf, roots: source.roots, onProgress });
     return shelf;
@@ -167,8 +159,8 @@ class Restore {
   async #build(shelf: SegmentShelf, count: number): Promise<{ readonly height: number; readonly hash: Hash }> {
     const { kernels, genesis } = this.#options;
     const directory = `${this.#directory}/history`;
-    await this.#files.remove(directory);
-    const history = await HistoryStore.open({ ...genesis.history, directory, kernels, files: this.#files });
+    await this.#disk.files.remove(directory);
+    const history = await HistoryStore.open({ ...genesis.history, directory, kernels, ...this.#disk });
     try {
       const builder = new HistoryBuilder(
         kernels,
@@ -187,9 +179,9 @@ class Restore {
   /** Renames the quarantine, in which only the history is left, into place. */
   async #adopt(): Promise<void> {
     const { dataDirectory } = this.#options;
-    await this.#files.syncDirectory(this.#directory);
-    await this.#files.rename(this.#directory, dataDirectory);
-    await this.#files.syncDirectory(dirname(dataDirectory));
+    await this.#disk.files.syncDirectory(this.#directory);
+    await this.#disk.files.rename(this.#directory, dataDirectory);
+    await this.#disk.files.syncDirectory(dirname(dataDirectory));
   }
 
   #nobody(pool: PeerPool): FastSyncError {

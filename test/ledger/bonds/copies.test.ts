@@ -2,10 +2,12 @@
  * The electorate is a function of the state: a node that reopens its store, was killed, rebuilds its tables or takes the state by fast sync judges and executes as one that has
  * been there all along.
  */
+
 import { describe, expect, it } from 'vitest';
 import { type Hash, slot as toSlot } from '../../../native/index.ts';
 import { BlockExecution, electorateAfter, genesisBatch } from '../../../src/ledger/index.ts';
 import { SimulatedDisk } from '../../../storage/files/simulated-disk.ts';
+import { lmdbKeyValues } from '../../../storage/key-value/lmdb-key-values.ts';
 import { encodeBatch } from '../../../storage/oplog/batch.ts';
 import { StateStore, type StateStoreOptions } from '../../../storage/state.ts';
 import { checkManifest } from '../../../storage/sync/manifest.ts';
@@ -42,7 +44,7 @@ async function synced(world: StakeWorld, source: StateStore, disk: SimulatedDisk
   const stage = await SyncStage.open({
     ...log,
     directory: '/quarantine',
-    files: disk,
+    disk: { files: disk, keyValues: lmdbKeyValues },
     sizeBytesMax: 1e8,
     pieceOps: 64,
   });
