@@ -24,8 +24,6 @@ import { type FindingsBook, settledName } from './findings-book.ts';
 
 /** Longer than a transaction takes to become final, where the network is well. */
 const RESEND_SLOTS = 4;
-/** How long a validator that has rejected nothing waits for somebody else to show its secret, and to settle what it has approved. */
-const PATIENCE_SLOTS = 2;
 
 /** The final chain as far as findings go. */
 type FinalState = Pick<ChainBlock, 'state' | 'header'>;
@@ -68,12 +66,11 @@ export class OwnFindings {
   async #sendSealed({ state, header: { slot } }: FinalState, seat: number): Promise<void> {
     const { rules, book } = this.#deps;
     const { replication } = rules;
-    const packetSlots = Math.max(2, Math.floor(replication.sealSlots / 2));
     const due = new Map<number, ReplicaName[]>();
     for (const { segment, identity, period } of pendingProofs(rules, state, seat, slot)) {
       const finding = book.get({ segment, identity, period });
       if (finding === undefined || this.#sent.has(sealedName(period))) continue;
-      if (slot < proofLastSlot(replication, period) && slot - finding.foundSlot < packetSlots) continue;
+      if (slot < proofLastSlot(replication, period) && slot - finding.foundSlot < patienceSlots(rules)) continue;
       const entries = due.get(period);
       if (entries === undefined) due.set(period, [{ segment, identity }]);
       else entries.push({ segment, identity });
@@ -94,7 +91,7 @@ export class OwnFindings {
     const seal = readSeal(state, period, seat);
     const name = `open/${period}`;
     if (seal === undefined || this.#sent.has(name) || maySpeak?.(final, period, seat) === false) return;
-    const isPatient = header.slot <= sealLastSlot(rules.replication, period) + PATIENCE_SLOTS;
+    const isPatient = header.slot <= sealLastSlot(rules.replication, period) + patienceSlots(rules);
     const unsettled = this.#unsettled(final, period, isPatient);
     if (unsettled.length === 0 && (seal.isOpen || isPatient)) return;
     this.#sent.set(name, header.slot);
@@ -114,6 +111,11 @@ export class OwnFindings {
     }
     return names;
   }
+}
+
+/** How long it waits for somebody else to land what it has sealed, and later to show its secret and settle what it has approved. */
+function patienceSlots({ replication }: LedgerRules): number {
+  return Math.max(2, Math.floor(replication.sealSlots / 2));
 }
 
 function sealedName(period: number): string {
