@@ -11,7 +11,7 @@ import { MarketModel, type ModelRules, sum } from './market-model.ts';
 import { MarketWorld, type Signer, secretOf } from './market-world.ts';
 
 /** More lives, and others: CAIRN_MARKET_RUNS, CAIRN_MARKET_SEED. */
-const RUNS = Number(process.env.CAIRN_MARKET_RUNS ?? 25);
+const RUNS = Number(process.env.CAIRN_MARKET_RUNS ?? 15);
 const SEED = Number(process.env.CAIRN_MARKET_SEED ?? 6);
 const REPLICATORS = 4;
 const VALIDATORS = 4;
@@ -85,7 +85,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('unregister' as const, 'withdraw' as const), who }) },
   {
     weight: 16,
-    arbitrary: fc.record({ kind: fc.constant('slots' as const), count: fc.constantFrom(1, 1, 1, 2, 4, 24) }),
+    arbitrary: fc.record({ kind: fc.constant('slots' as const), count: fc.constantFrom(1, 1, 1, 2, 4, 18) }),
   },
   {
     weight: 8,
@@ -138,7 +138,7 @@ const parameters = fc.record({
   slashPerMissPermille: fc.constantFrom(0, 333, 700),
   fakeSharePermille: fc.constantFrom(0, 340, 500),
   proofDeadlineSlots: fc.integer({ min: 1, max: 3 }),
-  sealSlots: fc.integer({ min: 1, max: 2 }),
+  sealSlots: fc.constant(1),
   periodsPerRotation: fc.constantFrom(1, 2, 5),
 });
 
@@ -151,7 +151,7 @@ class Pair {
 
   constructor(changes: Record<string, number>, counts: Map<string, number>) {
     const fixed = {
-      slotsPerPeriod: 8,
+      slotsPerPeriod: 6,
       slashPerFakePermille: 10,
       minimumDeposit: '100',
       depositPerReplica: '10',
