@@ -25,7 +25,7 @@ type Entry = SimulatedInode | 'folder';
 type NameChange =
   | { readonly kind: 'put'; readonly path: string; readonly entry: Entry }
   | { readonly kind: 'remove'; readonly path: string }
-  | { readonly kind: 'rename'; readonly path: string; readonly from: string };
+  | { readonly kind: 'rename'; readonly path: string; readonly from: string; readonly entry: Entry };
 
 const MESSAGES: Readonly<Record<FaultKind, string>> = {
   cut: 'the power was cut',
@@ -36,7 +36,8 @@ const MESSAGES: Readonly<Record<FaultKind, string>> = {
 function applyChange(names: Map<string, Entry>, change: NameChange): void {
   if (change.kind === 'put') names.set(change.path, change.entry);
   else if (change.kind === 'remove') removeTree(names, change.path);
-  else moveTree(names, change.from, change.path);
+  else if (change.entry === 'folder') moveTree(names, change.from, change.path);
+  else moveFile(names, change.from, change.path, change.entry);
 }
 
 function* tree(names: ReadonlyMap<string, Entry>, path: string): Generator<[string, Entry]> {
@@ -45,6 +46,12 @@ function* tree(names: ReadonlyMap<string, Entry>, path: string): Generator<[stri
 
 function removeTree(names: Map<string, Entry>, path: string): void {
   for (const [name] of tree(names, path)) names.delete(name);
+}
+
+/** What is renamed is that file, whatever stands at its old name where earlier changes have not landed. */
+function moveFile(names: Map<string, Entry>, from: string, to: string, file: SimulatedInode): void {
+  names.delete(from);
+  names.set(to, file);
 }
 
 /** From the root down. */
@@ -252,10 +259,11 @@ export class SimulatedDisk implements Files {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    if (!this.#names.has(from)) throw new FilesError('not-found', from, 'cannot rename');
+    const entry = this.#names.get(from);
+    if (entry === undefined) throw new FilesError('not-found', from, 'cannot rename');
     if (this.#names.get(to) === 'folder' && [...tree(this.#names, to)].length > 1)
       throw new FilesError('not-empty', to, 'cannot rename over');
-    this.#simple(from, () => this.#change({ kind: 'rename', path: to, from }));
+    this.#simple(from, () => this.#change({ kind: 'rename', path: to, from, entry }));
   }
 
   async remove(path: string): Promise<void> {

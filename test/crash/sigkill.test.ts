@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 it(`loses no acknowledged batch over ${kills} SIGKILLs of a loaded process (seed ${seed})`, {
-  timeout: 60_000 + kills * 5_000,
+  timeout: 60_000 + kills * 30_000,
 }, async () => {
   const random = seededRandom(seed);
   let directory = '';

@@ -11,11 +11,9 @@ import { executeTrusted } from '../../src/node/chain/check-block.ts';
 import { HandOverRepair } from '../../src/node/hand-overs/hand-over-repair.ts';
 import { HandOverStore } from '../../src/node/hand-overs/hand-over-store.ts';
 import type { HandOverWalk } from '../../src/node/hand-overs/hand-over-walk.ts';
-import { encodeMessage, HAND_OVERS_MAX, PROTOCOL } from '../../src/node/protocols.ts';
+import { PROTOCOL } from '../../src/node/protocols.ts';
 import { FinalityFollower } from '../../src/node/replicator/finality-follower.ts';
-import { serveHandOvers } from '../../src/node/serve/hand-over-service.ts';
 import { fastSync } from '../../src/node/sync/fast-sync.ts';
-import { CorruptionError } from '../../storage/index.ts';
 import { freshDirectory, keptDirectory, removeKept } from './directories.ts';
 import { ChangingChain, changingWorld, openStore, walkOf } from './hand-over-world.ts';
 import type { Tamper } from './lies.ts';
@@ -375,43 +373,5 @@ describe('hand-overs on disk', () => {
     const four2 = await openStore(world, directory);
     expect(four2.store.handOvers.known.block.height).toBe(due);
     await four2.store.close();
-  });
-
-  it('come back as they were written, ascending, or as corruption', async () => {
-    const directory = join(await freshDirectory(), 'hand-overs');
-    const store = await HandOverStore.open(directory, kernels);
-    await store.append(3, frames[0]!);
-    await store.append(5, frames[1]!);
-    await expect(store.append(5, frames[2]!)).rejects.toThrow(RangeError);
-    expect([...store.from(4, 10)]).toEqual([frames[1]]);
-    expect([...store.from(0, 1)]).toEqual([frames[0]]);
-    expect(store.last).toEqual(frames[1]);
-    await store.close();
-    const other = await HandOverStore.open(directory, { crc32c: () => 1 });
-    expect(() => other.last).toThrow(CorruptionError);
-    await other.close();
-  });
-
-  it('are served in bounded answers', async () => {
-    const asked: number[] = [];
-    const peer = await net.peer('server');
-    serveHandOvers(peer, {
-      *from(epoch, countMax) {
-        asked.push(countMax);
-        for (let at = 0; at < countMax; at += 1) yield Uint8Array.of(epoch + at);
-      },
-    });
-    await net.settle(self.dial(net.network.addressOf('server')));
-    const got: number[] = [];
-    const request = encodeMessage({ fromEpoch: 5 });
-    const collect = async (): Promise<void> => {
-      for await (const frame of self.request('server', PROTOCOL.handOvers, request, {
-        idleTimeoutMs: 1000,
-        responseSizeBytesMax: 1e6,
-      }))
-        got.push(frame[0]!);
-    };
-    await net.settle(collect());
-    expect([got.length, got[0], asked]).toEqual([HAND_OVERS_MAX, 5, [HAND_OVERS_MAX]]);
   });
 });

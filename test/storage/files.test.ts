@@ -207,3 +207,20 @@ describe('the simulated disk', () => {
     expect(await code(disk.open('/g', 'create'))).toBe('power-cut');
   });
 });
+
+describe('a simulated rename', () => {
+  it('names the file that was renamed, whatever of the changes before it has landed', async () => {
+    for (let seed = 0; seed < 200; seed += 1) {
+      const disk = new SimulatedDisk(seed);
+      await disk.makeDirectory('/data');
+      await disk.syncDirectory('/');
+      // An attempt that the power ends: what stands beside is anything, and may have a name.
+      await disk.open('/data/x.new', 'create').then((file) => file.write(0, text('torn')));
+      disk.reboot();
+      disk.fault = { at: disk.operations + 5, kind: 'cut' };
+      await writeWhole(disk, '/data/x', text('whole')).catch(() => {});
+      disk.reboot();
+      if (await disk.exists('/data/x')) expect(await readWhole(disk, '/data/x', 100)).toEqual(text('whole'));
+    }
+  });
+});
