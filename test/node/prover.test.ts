@@ -275,6 +275,19 @@ describe('packet gatherer', () => {
     expect(sent).toHaveLength(3);
   });
 
+  it('sends sealed findings once more when there are no others', async () => {
+    const { net, gatherer, sent } = await gathered();
+    const counts: number[] = [];
+    for (const before of [20, 17, 16, 12, 8]) {
+      await net.settle(gatherer.gather(4, [2, 3], CLOSED - before));
+      counts.push(sent.length);
+    }
+    expect(counts).toEqual([1, 1, 2, 2, 2]);
+    // Another proof of its own is something new.
+    await net.settle(gatherer.gather(4, [2, 3, 5], CLOSED - 1));
+    expect(sent).toHaveLength(3);
+  });
+
   it('leaves out a signature that does not hold, and sends nothing without two thirds', async () => {
     const lying = await gathered({ badSeat: 1 });
     await lying.net.settle(lying.gatherer.gather(4, [2], OPEN));

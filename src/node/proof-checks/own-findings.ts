@@ -6,7 +6,7 @@
  * - Approvals and rejections are sealed alike, and at the same time: when something is sent tells nothing of what it says.
  * - The secret is shown only when the *final* chain is past the last slot for sealed findings: then nobody can seal a copy on it, on any fork.
  * - What is needed for that is read from the final state and the key: after a crash it goes on as if there had been none.
- * - Nothing is sent again before `RESEND_SLOTS` have passed.
+ * - Nothing is sent again before `RESEND_SLOTS` have passed. What is open already and still does not settle proofs is sent `ATTEMPTS_MAX` times at most.
  */
 import { type Payload, type ReplicaName, type SettledName, VALIDATION_ENTRIES_MAX } from '../../codec/index.ts';
 import {
@@ -24,6 +24,7 @@ import { type FindingsBook, settledName } from './findings-book.ts';
 
 /** Longer than a transaction takes to become final, where the network is well. */
 const RESEND_SLOTS = 4;
+const ATTEMPTS_MAX = 3;
 
 /** The final chain as far as findings go. */
 type FinalState = Pick<ChainBlock, 'state' | 'header'>;
@@ -41,6 +42,8 @@ export class OwnFindings {
   readonly #deps: OwnFindingsDeps;
   /** Slot in which something was last sent, by what it was. */
   readonly #sent = new Map<string, number>();
+  /** How often proofs of a period were to be settled. */
+  readonly #attempts = new Map<number, number>();
 
   constructor(deps: OwnFindingsDeps) {
     this.#deps = deps;
@@ -53,7 +56,9 @@ export class OwnFindings {
     for (const [what, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(what);
     await this.#sendSealed(final, seat);
     const current = periodOfSlot(rules.replication, slot);
-    for (let period = firstUndecidedPeriod(rules.replication, slot); period <= current; period++)
+    const first = firstUndecidedPeriod(rules.replication, slot);
+    for (const period of this.#attempts.keys()) if (period < first) this.#attempts.delete(period);
+    for (let period = first; period <= current; period++)
       if (this.isPastSealing(slot, period)) await this.#sendOpen(final, period, seat);
   }
 
@@ -91,10 +96,13 @@ export class OwnFindings {
     const seal = readSeal(state, period, seat);
     const name = `open/${period}`;
     if (seal === undefined || this.#sent.has(name) || maySpeak?.(final, period, seat) === false) return;
+    const attempts = this.#attempts.get(period) ?? 0;
+    if (seal.isOpen && attempts >= ATTEMPTS_MAX) return;
     const isPatient = header.slot <= sealLastSlot(rules.replication, period) + patienceSlots(rules);
     const unsettled = this.#unsettled(final, period, isPatient);
     if (unsettled.length === 0 && (seal.isOpen || isPatient)) return;
     this.#sent.set(name, header.slot);
+    this.#attempts.set(period, attempts + 1);
     const secrets = seal.isOpen ? [] : [{ seat, secret: book.secret(period, seat) }];
     const [first = [], ...others] = partsOf(unsettled);
     await send({ kind: 'unseal', period, secrets, entries: first }, 1 + secrets.length + first.length);

@@ -4,7 +4,7 @@
  *
  * Invariants
  * - A finding goes into a packet only when its signature holds for exactly the list asked about: one bad signature would be paid for in vain.
- * - One list a period is out at a time; it is sent again only when own proofs are still undecided `RESEND_SLOTS` later.
+ * - One list a period is out at a time. Sealed findings are sent again when there are more of them, and once when there are not; secrets as long as own proofs are undecided; neither within `RESEND_SLOTS`.
  */
 import { address, byteKey, hash, type Kernels, publicKey } from '../../../native/index.ts';
 import {
@@ -37,6 +37,8 @@ import type { SignatureChecks } from '../signature-checks.ts';
 
 /** Longer than a transaction takes to become final, where the network is well. */
 const RESEND_SLOTS = 4;
+/** Proofs stay pending until their findings are opened: a packet that says nothing new is sent once more, in case it was lost. */
+const REPEATS_MAX = 1;
 const ANSWER_SIZE_BYTES_MAX = 16_384;
 const PERIODS_KEPT = 4;
 
@@ -60,6 +62,8 @@ export class PacketGatherer {
   readonly #deps: PacketGathererDeps;
   /** Slot in which a period's packet, or its secrets, were sent. */
   readonly #sent = new Map<string, number>();
+  /** How much was said in the last packet of a period, and how often that was sent again. */
+  readonly #landed = new Map<number, { readonly words: number; readonly repeats: number }>();
   /** The final head's slot at which validators were last asked, by period. */
   readonly #askedSlot = new Map<number, number>();
   /** Packets that were taken. */
@@ -76,6 +80,7 @@ export class PacketGatherer {
     const name = `${isOpening ? 'secrets' : 'sealed'}/${period}`;
     if (own.length === 0 || this.#sent.has(name) || this.#askedSlot.get(period) === slot) return;
     this.#askedSlot.delete(period - PERIODS_KEPT);
+    this.#landed.delete(period - PERIODS_KEPT);
     this.#askedSlot.set(period, slot);
     const entries = await this.#entries(period, own);
     const isSent = isOpening ? await this.#openFindings(period, entries) : await this.#landSealed(period, entries);
@@ -87,8 +92,17 @@ export class PacketGatherer {
   async #landSealed(period: number, entries: readonly ReplicaName[]): Promise<boolean> {
     const voters = await this.#ask(period, entries);
     if (!this.#isWorthIt(entries, voters)) return false;
+    const words = entries.reduce(
+      (sum, _, index) => sum + voters.filter(({ spoken }) => hasFinding(spoken, index)).length,
+      0,
+    );
+    const last = this.#landed.get(period) ?? { words: 0, repeats: 0 };
+    const repeats = words > last.words ? 0 : last.repeats + 1;
+    if (repeats > REPEATS_MAX) return false;
+    if (!(await this.#deps.send({ kind: 'validations', period, entries, voters }, 1 + voters.length))) return false;
+    this.#landed.set(period, { words, repeats });
     this.#deps.log.debug({ period, entries: entries.length, voters: voters.length }, 'sealed findings sent');
-    return this.#deps.send({ kind: 'validations', period, entries, voters }, 1 + voters.length);
+    return true;
   }
 
   /** Opens what more than two thirds of the weight have sealed. Whether a secret fits, the ledger sees; what is rejected is left to the validators, whose reasons count. */
