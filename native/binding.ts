@@ -12,7 +12,7 @@ export const CPU_FEATURES = ['sha', 'sse42', 'aes', 'vaes', 'avx2', 'avx512', 'i
 /** One of them. */
 export type CpuFeature = (typeof CPU_FEATURES)[number];
 
-const BORDER_VERSION = 4;
+const BORDER_VERSION = 5;
 
 /** What the addon's table kernels return instead of 0: a shard would pass half full. Any other number: no empty slot at all. */
 export const TABLE_FULL = 1;
@@ -41,10 +41,10 @@ export interface NativeFunctions {
   readonly aesCbcEncryptMany?: (keys: Bytes, chains: Bytes, input: Bytes, outputs: Bytes) => void;
   readonly aesCbcSampleMany?: (keys: Bytes, chains: Bytes, input: Bytes, wanted: Uint32Array, out: Bytes) => void;
   readonly aesCbcEncryptLeaves?: (
-    key: Bytes,
-    chain: Bytes,
-    input: Bytes,
-    output: Bytes,
+    keys: Bytes,
+    chains: Bytes,
+    inputs: readonly Bytes[],
+    outputs: readonly Bytes[],
     prefix: number,
     leafSizeBytes: number,
     inputHashes: Bytes,

@@ -21,6 +21,8 @@ import type { KernelPath, Kernels, TableShards } from './kernels.ts';
 import type { RawKernels } from './raw-kernels.ts';
 
 const COUNT_MAX = 2 ** 31 - 1;
+/** Chains encrypted side by side in one call. */
+const LANES_MAX = 16;
 const SHARDS_MAX = 256;
 const TABLE_BYTES_MIN = 128;
 const TABLE_BYTES_MAX = 2 ** 30;
@@ -53,6 +55,24 @@ function checkCbc(key: Uint8Array, chain: Uint8Array, input: Uint8Array, output:
   for (const other of [key, input, output])
     if (overlap(chain, other)) fail('chain', 'apart from the others', 'an overlap');
   if (overlap(key, output)) fail('output', 'apart from the key', 'an overlap');
+}
+
+/** An own copy of a list of byte arrays: a getter in it gives each but once. */
+function lanes(value: readonly Uint8Array[], what: string): Uint8Array[] {
+  if (!Array.isArray(value) || value.length > LANES_MAX) fail(what, `an array of at most ${LANES_MAX}`, typeof value);
+  return Array.from(value as readonly Uint8Array[]);
+}
+
+/** Inputs and outputs of one length, with a key and a chain each. */
+function checkLanes(keys: Uint8Array, chains: Uint8Array, inputs: Uint8Array[], outputs: Uint8Array[]): void {
+  sized(keys, 32 * inputs.length, 'keys');
+  sized(chains, 16 * inputs.length, 'chains');
+  if (outputs.length !== inputs.length) fail('outputs', `${inputs.length} of them`, outputs.length);
+  inputs.forEach((input, i) => {
+    bytes(input, `inputs[${i}]`);
+    sized(input, inputs[0]!.length, `inputs[${i}]`);
+    sized(outputs[i]!, input.length, `outputs[${i}]`);
+  });
 }
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && 2 ** Math.round(Math.log2(value)) === value;
@@ -209,22 +229,20 @@ function checkedCiphers(raw: RawKernels): Ciphers {
       checkCbc(key, chain, input, output);
       raw.aesCbcDecrypt(key, chain, input, output);
     },
-    aesCbcEncryptLeaves: (key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes) => {
-      checkCbc(key, chain, input, output);
-      apart(output, input, 'output');
+    aesCbcEncryptLeaves: (keys, chains, inputs, outputs, prefix, leafSizeBytes, inputHashes, outputHashes) => {
+      const [ins, outs] = [lanes(inputs, 'inputs'), lanes(outputs, 'outputs')];
       integer(prefix, 0, 255, 'prefix');
       integer(leafSizeBytes, 16, COUNT_MAX, 'leafSizeBytes');
       if (leafSizeBytes % 16 !== 0) fail('leafSizeBytes', 'a multiple of 16', leafSizeBytes);
-      const n = items(input, leafSizeBytes, 'input');
-      for (const [hashes, what] of [
-        [inputHashes, 'inputHashes'],
-        [outputHashes, 'outputHashes'],
-      ] as const) {
-        sized(hashes, n * 32, what);
-        for (const other of [key, chain, input, output]) apart(hashes, other, what);
-      }
-      apart(outputHashes, inputHashes, 'outputHashes');
-      raw.aesCbcEncryptLeaves(key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes);
+      checkLanes(keys, chains, ins, outs);
+      const n = ins.reduce((sum, input, i) => sum + items(input, leafSizeBytes, `inputs[${i}]`), 0);
+      sized(inputHashes, n * 32, 'inputHashes');
+      sized(outputHashes, n * 32, 'outputHashes');
+      const written = [chains, ...outs, inputHashes, outputHashes];
+      written.forEach((output, i) => {
+        for (const other of [keys, ...ins, ...written.slice(0, i)]) apart(output, other, 'what is written');
+      });
+      raw.aesCbcEncryptLeaves(keys, chains, ins, outs, prefix, leafSizeBytes, inputHashes, outputHashes);
     },
     aesCbcSampleMany: (keys, chains, input, wanted, out) => {
       const n = items(keys, 32, 'keys');

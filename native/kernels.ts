@@ -127,15 +127,16 @@ export interface Kernels {
    */
   aesCbcSampleMany(keys: Uint8Array, chains: Uint8Array, input: Uint8Array, wanted: Uint32Array, out: Uint8Array): void;
   /**
-   * `aesCbcEncrypt` that also hashes leaves, SHA256(prefix || leaf), of what goes in and of what comes out: where the CPU allows it, in the time that one
-   * chain takes alone. `input.length` is a multiple of `leafSizeBytes`, which is one of 16; `output` lies apart from `input`.
-   * @param inputHashes 32 bytes a leaf @param outputHashes likewise
+   * `aesCbcEncrypt` of n inputs of one length (0 .. 16 of them) that also hashes leaves, SHA256(prefix || leaf), of what goes in and of what comes out: where
+   * the CPU allows it, one in the time that its chain takes alone, and two in little more than one. The length is a multiple of `leafSizeBytes`, which is one of
+   * 16; outputs lie apart from all else. Inputs may be the same.
+   * @param keys n * 32 @param chains n * 16, updated @param inputHashes n times 32 bytes a leaf @param outputHashes likewise
    */
   aesCbcEncryptLeaves(
-    key: Uint8Array,
-    chain: Uint8Array,
-    input: Uint8Array,
-    output: Uint8Array,
+    keys: Uint8Array,
+    chains: Uint8Array,
+    inputs: readonly Uint8Array[],
+    outputs: readonly Uint8Array[],
     prefix: number,
     leafSizeBytes: number,
     inputHashes: Uint8Array,

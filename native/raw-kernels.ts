@@ -15,10 +15,14 @@ export interface RawKernels extends Omit<Kernels, 'name' | 'paths' | 'crc32c'> {
 export function encryptThenHash(
   raw: Pick<RawKernels, 'aesCbcEncrypt' | 'sha256Leaves'>,
 ): RawKernels['aesCbcEncryptLeaves'] {
-  return (key, chain, input, output, prefix, leafSizeBytes, inputHashes, outputHashes) => {
-    raw.aesCbcEncrypt(key, chain, input, output);
-    raw.sha256Leaves(prefix, input, leafSizeBytes, inputHashes);
-    raw.sha256Leaves(prefix, output, leafSizeBytes, outputHashes);
+  return (keys, chains, inputs, outputs, prefix, leafSizeBytes, inputHashes, outputHashes) => {
+    const hashesSizeBytes = inputHashes.length / inputs.length;
+    inputs.forEach((input, i) => {
+      const own = (bytes: Uint8Array, size: number): Uint8Array => bytes.subarray(size * i, size * (i + 1));
+      raw.aesCbcEncrypt(own(keys, 32), own(chains, 16), input, outputs[i]!);
+      raw.sha256Leaves(prefix, input, leafSizeBytes, own(inputHashes, hashesSizeBytes));
+      raw.sha256Leaves(prefix, outputs[i]!, leafSizeBytes, own(outputHashes, hashesSizeBytes));
+    });
   };
 }
 

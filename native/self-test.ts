@@ -150,15 +150,20 @@ function samplesAreRight(kernels: RawKernels, portable: RawKernels, data: Uint8A
   });
 }
 
-/** Two groups of 32 leaves and some more, so that every part of the joined path runs. */
+/** Two groups of 32 leaves and some more, of three chains, so that every part of the joined path runs. */
 function leavesAreRight(kernels: RawKernels, portable: RawKernels, data: Uint8Array): boolean {
   const [leafSizeBytes, n] = [80, 70];
-  const input = data.subarray(0, leafSizeBytes * n);
-  return agree(16 + input.length + 64 * n, kernels, portable, (k, out) => {
-    const [chain, output] = [out.subarray(0, 16), out.subarray(16, 16 + input.length)];
-    const hashes = out.subarray(16 + input.length);
-    const [inputHashes, outputHashes] = [hashes.subarray(0, 32 * n), hashes.subarray(32 * n)];
-    k.aesCbcEncryptLeaves(data.slice(6000, 6032), chain, input, output, 0, leafSizeBytes, inputHashes, outputHashes);
+  const size = leafSizeBytes * n;
+  const inputs = [data.subarray(0, size), data.subarray(1000, 1000 + size), data.subarray(16, 16 + size)];
+  return agree(3 * (16 + size + 64 * n), kernels, portable, (k, out) => {
+    const [chains, cipher, hashes] = [
+      out.subarray(0, 48),
+      out.subarray(48, 48 + 3 * size),
+      out.subarray(48 + 3 * size),
+    ];
+    const outputs = inputs.map((_, i) => cipher.subarray(i * size, (i + 1) * size));
+    const [inputHashes, outputHashes] = [hashes.subarray(0, 96 * n), hashes.subarray(96 * n)];
+    k.aesCbcEncryptLeaves(data.slice(6000, 6096), chains, inputs, outputs, 0, leafSizeBytes, inputHashes, outputHashes);
   });
 }
 

@@ -71,15 +71,16 @@ export class PieceReader {
     }
   }
 
-  /** The next bytes where they lie, when a piece of the source holds them all; else `target`, filled with them. Borrowed until the next call. */
-  async take(target: Uint8Array): Promise<Uint8Array> {
+  /** The next bytes where they lie, when a piece of the source holds them all; else in `memory`. Borrowed until the next call. */
+  async take(sizeBytes: number, memory: () => Uint8Array): Promise<Uint8Array> {
     if (this.#piece.length === 0) await this.#next();
-    if (this.#piece.length < target.length) {
+    if (this.#piece.length < sizeBytes) {
+      const target = memory().subarray(0, sizeBytes);
       await this.fill(target);
       return target;
     }
-    const taken = this.#piece.subarray(0, target.length);
-    this.#piece = this.#piece.subarray(target.length);
+    const taken = this.#piece.subarray(0, sizeBytes);
+    this.#piece = this.#piece.subarray(sizeBytes);
     return taken;
   }
 

@@ -1,6 +1,6 @@
 /**
  * Encoding: AES-256-CBC over a segment from its first byte to its last, in one pass or, with layers, in several with a transposition
- * between them; the roots of what goes in and of what comes out are computed meanwhile. Memory: eight chunks and, with layers, the
+ * between them; the roots of what goes in and of what comes out are computed meanwhile. Memory: eight chunks (four without threads) and, with layers, the
  * transposition's share, whatever the segment's size.
  *
  * An encoding can be interrupted at its checkpoints and go on from there (`EncodeState`), in its last pass.
@@ -90,6 +90,7 @@ class Encoding {
   readonly #replica: SubtreeFrontier;
   readonly #layers: LayerCount;
   readonly #matrix: BlockMatrix;
+  readonly #borrowed: Uint8Array[] = [];
   #checkpointed: number;
 
   constructor(kernels: Kernels, sink: EncodeSink, options: EncodeOptions) {
@@ -114,6 +115,8 @@ class Encoding {
       if (this.#options.resume !== undefined && !isLast) input = [];
     }
     await this.#lastPass(input, ciphers[this.#layers - 1]!);
+    // Only now is it certain that no job and no write uses it any more.
+    this.#threads.chunks.giveBack(this.#borrowed);
     return { segmentRoot: this.#segment.root(), replicaRoot: this.#replica.root() };
   }
 
@@ -137,6 +140,11 @@ class Encoding {
       chain: resume?.chain ?? cipher.iv,
       wantInputHashes: first,
       wantOutputHashes: last,
+      borrow: (sizeBytes) => {
+        const memory = this.#threads.chunks.borrow(sizeBytes);
+        this.#borrowed.push(memory);
+        return memory;
+      },
     });
   }
 

@@ -15,7 +15,7 @@ import { leafHashesSizeBytes } from './encode.ts';
 import { type CorruptionCode, CorruptReplicaError, ReplicatorError } from './errors.ts';
 import { type SegmentGeometry, SUBTREE_LEAF_COUNT, wholeSubtrees } from './geometry.ts';
 import { deriveCipher, type ReplicaCipher } from './key.ts';
-import type { OpenSource } from './open-proof.ts';
+import { makeOpening, type OpenShape, type OpenSource } from './open-proof.ts';
 import { samplesRoot } from './prove.ts';
 import { decodeReplicaHeader, REPLICA_HEADER_SIZE_BYTES, type ReplicaHeader } from './replica-header.ts';
 import type { Scratch } from './scratch.ts';
@@ -33,6 +33,12 @@ export interface PlaintextOptions {
   readonly threads?: ReplicaThreads;
   /** Scratch for replicas of several layers; in memory when absent. */
   readonly scratch?: (index: number, sizeBytes: number) => Promise<Scratch>;
+}
+
+/** How to make openings. `unchecked`: for the devnet's fault injection only. */
+export interface OpeningOptions {
+  readonly threads?: Pick<ReplicaThreads, 'open'> | undefined;
+  readonly unchecked?: boolean;
 }
 
 /** Where the parts of a replica's file lie, in bytes from its start. */
@@ -197,6 +203,25 @@ export class Replica {
           ? decodeRange(this.#decoder, this.reader, leaf * leafSizeBytes, leafSizeBytes)
           : this.read(leaf * leafSizeBytes, leafSizeBytes),
     };
+  }
+
+  /**
+   * A period's openings of this replica (see `makeOpening`): on a thread, where one is given and the file is the operating system's, since they take some
+   * 14 ms and more. Throws as `openSource` and what it gives. @param seed from `deriveSampleSeed`
+   */
+  async makeOpening(
+    shape: OpenShape,
+    seed: Uint8Array,
+    { threads, unchecked = false }: OpeningOptions = {},
+  ): Promise<Uint8Array> {
+    try {
+      const made = await threads?.open?.({ path: this.#file.path, shape, seed, unchecked });
+      if (made !== undefined) return made;
+    } catch (error) {
+      // Made once more here, so that damage is told as what it is, and a lost thread costs no proof.
+      if (!(error instanceof ReplicatorError) || error.code !== 'thread') throw error;
+    }
+    return makeOpening(this.#kernels, await this.openSource({ unchecked }), shape, seed);
   }
 
   /** Reads everything once: leaves, segment root, replica root, subtrees. Throws `CorruptReplicaError`. */

@@ -23,6 +23,7 @@ import { encodeReplicaHeader, type ReplicaHeader } from './replica-header.ts';
 import { fileScratch, type Scratch } from './scratch.ts';
 import { SubtreeFrontier, subtreeRoots } from './subtrees.ts';
 import type { ReplicaThreads } from './threads/threads.ts';
+import { WRITE_BEHIND_SIZE_BYTES, writeBehind } from './write-behind.ts';
 
 const READ_SIZE_BYTES = 1024 * 1024;
 /** Bytes between two checkpoints: each costs a sync, and a kill at most this much work. */
@@ -103,7 +104,12 @@ export class ReplicaWriter {
   async #create(): Promise<StoredFile> {
     const { files, path } = this.#request;
     await removeUnfinished(files, path);
-    return this.#keep(await files.open(`${path}${PARTIAL_SUFFIX}`, 'create'));
+    return this.#keep(this.#behind(await files.open(`${path}${PARTIAL_SUFFIX}`, 'create')));
+  }
+
+  /** The disk writes while the next chunks are encrypted. */
+  #behind(file: StoredFile): StoredFile {
+    return writeBehind(file, Math.min(WRITE_BEHIND_SIZE_BYTES, this.#request.checkpointSizeBytes));
   }
 
   #keep(file: StoredFile): StoredFile {
@@ -200,7 +206,7 @@ export class ReplicaWriter {
     const { state } = progress;
     const step = wholeSubtrees(1, leafSizeBytes);
     if (state.offset <= 0 || state.offset >= segmentSizeBytes || state.offset % step !== 0) return undefined;
-    const file = this.#keep(await files.open(`${path}${PARTIAL_SUFFIX}`, 'write'));
+    const file = this.#keep(this.#behind(await files.open(`${path}${PARTIAL_SUFFIX}`, 'write')));
     const isWhole = (await this.#isBodyWhole(file, state)) && (await this.#isScratchWhole(progress.scratchCrc));
     if (isWhole) {
       this.#hasSaved = true;

@@ -5,7 +5,7 @@
  * - A replica is written under a temporary name, synced, and renamed; its head is written last. So a file under a replica's name is whole,
  *   whatever byte the process died at. Leftovers with a checkpoint stay for `encode` to go on with; others are removed when the store opens.
  * - A replica is kept only if the bytes that went in have the segment root they should have.
- * - One process a directory (a lock file sees to that), and one encoding of a replica at a time (the caller sees to that).
+ * - One process a directory (a lock file sees to that), and one encoding of a segment at a time (the caller sees to that).
  */
 import { type Kernels, sameBytes } from '../native/index.ts';
 import { makeDurableDirectory } from '../storage/files/files.ts';
@@ -159,6 +159,16 @@ export class ReplicaStore {
     const leftovers = names.filter((name) => isLeftover(name) && !kept.includes(name));
     for (const name of leftovers) await files.remove(`${directory}/${name}`);
     if (leftovers.length > 0) await files.syncDirectory(directory);
+  }
+
+  /** How many encodings are worth having under way: the second brings most where two chains go through a thread's cipher side by side. */
+  get encodingsAtOnce(): number {
+    return this.#threads.isInline ? 1 : 2;
+  }
+
+  /** Threads that can open this store's replicas by themselves; undefined where there are none. */
+  get openingThreads(): ReplicaThreads | undefined {
+    return this.#options.files.isSystem === true && !this.#threads.isInline ? this.#threads : undefined;
   }
 
   /** Gives the directory free. Close what `get` opened first. */

@@ -1,7 +1,8 @@
-// AES-256-CBC of one plaintext under up to 32 identities at once: four identities to a 512-bit vector, up to 8 vectors in flight.
+// AES-256-CBC of one plaintext under up to 48 identities at once: four identities to a 512-bit vector, up to 8 vectors in flight where all of the ciphertext
+// is written, 12 where samples of it are. Up to 8 vectors wait for the rounds' latency, so that 24 identities take as long as 32.
 //
 // Round keys differ by identity, so they are read from memory, laid out as the vectors want them: 120 loads a step of 32 identities, which
-// is what bounds the loop. How ciphertext is written depends on where the identities' outputs lie:
+// bounds the loop. How ciphertext is written depends on where the identities' outputs lie:
 //   direct     16 bytes at a time: fastest, while the lines being written stay in the first cache
 //   staged     four steps are transposed, then whole lines are written: outputs a multiple of 2 KiB apart share too few cache sets
 //   streaming  as staged, past the cache: outputs that would not fit in it anyway
@@ -20,8 +21,10 @@ CAIRN_TARGET_BEGIN("vaes,avx512f,avx512vl,avx512bw,avx512dq,aes,sse4.1")
 
 namespace {
 
-constexpr int VECTORS_MAX = 8;
-constexpr int LANES_MAX = 4 * VECTORS_MAX;
+constexpr int VECTORS_MAX = 12;
+// Identities side by side: when all is written, and when only samples are.
+constexpr size_t WRITTEN_LANES_MAX = 32;
+constexpr size_t SAMPLED_LANES_MAX = 4 * VECTORS_MAX;
 // Blocks of each identity that are written together: one cache line.
 constexpr size_t LINE_BLOCKS = 4;
 // Lines of each identity staged before they are written out.
@@ -32,13 +35,13 @@ constexpr size_t STREAMING_BYTES_MIN = 512u << 10;
 // Outputs a multiple of this apart fall into one or two of the 64 sets of a first cache.
 constexpr size_t CONFLICT_BYTES = 2048;
 
-#define EACH_VECTOR(count) _Pragma("GCC unroll 8") for (int v = 0; v < (count); v++)
+#define EACH_VECTOR(count) _Pragma("GCC unroll 12") for (int v = 0; v < (count); v++)
 
 struct alignas(64) Work {
   __m512i keys[15][VECTORS_MAX];
   __m512i line[LINE_BLOCKS][VECTORS_MAX];  // ciphertext of the last steps
-  __m512i stage[LANES_MAX][STAGE_LINES];
-  uint8_t chains[LANES_MAX][16];
+  __m512i stage[WRITTEN_LANES_MAX][STAGE_LINES];
+  uint8_t chains[SAMPLED_LANES_MAX][16];
 };
 
 CAIRN_INLINE __m512i broadcast(const uint8_t *block) {
@@ -146,30 +149,36 @@ Writing choose_writing(size_t n, size_t blocks, const uint8_t *out) {
 
 constexpr size_t ceiling(size_t x, size_t step) { return (x + step - 1) / step * step; }
 
-void encrypt_many(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, uint8_t *out) {
+// Sets up n identities in as few groups of at most `lanes_max` as will do, of nearly equal size, and gives each group (its first identity, how many,
+// lanes set up) to `run`. Lanes beyond the group repeat its last identity.
+template <size_t lanes_max, class Run>
+CAIRN_INLINE void each_group(Work &work, const uint8_t *keys, uint8_t *chains, size_t n, Run run) {
   if (n == 0) return;
-  Work work;
-  const Writing writing = choose_writing(n, blocks, out);
-  // As few groups as will do, of nearly equal size: 48 identities are 24 and 24.
-  const size_t group_count = (n + LANES_MAX - 1) / LANES_MAX, group_size = ceiling((n + group_count - 1) / group_count, 4);
-  for (size_t done = 0; done < n;) {
-    const size_t left = n - done, group = left < group_size ? left : group_size;
-    const size_t padded = group <= 4 ? 4 : ceiling(group, 8);
+  const size_t group_count = (n + lanes_max - 1) / lanes_max, group_size = ceiling((n + group_count - 1) / group_count, 4);
+  for (size_t done = 0; done < n; done += group_size) {
+    const size_t group = n - done < group_size ? n - done : group_size, padded = group <= 4 ? 4 : ceiling(group, 8);
     for (size_t lane = 0; lane < padded; lane++) {
       const size_t i = done + (lane < group ? lane : group - 1);
       set_lane(work, lane, keys + 32 * i, chains + 16 * i);
     }
-    uint8_t *group_out = out + 16 * done * blocks;
-    switch (padded) {
-      case 4: encrypt_group<1>(writing, work, group, in, blocks, group_out); break;
-      case 8: encrypt_group<2>(writing, work, group, in, blocks, group_out); break;
-      case 16: encrypt_group<4>(writing, work, group, in, blocks, group_out); break;
-      case 24: encrypt_group<6>(writing, work, group, in, blocks, group_out); break;
-      default: encrypt_group<8>(writing, work, group, in, blocks, group_out); break;
-    }
+    run(done, group, padded);
     memcpy(chains + 16 * done, work.chains, 16 * group);
-    done += group;
   }
+}
+
+void encrypt_many(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, uint8_t *out) {
+  Work work;
+  const Writing writing = choose_writing(n, blocks, out);
+  each_group<WRITTEN_LANES_MAX>(work, keys, chains, n, [&](size_t first, size_t group, size_t padded) CAIRN_INLINE_LAMBDA {
+    uint8_t *group_out = out + 16 * first * blocks;
+    switch (padded) {
+      case 4: return encrypt_group<1>(writing, work, group, in, blocks, group_out);
+      case 8: return encrypt_group<2>(writing, work, group, in, blocks, group_out);
+      case 16: return encrypt_group<4>(writing, work, group, in, blocks, group_out);
+      case 24: return encrypt_group<6>(writing, work, group, in, blocks, group_out);
+      default: return encrypt_group<8>(writing, work, group, in, blocks, group_out);
+    }
+  });
   if (writing == Writing::streaming) _mm_sfence();
 }
 
@@ -195,26 +204,17 @@ __attribute__((noinline)) void sample_group(Work &work, size_t first, size_t n, 
 
 void sample_many(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, Samples wanted, uint8_t *out) {
   Work work;
-  const size_t group_count = (n + LANES_MAX - 1) / LANES_MAX;
-  if (group_count == 0) return;
-  const size_t group_size = ceiling((n + group_count - 1) / group_count, 4);
-  for (size_t done = 0; done < n;) {
-    const size_t left = n - done, group = left < group_size ? left : group_size;
-    const size_t padded = group <= 4 ? 4 : ceiling(group, 8);
-    for (size_t lane = 0; lane < padded; lane++) {
-      const size_t i = done + (lane < group ? lane : group - 1);
-      set_lane(work, lane, keys + 32 * i, chains + 16 * i);
-    }
+  each_group<SAMPLED_LANES_MAX>(work, keys, chains, n, [&](size_t first, size_t group, size_t padded) CAIRN_INLINE_LAMBDA {
     switch (padded) {
-      case 4: sample_group<1>(work, done, group, in, blocks, wanted, out); break;
-      case 8: sample_group<2>(work, done, group, in, blocks, wanted, out); break;
-      case 16: sample_group<4>(work, done, group, in, blocks, wanted, out); break;
-      case 24: sample_group<6>(work, done, group, in, blocks, wanted, out); break;
-      default: sample_group<8>(work, done, group, in, blocks, wanted, out); break;
+      case 4: return sample_group<1>(work, first, group, in, blocks, wanted, out);
+      case 8: return sample_group<2>(work, first, group, in, blocks, wanted, out);
+      case 16: return sample_group<4>(work, first, group, in, blocks, wanted, out);
+      case 24: return sample_group<6>(work, first, group, in, blocks, wanted, out);
+      case 32: return sample_group<8>(work, first, group, in, blocks, wanted, out);
+      case 40: return sample_group<10>(work, first, group, in, blocks, wanted, out);
+      default: return sample_group<12>(work, first, group, in, blocks, wanted, out);
     }
-    memcpy(chains + 16 * done, work.chains, 16 * group);
-    done += group;
-  }
+  });
 }
 
 }  // namespace

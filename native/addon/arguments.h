@@ -46,6 +46,15 @@ class Arguments {
     return array<uint8_t>(value, napi_uint8_array);
   }
 
+  // The n elements of a JavaScript array. It may have getters, which may do anything: gather before any memory is looked at.
+  void gather(size_t i, uint32_t n, napi_value *elements) {
+    require(array_length(i) == n);
+    for (uint32_t index = 0; ok_ && index < n; index++) require(napi_get_element(env_, values_[i], index, &elements[index]) == napi_ok);
+  }
+
+  // The bytes of a gathered element.
+  Array<uint8_t> bytes_of(napi_value value) { return array<uint8_t>(value, napi_uint8_array); }
+
   // Requires that element `index` of an array of byte arrays has its buffer still: without, it would look empty.
   void require_attached(size_t i, uint32_t index) {
     napi_value value = nullptr, buffer = nullptr;

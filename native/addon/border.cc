@@ -14,7 +14,7 @@
 namespace {
 
 // Raised whenever a function here changes its arguments or results; binding.ts asks for exactly this one.
-constexpr double BORDER_VERSION = 4;
+constexpr double BORDER_VERSION = 5;
 
 struct Dispatch {
   Sha256Kernels sha256;
@@ -148,19 +148,31 @@ napi_value aes_cbc_sample_many(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+constexpr size_t ENCODE_LANES_MAX = 16;
+
 napi_value aes_cbc_encrypt_leaves(napi_env env, napi_callback_info info) {
   Arguments args(env, info, 8);
-  const auto key = args.bytes(0), chain = args.bytes(1), in = args.bytes(2), out = args.bytes(3);
+  const uint32_t n = args.array_length(2);
+  args.require(n <= ENCODE_LANES_MAX);
+  napi_value inputs[ENCODE_LANES_MAX], outputs[ENCODE_LANES_MAX];
+  args.gather(2, n, inputs);
+  args.gather(3, n, outputs);
+  const auto keys = args.bytes(0), chains = args.bytes(1);
+  args.require(keys.length == (size_t)32 * n && chains.length == (size_t)16 * n);
   const uint32_t prefix = args.number(4);
   const size_t leaf = args.number(5);
   const auto in_hashes = args.bytes(6), out_hashes = args.bytes(7);
-  args.require(key.length == 32 && chain.length == 16 && out.length == in.length && prefix <= 255);
-  args.require(leaf > 0 && leaf % 16 == 0 && in.length % (leaf > 0 ? leaf : 1) == 0);
-  const size_t hashes = leaf > 0 ? in.length / leaf * 32 : 0;
-  args.require(in_hashes.length == hashes && out_hashes.length == hashes);
+  args.require(prefix <= 255 && leaf > 0 && leaf % 16 == 0);
+  const size_t size = args.ok() && n > 0 ? args.bytes_of(inputs[0]).length : 0, hashes = args.ok() ? size / leaf * 32 : 0;
+  args.require(args.ok() && size % leaf == 0 && in_hashes.length == n * hashes && out_hashes.length == n * hashes);
+  EncodeLane lanes[ENCODE_LANES_MAX];
+  for (size_t i = 0; args.ok() && i < n; i++) {
+    const auto in = args.bytes_of(inputs[i]), out = args.bytes_of(outputs[i]);
+    args.require(in.length == size && out.length == size);
+    lanes[i] = {keys.data + 32 * i, chains.data + 16 * i, in.data, out.data, in_hashes.data + hashes * i, out_hashes.data + hashes * i};
+  }
   if (!args.ok()) return args.refuse("aesCbcEncryptLeaves");
-  kernels(args).encode.encrypt(key.data, chain.data, in.data, in.length, out.data, (uint8_t)prefix, leaf, in_hashes.data,
-                               out_hashes.data);
+  kernels(args).encode.encrypt(lanes, n, size, (uint8_t)prefix, leaf);
   return nullptr;
 }
 

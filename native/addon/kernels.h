@@ -46,11 +46,19 @@ struct AesKernels {
   void (*sample_many)(const uint8_t *keys, uint8_t *chains, size_t n, const uint8_t *in, size_t blocks, Samples wanted, uint8_t *out);
 };
 
+// One of several chains that are encrypted side by side: memory of its own, but for the input.
+struct EncodeLane {
+  const uint8_t *key;
+  uint8_t *chain;
+  const uint8_t *in;
+  uint8_t *out;
+  uint8_t *in_hashes, *out_hashes;
+};
+
 struct EncodeKernel {
   const char *path;
-  // CBC of `size` bytes, whole leaves, in and out apart; the hashes of prefix || leaf of both.
-  void (*encrypt)(const uint8_t *key, uint8_t *chain, const uint8_t *in, size_t size, uint8_t *out, uint8_t prefix, size_t leaf_bytes,
-                  uint8_t *in_hashes, uint8_t *out_hashes);
+  // CBC of `size` bytes of each of n lanes, whole leaves, in and out apart; the hashes of prefix || leaf of both.
+  void (*encrypt)(const EncodeLane *lanes, size_t n, size_t size, uint8_t prefix, size_t leaf_bytes);
 };
 
 struct Crc32cKernel {

@@ -20,9 +20,9 @@ CAIRN_INLINE __m512i big_sigma_1(__m512i x) { return xor3(_mm512_ror_epi32(x, 6)
 CAIRN_INLINE __m512i sigma_0(__m512i x) { return xor3(_mm512_ror_epi32(x, 7), _mm512_ror_epi32(x, 18), _mm512_srli_epi32(x, 3)); }
 CAIRN_INLINE __m512i sigma_1(__m512i x) { return xor3(_mm512_ror_epi32(x, 17), _mm512_ror_epi32(x, 19), _mm512_srli_epi32(x, 10)); }
 
-// Other work put between the rounds, for the units that hashing leaves idle: step() is called once a round.
+// Other work put between the rounds, for the units that hashing leaves idle: step(t) is called before round t of each sixteen.
 struct NothingBeside {
-  CAIRN_INLINE_MEMBER void step() {}
+  CAIRN_INLINE_MEMBER void step(int) {}
 };
 
 // Rounds BASE .. BASE + 15 of both groups.
@@ -30,7 +30,7 @@ template <bool SCHEDULE, class Beside>
 CAIRN_INLINE void sixteen_rounds(__m512i (&v)[GROUPS][8], __m512i (&w)[GROUPS][16], const uint32_t *constants, Beside &beside) {
 #pragma GCC unroll 16
   for (int t = 0; t < 16; t++) {
-    beside.step();
+    beside.step(t);
     const __m512i constant = _mm512_set1_epi32((int)constants[t]);
 #pragma GCC unroll 2
     for (int g = 0; g < GROUPS; g++) {

@@ -14,9 +14,8 @@ export interface LeavesJob {
   readonly leafSizeBytes: number;
 }
 
-/** Encrypt the next piece of a chain, and hash the leaves of what goes in and comes out, where wanted. */
-export interface EncryptJob {
-  readonly kind: 'encrypt';
+/** The next piece of a chain, to be encrypted, and the leaves of what goes in and comes out to be hashed, where wanted. */
+export interface EncryptChunk {
   readonly key: Uint8Array;
   /** The cipher block before, 16 bytes. */
   readonly before: Uint8Array;
@@ -26,6 +25,12 @@ export interface EncryptJob {
   readonly leafSizeBytes: number;
   readonly wantInputHashes: boolean;
   readonly wantOutputHashes: boolean;
+}
+
+/** Encrypt one piece, or a piece of each of several chains side by side: then all hashes are wanted, and sizes are equal. */
+export interface EncryptJob {
+  readonly kind: 'encrypt';
+  readonly chunks: readonly EncryptChunk[];
 }
 
 /** An encrypted piece. */
@@ -57,14 +62,14 @@ export type ReplicaJob = LeavesJob | EncryptJob | DecryptJob | StreamJob;
 /** What each kind of job yields. */
 export interface JobResults {
   readonly leaves: HashedLeaves;
-  readonly encrypt: Encrypted;
+  readonly encrypt: readonly Encrypted[];
   readonly decrypt: HashedLeaves | undefined;
   readonly stream: StreamRoots;
 }
 
 const RUN: { readonly [Kind in ReplicaJob['kind']]: (kernels: Kernels, job: never) => unknown } = {
   leaves: (kernels, { data, leafSizeBytes }: LeavesJob) => hashLeaves(kernels, data, leafSizeBytes),
-  encrypt: (kernels, job: EncryptJob) => encrypt(kernels, job),
+  encrypt: (kernels, { chunks }: EncryptJob) => encrypt(kernels, chunks),
   decrypt: (kernels, { key, before, data, leafSizeBytes }: DecryptJob) => {
     kernels.aesCbcDecrypt(key, before.slice(), data, data);
     return leafSizeBytes === undefined ? undefined : hashLeaves(kernels, data, leafSizeBytes);
@@ -72,21 +77,51 @@ const RUN: { readonly [Kind in ReplicaJob['kind']]: (kernels: Kernels, job: neve
   stream: (kernels, { request }: StreamJob) => streamRoots(kernels, request),
 };
 
-function encrypt(kernels: Kernels, job: EncryptJob): Encrypted {
-  const { key, before, input, output, leafSizeBytes, wantInputHashes, wantOutputHashes } = job;
-  const chain = before.slice();
-  if (wantInputHashes && wantOutputHashes) {
-    const hashes = [0, 1].map(() => new Uint8Array((input.length / leafSizeBytes) * HASH_SIZE_BYTES));
-    const [inputHashes, outputHashes] = hashes as [Uint8Array, Uint8Array];
-    kernels.aesCbcEncryptLeaves(key, chain, input, output, LEAF_PREFIX, leafSizeBytes, inputHashes, outputHashes);
-    return { chain, inputLeaves: leavesOf(kernels, inputHashes), outputLeaves: leavesOf(kernels, outputHashes) };
-  }
-  kernels.aesCbcEncrypt(key, chain, input, output);
-  return {
-    chain,
-    inputLeaves: wantInputHashes ? hashLeaves(kernels, input, leafSizeBytes) : undefined,
-    outputLeaves: wantOutputHashes ? hashLeaves(kernels, output, leafSizeBytes) : undefined,
+function encrypt(kernels: Kernels, chunks: readonly EncryptChunk[]): readonly Encrypted[] {
+  const [first] = chunks;
+  if (first === undefined) return [];
+  if (first.wantInputHashes && first.wantOutputHashes) return encryptBoth(kernels, chunks, first);
+  return chunks.map(({ key, before, input, output, leafSizeBytes, wantInputHashes, wantOutputHashes }) => {
+    const chain = before.slice();
+    kernels.aesCbcEncrypt(key, chain, input, output);
+    return {
+      chain,
+      inputLeaves: wantInputHashes ? hashLeaves(kernels, input, leafSizeBytes) : undefined,
+      outputLeaves: wantOutputHashes ? hashLeaves(kernels, output, leafSizeBytes) : undefined,
+    };
+  });
+}
+
+/** Encrypts chunks of one size, with all leaves hashed in the same breath. */
+function encryptBoth(
+  kernels: Kernels,
+  chunks: readonly EncryptChunk[],
+  { leafSizeBytes, input }: EncryptChunk,
+): readonly Encrypted[] {
+  const joined = (parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts));
+  const hashesSizeBytes = (input.length / leafSizeBytes) * HASH_SIZE_BYTES;
+  const chains = joined(chunks.map(({ before }) => before));
+  const inputHashes = new Uint8Array(chunks.length * hashesSizeBytes);
+  const outputHashes = new Uint8Array(chunks.length * hashesSizeBytes);
+  kernels.aesCbcEncryptLeaves(
+    joined(chunks.map(({ key }) => key)),
+    chains,
+    chunks.map((chunk) => chunk.input),
+    chunks.map((chunk) => chunk.output),
+    LEAF_PREFIX,
+    leafSizeBytes,
+    inputHashes,
+    outputHashes,
+  );
+  const part = (of: Uint8Array, i: number): Uint8Array => {
+    const sizeBytes = of.length / chunks.length;
+    return of.subarray(i * sizeBytes, (i + 1) * sizeBytes);
   };
+  return chunks.map((_, i) => ({
+    chain: part(chains, i),
+    inputLeaves: leavesOf(kernels, part(inputHashes, i)),
+    outputLeaves: leavesOf(kernels, part(outputHashes, i)),
+  }));
 }
 
 const leavesOf = (kernels: Kernels, hashes: Uint8Array): HashedLeaves => ({

@@ -10,28 +10,40 @@ import { Worker } from 'node:worker_threads';
 import type { Kernels } from '../../native/index.ts';
 import { workerUrl } from '../../native/worker-url.ts';
 import { ReplicatorError } from '../errors.ts';
+import { ChunkMemory } from './chunk-memory.ts';
+import { type EncryptionChain, Encryptions } from './encryption.ts';
 import { type JobResults, type ReplicaJob, runReplicaJob } from './jobs.ts';
-import type { JobMessage, JobReply } from './replica-worker.ts';
+import type { JobMessage, JobReply, OpenJob } from './messages.ts';
 
 /** Where chunks' work is done. */
 export interface ReplicaThreads {
   /** How many jobs run at the same time. */
   readonly count: number;
-  /** Whether a job is done before `run` returns, so that its memory may be anybody's. */
+  /** Whether a job is done before `run` returns, so that its memory may be anybody's. A chain's chunks may wait for another's. */
   readonly isInline: boolean;
   /** A buffer that jobs can read and write in place. */
   allocate(sizeBytes: number): Uint8Array;
+  /** Memory from `allocate`, for chunks, used again. */
+  readonly chunks: ChunkMemory;
   /** Does a job. Memory from `allocate` is used in place; other memory is copied. Throws `ReplicatorError` 'thread'. */
   run<Job extends ReplicaJob>(job: Job): Promise<JobResults[Job['kind']]>;
+  /** Makes openings of a replica in a file; absent where there are no threads. Throws `ReplicatorError` 'thread', damage included. */
+  open?(job: Omit<OpenJob, 'kind'>): Promise<Uint8Array>;
+  /** Begins a chain of chunks to be encrypted: those of several chains may go through the cipher side by side. It must be ended: others wait for it. */
+  beginEncryption(): EncryptionChain;
   stop(): Promise<void>;
 }
 
 /** No threads: jobs run at once, on the caller's. */
 export function inlineThreads(kernels: Kernels): ReplicaThreads {
+  const encryptions = new Encryptions(1, (chunks) => runReplicaJob(kernels, { kind: 'encrypt', chunks }));
+  const allocate = (sizeBytes: number): Uint8Array => new Uint8Array(sizeBytes);
   return {
+    chunks: new ChunkMemory(allocate),
+    beginEncryption: () => encryptions.begin(),
     count: 1,
     isInline: true,
-    allocate: (sizeBytes) => new Uint8Array(sizeBytes),
+    allocate,
     run: (job) => runReplicaJob(kernels, job),
     stop: async () => undefined,
   };
@@ -70,7 +82,7 @@ class Seat {
     return this.#pending.size;
   }
 
-  run(job: ReplicaJob): Promise<unknown> {
+  run(job: ReplicaJob | OpenJob): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.#lastId += 1;
     const message: JobMessage = { id: this.#lastId, job };
@@ -98,10 +110,13 @@ class Seat {
 
 class Threads implements ReplicaThreads {
   readonly isInline = false;
+  readonly chunks: ChunkMemory = new ChunkMemory((sizeBytes) => this.allocate(sizeBytes));
   readonly #seats: readonly Seat[];
+  readonly #encryptions: Encryptions;
 
   constructor(count: number) {
     this.#seats = Array.from({ length: count }, () => new Seat());
+    this.#encryptions = new Encryptions(count, (chunks) => this.run({ kind: 'encrypt', chunks }));
   }
 
   get count(): number {
@@ -112,9 +127,20 @@ class Threads implements ReplicaThreads {
     return new Uint8Array(new SharedArrayBuffer(sizeBytes));
   }
 
+  beginEncryption(): EncryptionChain {
+    return this.#encryptions.begin();
+  }
+
   async run<Job extends ReplicaJob>(job: Job): Promise<JobResults[Job['kind']]> {
-    const least = this.#seats.reduce((best, seat) => (seat.load < best.load ? seat : best));
-    return (await least.run(job)) as JobResults[Job['kind']];
+    return (await this.#leastBusy().run(job)) as JobResults[Job['kind']];
+  }
+
+  async open(job: Omit<OpenJob, 'kind'>): Promise<Uint8Array> {
+    return (await this.#leastBusy().run({ kind: 'open', ...job })) as Uint8Array;
+  }
+
+  #leastBusy(): Seat {
+    return this.#seats.reduce((best, seat) => (seat.load < best.load ? seat : best));
   }
 
   async stop(): Promise<void> {

@@ -7,15 +7,16 @@
  */
 import { CodecError } from './codec-error.ts';
 
+/** Where a u64 is put together: a view of each small array that is read would move it off JavaScript's heap. */
+const WORD = new DataView(new ArrayBuffer(8));
+
 export class ByteReader {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
 
   /** @param bytes borrowed for as long as any view read from it lives */
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Bytes read so far. */
@@ -40,22 +41,29 @@ export class ByteReader {
     return start;
   }
 
+  /** The u32 at a byte that is there. */
+  #word(at: number): number {
+    const { bytes } = this;
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  }
+
   u8(field: string): number {
-    return this.#view.getUint8(this.#advance(1, field));
+    return this.bytes[this.#advance(1, field)]!;
   }
 
   u16(field: string): number {
-    return this.#view.getUint16(this.#advance(2, field), true);
+    const start = this.#advance(2, field);
+    return this.bytes[start]! | (this.bytes[start + 1]! << 8);
   }
 
   u32(field: string): number {
-    return this.#view.getUint32(this.#advance(4, field), true);
+    return this.#word(this.#advance(4, field));
   }
 
   /** A u64 that must be at most 2^53 - 1 (heights, slots, counts, lengths). */
   u53(field: string): number {
     const start = this.#advance(8, field);
-    const value = this.#view.getUint32(start, true) + this.#view.getUint32(start + 4, true) * 0x1_0000_0000;
+    const value = this.#word(start) + this.#word(start + 4) * 0x1_0000_0000;
     if (value > Number.MAX_SAFE_INTEGER)
       throw new CodecError('range', field, `must be at most 2^53 - 1, found about ${value}`);
     return value;
@@ -63,7 +71,10 @@ export class ByteReader {
 
   /** A u64 of the full range (amounts, counters). */
   u64(field: string): bigint {
-    return this.#view.getBigUint64(this.#advance(8, field), true);
+    const start = this.#advance(8, field);
+    WORD.setUint32(0, this.#word(start), true);
+    WORD.setUint32(4, this.#word(start + 4), true);
+    return WORD.getBigUint64(0, true);
   }
 
   /** The next `sizeBytes` bytes, as a view. */
@@ -81,14 +92,14 @@ export class ByteReader {
   peekU8(ahead: number, field: string): number {
     if (ahead >= this.remaining)
       throw new CodecError('truncated', field, `needs a byte at offset ${this.#offset + ahead}, past the end`);
-    return this.#view.getUint8(this.#offset + ahead);
+    return this.bytes[this.#offset + ahead]!;
   }
 
   /** Reads `sizeBytes` bytes that must all be zero. */
   zeros(sizeBytes: number, field: string): void {
     const start = this.#advance(sizeBytes, field);
     for (let index = start; index < start + sizeBytes; index++) {
-      const found = this.#view.getUint8(index);
+      const found = this.bytes[index]!;
       if (found !== 0) throw new CodecError('reserved', field, `must be zero, found ${found} at offset ${index}`);
     }
   }

@@ -7,15 +7,16 @@
  */
 import { CodecError } from './codec-error.ts';
 
+/** Where a u64 is taken apart: a view of each small array that is written would move it off JavaScript's heap. */
+const WORD = new DataView(new ArrayBuffer(8));
+
 export class ByteWriter {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
 
   /** @param sizeBytes exact size of what will be written */
   constructor(sizeBytes: number) {
     this.bytes = new Uint8Array(sizeBytes);
-    this.#view = new DataView(this.bytes.buffer);
   }
 
   /** Bytes written so far. */
@@ -31,31 +32,45 @@ export class ByteWriter {
     return start;
   }
 
+  #word(at: number, value: number): void {
+    const { bytes } = this;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
+  }
+
   u8(value: number, field: string): void {
-    this.#view.setUint8(this.#advance(1, field), checkedInteger(value, 0xff, field));
+    this.bytes[this.#advance(1, field)] = checkedInteger(value, 0xff, field);
   }
 
   u16(value: number, field: string): void {
-    this.#view.setUint16(this.#advance(2, field), checkedInteger(value, 0xffff, field), true);
+    const start = this.#advance(2, field);
+    checkedInteger(value, 0xffff, field);
+    this.bytes[start] = value;
+    this.bytes[start + 1] = value >>> 8;
   }
 
   u32(value: number, field: string): void {
-    this.#view.setUint32(this.#advance(4, field), checkedInteger(value, 0xffff_ffff, field), true);
+    this.#word(this.#advance(4, field), checkedInteger(value, 0xffff_ffff, field));
   }
 
   /** A safe integer, as a u64. */
   u53(value: number, field: string): void {
     const start = this.#advance(8, field);
     checkedInteger(value, Number.MAX_SAFE_INTEGER, field);
-    this.#view.setUint32(start, value >>> 0, true);
-    this.#view.setUint32(start + 4, Math.floor(value / 0x1_0000_0000), true);
+    this.#word(start, value >>> 0);
+    this.#word(start + 4, Math.floor(value / 0x1_0000_0000));
   }
 
   /** A bigint within 0 .. 2^64 - 1. */
   u64(value: bigint, field: string): void {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
       throw new CodecError('range', field, `must be within 0 .. 2^64 - 1, found ${value}`);
-    this.#view.setBigUint64(this.#advance(8, field), value, true);
+    const start = this.#advance(8, field);
+    WORD.setBigUint64(0, value, true);
+    this.#word(start, WORD.getUint32(0, true));
+    this.#word(start + 4, WORD.getUint32(4, true));
   }
 
   /** Exactly `sizeBytes` bytes, copied. */

@@ -26,9 +26,16 @@ export function tagged(tag: Uint8Array, bytes: Uint8Array): Uint8Array {
   return message;
 }
 
+/** Where short messages are put together to be hashed: hashing keeps nothing of them. */
+const ROOM = new Uint8Array(new ArrayBuffer(1024));
+
 /** SHA-256(tag || bytes). */
 export function taggedHash(hasher: Hasher, tag: Uint8Array, bytes: Uint8Array): Hash {
-  return hash(hasher.sha256(tagged(tag, bytes)));
+  const sizeBytes = tag.length + bytes.length;
+  if (sizeBytes > ROOM.length) return hash(hasher.sha256(tagged(tag, bytes)));
+  ROOM.set(tag);
+  ROOM.set(bytes, tag.length);
+  return hash(hasher.sha256(ROOM.subarray(0, sizeBytes)));
 }
 
 /** The state root of a decoy: SHA-256('cairn/decoy/1' || chain id || secret). No execution gives it. @param secret 32 bytes */

@@ -16,13 +16,17 @@ export type RootKernels = Pick<Kernels, 'sha256' | 'sha256Pairs' | 'sha256Leaves
 /** Bytes of an entry's leaf data. */
 export const ENTRY_LEAF_SIZE_BYTES: number = 8 + 32 + 1 + 32;
 
+/** Where the bytes of a few items are put together to be hashed: hashing keeps nothing of them. */
+const ROOM = new Uint8Array(new ArrayBuffer(8192));
+
 /** Leaf hashes (packed, n * 32 bytes) of items by their exact bytes. */
 export function itemLeafHashes(kernels: RootKernels, items: readonly { readonly bytes: Uint8Array }[]): Uint8Array {
   const offsets = new Uint32Array(items.length + 1);
   items.forEach((item, index) => {
     offsets[index + 1] = offsets[index]! + item.bytes.length;
   });
-  const data = new Uint8Array(offsets[items.length]!);
+  const sizeBytes = offsets[items.length]!;
+  const data = sizeBytes <= ROOM.length ? ROOM.subarray(0, sizeBytes) : new Uint8Array(sizeBytes);
   items.forEach((item, index) => {
     data.set(item.bytes, offsets[index]!);
   });
@@ -61,19 +65,24 @@ export function entryMixins(kernels: RootKernels, entries: readonly Entry[], par
 /** Data of one entry's leaf, 73 bytes. @param mixin 32 bytes, zero for a tick */
 export function entryLeaf(entry: Pick<Entry, 'kind' | 'count' | 'hash'>, mixin: Uint8Array): Uint8Array {
   const writer = new ByteWriter(ENTRY_LEAF_SIZE_BYTES);
+  writeLeaf(writer, entry, mixin);
+  return writer.done('entry.leaf');
+}
+
+function writeLeaf(writer: ByteWriter, entry: Pick<Entry, 'kind' | 'count' | 'hash'>, mixin: Uint8Array): void {
   writer.u53(entry.count, 'entry.count');
   writer.put(entry.hash, 32, 'entry.hash');
   writer.u8(EntryKind[entry.kind], 'entry.kind');
   writer.put(mixin, 32, 'entry.mixin');
-  return writer.done('entry.leaf');
 }
 
 /** Leaf hashes of a block's entries, packed, n * 32 bytes. @param mixins from `entryMixins` */
 export function entryLeafHashes(kernels: RootKernels, entries: readonly Entry[], mixins: Uint8Array): Uint8Array {
-  const leaves = new Uint8Array(entries.length * ENTRY_LEAF_SIZE_BYTES);
+  const writer = new ByteWriter(entries.length * ENTRY_LEAF_SIZE_BYTES);
   entries.forEach((entry, index) => {
-    leaves.set(entryLeaf(entry, mixins.subarray(index * 32, index * 32 + 32)), index * ENTRY_LEAF_SIZE_BYTES);
+    writeLeaf(writer, entry, mixins.subarray(index * 32, index * 32 + 32));
   });
+  const leaves = writer.done('entry.leaves');
   const leafHashes = new Uint8Array(entries.length * 32);
   kernels.sha256Leaves(LEAF_PREFIX, leaves, ENTRY_LEAF_SIZE_BYTES, leafHashes);
   return leafHashes;

@@ -25,7 +25,7 @@ import { type Hash, pohCount, publicKey, signature, slot } from '../../native/in
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
-import { beforeSignature, SIGNATURE_SIZE_BYTES, tagged, VOTE_TAG } from './domain.ts';
+import { beforeSignature, SIGNATURE_SIZE_BYTES, VOTE_TAG } from './domain.ts';
 import { readHash } from './fields.ts';
 import type { Vote, VoteDraft } from './model.ts';
 import type { SigningKey } from './signing.ts';
@@ -96,5 +96,10 @@ export function voteMessage(chainId: Hash, vote: Vote): Uint8Array {
 }
 
 function messageOf(chainId: Hash, bytes: Uint8Array): Uint8Array {
-  return tagged(VOTE_TAG, tagged(chainId, beforeSignature(bytes)));
+  const signedSizeBytes = bytes.length - SIGNATURE_SIZE_BYTES;
+  const message = new Uint8Array(VOTE_TAG.length + chainId.length + signedSizeBytes);
+  message.set(VOTE_TAG);
+  message.set(chainId, VOTE_TAG.length);
+  message.set(beforeSignature(bytes), VOTE_TAG.length + chainId.length);
+  return message;
 }

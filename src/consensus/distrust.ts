@@ -3,9 +3,13 @@
  * leader's blocks are not followed, so not voted for either, until somebody else has led on that branch; unless votes of more than 1/3 stand behind them. So the turn
  * passes on after one timeout, and the chain's own verdict (evidence, `deposed`) has time to come.
  *
+ * It ends, too, when everybody in line has let a turn go by: an honest leader that died between a decoy and its reveal may be the last one that is left.
+ *
  * It decides whom to follow, never what is valid. Bounded: `offencesPerLeaderMax` for each voter known; forgotten `evidenceSlots` below the root.
  */
 import type { ConsensusState, TreeNode } from './state.ts';
+import { wakeBy } from './state.ts';
+import { subtree } from './tree.ts';
 
 /** Remembers an offence of `leader` in `slot`; `mark` names it. */
 export function noteOffence(state: ConsensusState, leader: string, mark: string, slot: number): void {
@@ -35,6 +39,31 @@ export function isDistrusted(state: ConsensusState, node: TreeNode): boolean {
   if (marks === undefined || node.leader === state.rules.ownKey) return false;
   for (const slot of marks.values()) if (node.ledSinceSlot < slot && slot <= node.header.slot) return true;
   return false;
+}
+
+/**
+ * When everybody in line has let a turn go by on the best block, and a distrusted leader's blocks are all there is on it: they count as if somebody else had led
+ * before them. Later offences, and other branches of that leader, are not forgiven.
+ */
+export function forgiveIfNobodyLeads(state: ConsensusState): void {
+  const { best } = state;
+  const held = best.children.filter((node) => node.verification === 'valid' && isDistrusted(state, node));
+  if (held.length === 0) return;
+  const { slotDurationMs, timeoutSlots } = state.rules.parameters;
+  const dueMs = state.bestSinceMs + best.electorate!.members.length * timeoutSlots * slotDurationMs;
+  if (state.nowMs < dueMs) {
+    wakeBy(state, dueMs);
+    return;
+  }
+  for (const node of held) forgiveAlong(node, node.header.slot);
+  state.forkChoiceDirty = true;
+}
+
+/** This block and those that its leader has built on it without a break. */
+function forgiveAlong(first: TreeNode, slot: number): void {
+  for (const node of subtree(first))
+    if (node === first || (node.leader === first.leader && node.parent!.ledSinceSlot === slot))
+      node.ledSinceSlot = slot;
 }
 
 /** Forgets what finality has left behind. */

@@ -5,7 +5,7 @@
  * Only verified blocks are followed, only those the local clock agrees with (schedule.ts), and none of a leader caught at an offence
  * (distrust.ts). Same votes, same blocks, same root: same choice on every node.
  */
-import { isDistrusted } from './distrust.ts';
+import { forgiveIfNobodyLeads, isDistrusted } from './distrust.ts';
 import { anchorSchedule, followableAtMs } from './schedule.ts';
 import type { ConsensusState, TreeNode } from './state.ts';
 import { emit, wakeBy } from './state.ts';
@@ -20,6 +20,7 @@ export function goesBefore(a: TreeNode, b: TreeNode): boolean {
 
 /** Looks again for the best block if anything that matters has changed, and says so when it is another one. */
 export function chooseBest(state: ConsensusState): void {
+  forgiveIfNobodyLeads(state);
   if (!state.forkChoiceDirty && state.nowMs < state.forkChoiceRetryMs) {
     wakeBy(state, state.forkChoiceRetryMs);
     return;

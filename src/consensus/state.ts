@@ -36,8 +36,8 @@ export interface TreeNode {
   readonly key: string;
   /** The leader's key as a name. */
   readonly leader: string;
-  /** Slot of the newest block below that another leader made (0 or less: none known): since then this one has led without a break. */
-  readonly ledSinceSlot: number;
+  /** Slot of the newest block below that another leader made (0 or less: none known): since then this one has led without a break. Raised when its offences are forgiven (distrust.ts). */
+  ledSinceSlot: number;
   /** null once this node is the root. */
   parent: TreeNode | null;
   readonly children: TreeNode[];

@@ -56,9 +56,7 @@ export function refusalChunk(code: RefusalCodeName, message: string): Uint8Array
 }
 
 function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
+  return Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
 }
 
 /** Told about bytes taken up for a frame; may throw to refuse them. */
@@ -110,7 +108,7 @@ export class FrameReader {
 
   async #u32(): Promise<number> {
     const bytes = await this.#take(4);
-    return new DataView(bytes.buffer).getUint32(0, true);
+    return (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0;
   }
 
   async #take(sizeBytes: number): Promise<Uint8Array> {

@@ -120,6 +120,7 @@ export function newPeers({ parts, options, check, feed }: Wiring): Peers {
     ...{ transport, clock },
     log: options.log,
     chainId: rules.chainId,
+    slotDurationMs: options.genesis.poh.slotDurationMs,
     bootstrap: options.bootstrap,
     status: () => ownStatus(parts, keyProof),
     isSigned: (signer, signature, message) => check.signatures.single(signer, signature, message),

@@ -66,6 +66,7 @@ export interface PreparedPoh {
 
 /**
  * The cheap part of checking one block's PoH: place in the chain, structure, header's end and roots.
+ * @param checkedMixins the entries' mixins, packed, when they and the entries root were checked before; made and checked here unless given
  * @returns a fault, or what to give to `pohVerify`
  */
 export function prepareBlockPoh(
@@ -73,6 +74,7 @@ export function prepareBlockPoh(
   parameters: PohParameters,
   parent: StretchStart,
   block: Block,
+  checkedMixins?: Uint8Array,
 ): BlockPohFault | PreparedPoh {
   const headerFault = (fault: StretchFault): BlockPohFault => ({ entryIndex: undefined, fault });
   const { header, entries } = block;
@@ -85,8 +87,9 @@ export function prepareBlockPoh(
   const last = entries[entries.length - 1]!;
   if (header.pohCount !== last.count || !sameBytes(header.pohHash, last.hash)) return headerFault('poh-end');
   if (header.transactionCount !== countTransactions(entries)) return headerFault('transaction-count');
-  const mixins = entryMixins(kernels, entries, header.parentHash);
-  if (!sameBytes(header.entriesRoot, entriesRoot(kernels, entries, mixins))) return headerFault('entries-root');
+  const mixins = checkedMixins ?? entryMixins(kernels, entries, header.parentHash);
+  if (checkedMixins === undefined && !sameBytes(header.entriesRoot, entriesRoot(kernels, entries, mixins)))
+    return headerFault('entries-root');
   return { batch: packPoh({ count: startCount, hash: parent.pohHash }, entries, mixins), mixins };
 }
 

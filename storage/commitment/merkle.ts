@@ -82,10 +82,33 @@ export function parentLevel(kernels: Pick<Kernels, 'sha256Pairs'>, level: Uint8A
   return parents;
 }
 
+/** Up to here levels are hashed in memory that stays. */
+const SMALL_LEVEL_BYTES = 32 * HASH_SIZE_BYTES;
+const LEVEL = new Uint8Array(new ArrayBuffer(SMALL_LEVEL_BYTES));
+const PARENTS = new Uint8Array(new ArrayBuffer(SMALL_LEVEL_BYTES / 2));
+/** Views of all the lengths that occur, in pairs of nodes. */
+const PAIRS = Array.from({ length: 17 }, (_, pairs) => ({
+  of: LEVEL.subarray(0, 2 * pairs * HASH_SIZE_BYTES),
+  to: PARENTS.subarray(0, pairs * HASH_SIZE_BYTES),
+}));
+
+/** The root over a level of 1 to 32 nodes. */
+function smallRoot(kernels: Pick<Kernels, 'sha256Pairs'>, level: Uint8Array): Hash {
+  LEVEL.set(level);
+  for (let nodes = level.length / HASH_SIZE_BYTES; nodes > 1; nodes = (nodes + 1) >> 1) {
+    const { of, to } = PAIRS[nodes >> 1]!;
+    kernels.sha256Pairs(NODE_PREFIX, of, to);
+    // The last one goes up unchanged when it has no partner.
+    if (nodes % 2 === 1) LEVEL.copyWithin(to.length, of.length, of.length + HASH_SIZE_BYTES);
+    LEVEL.set(to);
+  }
+  return hash(LEVEL.slice(0, HASH_SIZE_BYTES));
+}
+
 /** Root over packed leaf hashes (n * 32 bytes, n >= 0). Throws `MerkleError` on another length. */
 export function merkleRoot(kernels: MerkleKernels, leafHashes: Uint8Array): Hash {
   if (leafCount(leafHashes) === 0) return emptyRoot(kernels);
   let level = leafHashes;
-  while (level.length > HASH_SIZE_BYTES) level = parentLevel(kernels, level);
-  return hash(level.slice());
+  while (level.length > SMALL_LEVEL_BYTES) level = parentLevel(kernels, level);
+  return smallRoot(kernels, level);
 }

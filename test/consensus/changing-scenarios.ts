@@ -216,6 +216,31 @@ export const CHANGING_SCENARIOS: readonly Scenario[] = [
     faults: (sim) => chaos(sim, 30_000, ['crash', 'network']),
   },
   {
+    name: 'the one leader that is left died before it owned up: it is followed again',
+    options: { bonds: [1n, 1n, 1n, 1n, 1n], decoyRate: 0.3, epochs: SHORT },
+    faults: (sim) => {
+      sim.run(5000);
+      for (const index of [3, 4]) sim.nodes[index]!.crash();
+      sim.run(40_000, () => sim.finalState.electorate.majorityFloor);
+      for (const index of [3, 4]) sim.nodes[index]!.restart();
+      sim.run(1000);
+      const three = sim.nodes.slice(0, 3);
+      sim.run(40_000, () => three.some(({ leader }) => leader.owesReveal));
+      const last = three.find(({ leader }) => leader.owesReveal);
+      // Long enough for the decoy to be seen by all, too short for the reveal.
+      sim.run(120);
+      const excluded = (): number => sim.bestState.bonds.filter(({ isExcluded }) => isExcluded).length;
+      // Now and then there is no decoy while two are excluded.
+      if (last === undefined || !last.leader.owesReveal || excluded() < 2) return;
+      for (const node of three) node.crash();
+      sim.run(1000);
+      last.restart();
+      sim.run(60_000);
+      expectThat(excluded() < 2, 'nobody who is back counts again: they do not follow the one that may lead');
+    },
+    boundMs: 120_000,
+  },
+  {
     name: 'a leader of two histories is slashed and deposed',
     options: { behaviours: with4('equivocatingLeader', 0), epochs: SHORT },
     faults: (sim) => sim.run(40_000),

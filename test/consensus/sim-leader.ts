@@ -40,6 +40,11 @@ export class SimLeader {
     this.#toReveal = [];
   }
 
+  /** A decoy of this life is not owned up to yet. */
+  get owesReveal(): boolean {
+    return this.#toReveal.length > 0;
+  }
+
   includeVote(vote: Vote): void {
     this.#toInclude.push(vote);
   }

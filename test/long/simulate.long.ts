@@ -9,7 +9,7 @@ const hours = Number(process.env.CAIRN_LONG_SIZE ?? 100);
 /** One phase of faults and the calm after it. */
 const RUN_MS = 95_000;
 /** In turn, one a round of scenarios: hours of long slots cost least, and short ones have the most in them. */
-const SLOTS_MS = [500, 8_000, 8_000];
+const SLOTS_MS = [500, 8_000, 8_000, 8_000, 8_000, 8_000, 8_000, 8_000];
 
 it(`holds for ${hours} simulated hours from seed ${seed} on`, async () => {
   const startedMs = performance.now();

@@ -119,7 +119,11 @@ describe.each(VARIANTS)('aes-cbc of $name', ({ kernels }) => {
       [7, 33],
       [16, 64],
       [33, 20],
+      [40, 21],
+      [45, 30],
       [48, 70],
+      [56, 40],
+      [97, 33],
       [3, 20_000],
     ] as const) {
       const [keys, chains, input] = [bytes(32 * n), bytes(16 * n), bytes(16 * blocks)];
@@ -149,19 +153,31 @@ describe.each(VARIANTS)('aes-cbc of $name', ({ kernels }) => {
       [48, 200],
       [32, 0],
     ] as const) {
-      const bytes = seededBytes(n * 7 + leafSizeBytes);
-      const [key, iv, input] = [bytes(32), bytes(16), bytes(leafSizeBytes * n)];
-      const [plain, chain] = [new Uint8Array(input.length), iv.slice()];
-      kernels.aesCbcEncrypt(key, chain, input, plain);
-      const [before, after] = [new Uint8Array(32 * n), new Uint8Array(32 * n)];
-      kernels.sha256Leaves(3, input, leafSizeBytes, before);
-      kernels.sha256Leaves(3, plain, leafSizeBytes, after);
-      const [ins, outs] = [new Uint8Array(32 * n), new Uint8Array(32 * n)];
-      const [output, at] = [new Uint8Array(input.length), iv.slice()];
-      kernels.aesCbcEncryptLeaves(key, at, input, output, 3, leafSizeBytes, ins, outs);
-      const what = `${n} leaves of ${leafSizeBytes}`;
-      expect([what, Buffer.compare(output, plain), hex(at)]).toEqual([what, 0, hex(chain)]);
-      expect([what, hex(ins), hex(outs)]).toEqual([what, hex(before), hex(after)]);
+      for (const lanes of [0, 1, 2, 3, 5]) {
+        const bytes = seededBytes(n * 7 + leafSizeBytes + lanes);
+        const size = leafSizeBytes * n;
+        const [keys, ivs] = [bytes(32 * lanes), bytes(16 * lanes)];
+        // The last two share what goes in.
+        const inputs = Array.from({ length: lanes }, () => bytes(size));
+        if (lanes > 2) inputs[lanes - 1] = inputs[lanes - 2]!;
+        const part = (of: Uint8Array, each: number, i: number): Uint8Array => of.subarray(each * i, each * (i + 1));
+        const [plain, chains] = [inputs.map(() => new Uint8Array(size)), ivs.slice()];
+        const [before, after] = [new Uint8Array(32 * n * lanes), new Uint8Array(32 * n * lanes)];
+        inputs.forEach((input, i) => {
+          kernels.aesCbcEncrypt(part(keys, 32, i), part(chains, 16, i), input, plain[i]!);
+          kernels.sha256Leaves(3, input, leafSizeBytes, part(before, 32 * n, i));
+          kernels.sha256Leaves(3, plain[i]!, leafSizeBytes, part(after, 32 * n, i));
+        });
+        const [ins, outs] = [new Uint8Array(before.length), new Uint8Array(after.length)];
+        const [outputs, at] = [inputs.map(() => new Uint8Array(size)), ivs.slice()];
+        kernels.aesCbcEncryptLeaves(keys, at, inputs, outputs, 3, leafSizeBytes, ins, outs);
+        const what = `${lanes} times ${n} leaves of ${leafSizeBytes}`;
+        expect([what, hex(at)]).toEqual([what, hex(chains)]);
+        outputs.forEach((output, i) => {
+          expect(Buffer.compare(output, plain[i]!), `${what}, output ${i}`).toBe(0);
+        });
+        expect([what, hex(ins), hex(outs)]).toEqual([what, hex(before), hex(after)]);
+      }
     }
   });
 

@@ -31,10 +31,11 @@ class Dice {
 }
 
 type Kind = 'bytes' | 'words' | 'integers';
-/** An argument: a view of `size` elements, or one of some numbers. `isOutput`: the kernel writes it. */
+/** An argument: a view of `size` elements, one of some numbers, or a list of such. `isOutput`: the kernel writes it. */
 type Parameter =
   | { readonly kind: Kind; readonly size: number; readonly isOutput?: boolean }
-  | { readonly numbers: readonly number[] };
+  | { readonly numbers: readonly number[] }
+  | { readonly list: readonly Parameter[] };
 
 const view = (size: number): Parameter => ({ kind: 'bytes', size });
 const output = (size: number): Parameter => ({ kind: 'bytes', size, isOutput: true });
@@ -55,10 +56,15 @@ const SHAPES: Readonly<Partial<Record<keyof Kernels, (n: number) => readonly Par
   aesCbcDecrypt: (n) => [view(32), output(16), view(16 * n), output(16 * n)],
   aesCbcEncryptMany: (n) => [view(32 * n), output(16 * n), view(48), output(48 * n)],
   aesCbcSampleMany: (n) => [view(32 * n), output(16 * n), view(32 * n), { kind: 'words', size: 2 * n }, output(16 * n)],
-  aesCbcEncryptLeaves: (n) => [
-    ...[view(32), output(16), view(32 * n), output(32 * n), numbers(0, 1), numbers(32, 16)],
-    ...[output(32 * n), output(32 * n)],
-  ],
+  aesCbcEncryptLeaves: (n) => {
+    const list = (of: Parameter): Parameter => ({ list: [of, of].slice(n % 2) });
+    const lanes = 2 - (n % 2);
+    const hashes = output(32 * n * lanes);
+    return [
+      ...[view(32 * lanes), output(16 * lanes), list(view(32 * n)), list(output(32 * n))],
+      ...[numbers(0, 1), numbers(32, 16), hashes, hashes],
+    ];
+  },
   crc32c: (n) => [view(30 * n), numbers(0, 77)],
   ripemd160Keys: (n) => [view(32 * n), output(20 * n)],
 };
@@ -104,12 +110,17 @@ function makeView(kind: Kind, size: number, pool: ArrayBuffer, dice: Dice): Type
 function makeCase(name: keyof typeof SHAPES, pool: ArrayBuffer, dice: Dice): Case {
   const parameters = SHAPES[name]!(dice.oneOf([0, 1, 2, 3, 5, 9]));
   const outputs: Typed[] = [];
-  const values = parameters.map((parameter) => {
+  const make = (parameter: Parameter): unknown => {
     if ('numbers' in parameter) return dice.oneOf(parameter.numbers);
+    if ('list' in parameter) {
+      const made = parameter.list.map(make);
+      return dice.below(20) === 0 ? made.slice(1) : made;
+    }
     const made = makeView(parameter.kind, parameter.size, pool, dice);
     if (parameter.isOutput === true) outputs.push(made);
     return made;
-  });
+  };
+  const values = parameters.map(make);
   fillSmall(name, values, dice);
   return { values, outputs };
 }

@@ -7,6 +7,11 @@ import { seededBytes, VARIANTS } from './variants.ts';
 type Call = readonly [name: keyof Kernels, () => unknown[]];
 
 const bytes = (size: number): Uint8Array => seededBytes(size)(size);
+/** What follows the inputs of two chains of two leaves: outputs, prefix, size of a leaf, hashes. */
+const encodeOutputs = () => [
+  [new Uint8Array(96), new Uint8Array(96)],
+  ...[1, 48, new Uint8Array(128), new Uint8Array(128)],
+];
 /** Valid arguments of every kernel, fresh each time. */
 const CALLS: readonly Call[] = [
   ['sha256', () => [bytes(70)]],
@@ -20,10 +25,7 @@ const CALLS: readonly Call[] = [
   ['aesCbcDecrypt', () => [bytes(32), bytes(16), bytes(48), new Uint8Array(48)]],
   ['aesCbcEncryptMany', () => [bytes(96), bytes(48), bytes(32), new Uint8Array(96)]],
   ['aesCbcSampleMany', () => [bytes(96), bytes(48), bytes(64), Uint32Array.of(0, 2, 3, 1), new Uint8Array(32)]],
-  [
-    'aesCbcEncryptLeaves',
-    () => [bytes(32), bytes(16), bytes(96), new Uint8Array(96), 1, 48, new Uint8Array(64), new Uint8Array(64)],
-  ],
+  ['aesCbcEncryptLeaves', () => [...[bytes(64), bytes(32), [bytes(96), bytes(96)]], ...encodeOutputs()]],
   ['crc32c', () => [bytes(50), 7]],
   ['ripemd160Keys', () => [bytes(64), new Uint8Array(40)]],
 ];
@@ -69,6 +71,21 @@ function expectTypeError(kernels: object, name: string, values: unknown[]): void
   const call = (kernels as Record<string, (...values: unknown[]) => unknown>)[name]!;
   expect(() => call(...values), `${name}(${values.map((value) => typeof value).join(', ')})`).toThrow(TypeError);
 }
+
+const encodeCall = (): unknown[] => CALLS.find(([name]) => name === 'aesCbcEncryptLeaves')![1]();
+
+/** Two lists of arrays, of which one (argument `at`) is spoilt. */
+const WRONG_LISTS: readonly ((good: unknown[], at: number) => unknown[])[] = [
+  (good, at) => good.with(at, []),
+  (good, at) => good.with(at, [bytes(96)]),
+  (good, at) => good.with(at, [bytes(96), bytes(96), bytes(96)]),
+  ...[...WRONG_TYPES, bytes(95), bytes(48), bytes(144), new Uint32Array(24)].flatMap((odd) =>
+    [0, 1].map((index) => (good: unknown[], at: number) => good.with(at, (good[at] as unknown[]).with(index, odd))),
+  ),
+  (good, at) => good.with(at, [bytes(96), detached(bytes(96))]),
+  (good, at) => good.with(at, { length: 2, 0: bytes(96), 1: bytes(96) }),
+  (good, at) => good.with(at, Array(2)),
+];
 
 describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
   it.each(CALLS)('%s takes the right ones', (name, make) => {
@@ -124,6 +141,34 @@ describe.each(VARIANTS)('hostile arguments to $name', ({ kernels }) => {
     expectTypeError(kernels, 'ripemd160Keys', [pool.subarray(0, 64), pool.subarray(60, 100)]);
   });
 
+  it('refuses lists of chains that do not fit together', () => {
+    const name = 'aesCbcEncryptLeaves';
+    const call = kernels[name] as (...values: unknown[]) => unknown;
+    for (const wrong of WRONG_LISTS) for (const at of [2, 3]) expectTypeError(kernels, name, wrong(encodeCall(), at));
+    const shared = bytes(96);
+    expect(() => call(...encodeCall().with(2, [shared, shared]))).not.toThrow();
+    expectTypeError(kernels, name, encodeCall().with(3, [shared, shared]));
+    expectTypeError(
+      kernels,
+      name,
+      encodeCall()
+        .with(2, [shared, bytes(96)])
+        .with(3, [shared, bytes(96)]),
+    );
+    expectTypeError(
+      kernels,
+      name,
+      encodeCall()
+        .with(2, [shared, bytes(96)])
+        .with(3, [bytes(96), shared]),
+    );
+    const hashes = new Uint8Array(192);
+    expectTypeError(kernels, name, encodeCall().with(6, hashes.subarray(0, 128)).with(7, hashes.subarray(64)));
+    const many = Array.from({ length: 17 }, () => new Uint8Array(0));
+    const empty = new Uint8Array(0);
+    expectTypeError(kernels, name, [bytes(17 * 32), bytes(17 * 16), many, many, 1, 48, empty, empty]);
+  });
+
   it('refuses counts and flags out of range', () => {
     expectTypeError(kernels, 'pohVerify', [bytes(64), Uint32Array.of(0), Uint8Array.of(0), bytes(32)]);
     expectTypeError(kernels, 'pohVerify', [bytes(64), Uint32Array.of(2 ** 31), Uint8Array.of(0), bytes(32)]);
@@ -148,6 +193,20 @@ const CHALLENGES: readonly [string, () => unknown[]] = [
 ];
 
 describe.runIf(VARIANTS.length > 1)('the addon behind the checks', () => {
+  it('refuses lists of chains that do not fit together, and looks at memory only when every getter has run', () => {
+    for (const wrong of WRONG_LISTS)
+      for (const at of [2, 3]) expectTypeError(addon, 'aesCbcEncryptLeaves', wrong(encodeCall(), at));
+    const call = encodeCall();
+    const list = call[3] as Uint8Array[];
+    const last = list[1]!;
+    const get = (): Uint8Array => {
+      for (const each of [call[0] as Uint8Array, list[0]!]) detached(each);
+      return last;
+    };
+    Object.defineProperty(list, 1, { get });
+    expectTypeError(addon, 'aesCbcEncryptLeaves', call);
+  });
+
   // The body runs also when the suite is skipped: without an addon there is nothing to open.
   const addon = VARIANTS.length > 1 ? openBinding([]) : ({} as ReturnType<typeof openBinding>);
   /** What the checks let through in the form the addon takes. */

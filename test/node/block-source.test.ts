@@ -71,6 +71,14 @@ describe('block source', () => {
     expect(asker.source.bytesFetched).toBeGreaterThan(0);
   });
 
+  it('asks any peer for a stretch in turn, so that none can hide what the others have', async () => {
+    const net = new VirtualNet();
+    for (const name of ['a', 'b', 'c']) await node(net, name, []);
+    const asker = await node(net, 'asker', ['a', 'b', 'c']);
+    for (let round = 0; round < 4; round += 1) await net.settle(asker.source.fetchRange(1, 1, null));
+    expect(asker.blocks.map(([, from]) => from)).toEqual(['a', 'b', 'c', 'a']);
+  });
+
   it('takes a push, and asks the next peer when one has nothing', async () => {
     const net = new VirtualNet();
     const full = await node(net, 'full', []);

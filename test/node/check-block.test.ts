@@ -41,6 +41,23 @@ describe('a good block', () => {
     expect(blockBodyFault(kernels, made.block!)).toBeNull();
   });
 
+  it('is not hashed again once its body was found to be what the header names', async () => {
+    let hashed = 0;
+    const sha256Ragged: typeof kernels.sha256Ragged = (...given) => {
+      hashed += 1;
+      kernels.sha256Ragged(...given);
+    };
+    const deps = { ...world.check, kernels: { ...kernels, sha256Ragged } };
+    const { bytes } = makeBlock(world, first, { batches: [[pay(1n)], [pay(2n)]] }).block!;
+    const fresh = await checkBlock(deps, first, decodeBlock(kernels, bytes));
+    const whole = hashed;
+    const known = decodeBlock(kernels, bytes);
+    expect(blockBodyFault(kernels, known)).toBeNull();
+    hashed = 0;
+    expect((await checkBlock(deps, first, known)).batch).toEqual(fresh.batch);
+    expect(hashed).toBe(whole - 2);
+  });
+
   it('passes across skipped slots', async () => {
     expect(await refusal({ slot: 9 })).toBeNull();
   });

@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { loadKernels } from '../../native/index.ts';
 import { type SigningKey, signingKey } from '../../src/codec/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
+import type { Clock } from '../../src/node/clock.ts';
 import { createLogger } from '../../src/node/log.ts';
-import { peerKeyMessage, type StatusMessage } from '../../src/node/protocols.ts';
+import { PROTOCOL, peerKeyMessage, type StatusMessage } from '../../src/node/protocols.ts';
 import { Peers } from '../../src/node/relay/peers.ts';
 import { VirtualNet } from './virtual-net.ts';
 
@@ -19,7 +20,13 @@ function statusOf(key: SigningKey | null, keyProof: Uint8Array | null): StatusMe
   return { chainId: CHAIN_ID, role: 'validator', ...heights, publicKey, keyProof, rpc: null, version: '1' };
 }
 
-function peersOf(transport: MemoryTransport, bootstrap: string[], status: StatusMessage): Peers {
+function peersOf(
+  transport: MemoryTransport,
+  bootstrap: string[],
+  status: StatusMessage,
+  clock?: Clock,
+  slotDurationMs = 500,
+): Peers {
   const isSigned = (publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean => {
     const verdict = new Uint8Array(1);
     kernels.ed25519Verify(publicKey, signature, message, Uint32Array.of(0, message.length), verdict);
@@ -30,6 +37,8 @@ function peersOf(transport: MemoryTransport, bootstrap: string[], status: Status
     transport,
     log,
     chainId: CHAIN_ID,
+    slotDurationMs,
+    ...(clock === undefined ? {} : { clock }),
     bootstrap,
     status: () => status,
     isSigned,
@@ -73,5 +82,45 @@ describe('a peer that claims a ledger key', () => {
       net = new VirtualNet();
       expect(await introduced((name) => statusOf(validator, proof(name)))).toBeNull();
     }
+  });
+});
+
+describe('two connected peers', () => {
+  /** Questions for a status within 80 s of virtual time, of both together. */
+  async function questionsWithin80Seconds(slotDurationMs: number): Promise<number> {
+    net = new VirtualNet(Number.POSITIVE_INFINITY);
+    const clock: Clock = {
+      nowMs: () => net.nowMs,
+      at: (ms, callback) => net.network.timers.after(Math.max(0, ms - net.nowMs), callback),
+    };
+    let questions = 0;
+    const [one, other] = [await net.peer('one'), await net.peer('other')];
+    for (const transport of [one, other]) {
+      const { request } = transport;
+      transport.request = (peer, protocol, ...rest) => {
+        if (protocol === PROTOCOL.status) questions += 1;
+        return request.call(transport, peer, protocol, ...rest);
+      };
+    }
+    const first = peersOf(one, [], statusOf(null, null), clock, slotDurationMs);
+    const second = peersOf(other, [...one.addresses()], statusOf(null, null), clock, slotDurationMs);
+    await net.settle(first.start());
+    // Not at the same moment as the first.
+    await net.settle(new Promise<void>((resolve) => void net.network.timers.after(300, resolve)));
+    await net.settle(second.start());
+    await net.settle(new Promise<void>((resolve) => void net.network.timers.after(80_000, resolve)));
+    first.stop();
+    second.stop();
+    expect([first.statuses.has('other'), second.statuses.has('one')]).toEqual([true, true]);
+    return questions;
+  }
+
+  it('ask for a status every two seconds, or once a slot where that is longer: one of them, not both', async () => {
+    const often = await questionsWithin80Seconds(500);
+    expect(often).toBeGreaterThanOrEqual(38);
+    expect(often).toBeLessThanOrEqual(44);
+    const seldom = await questionsWithin80Seconds(8_000);
+    expect(seldom).toBeGreaterThanOrEqual(9);
+    expect(seldom).toBeLessThanOrEqual(13);
   });
 });

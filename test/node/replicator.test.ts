@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createVrfKey, ReplicaStore } from '../../replicator/index.ts';
+import { createVrfKey, ReplicaStore, startReplicaThreads } from '../../replicator/index.ts';
 import { type Payload, signingKey } from '../../src/codec/index.ts';
 import type { MemoryTransport } from '../../src/net/memory-transport.ts';
 import { PeerFault } from '../../src/net/transport.ts';
@@ -228,6 +228,32 @@ describe('replica keeper', () => {
     await replica.close();
   });
 
+  it('encodes two segments at the same time where there are threads, and no segment twice', async () => {
+    await store.close();
+    const threads = startReplicaThreads(1);
+    const directory = join(await freshDirectory(), 'replicas');
+    const geometry = { segmentSizeBytes, leafSizeBytes };
+    store = await ReplicaStore.open({
+      ...{ kernels, files: diskFiles(), directory, identity: key.publicKey, geometry, threads },
+    });
+    const keeper = newKeeper();
+    archive.finalHeight = 20;
+    await net.settle(follower.update('archive'));
+    await net.settle(segments.updateRoots('archive', follower.head!));
+    const underWay = () => keeper.current.map(({ action }) => action.segment);
+    await net.settle(keeper.work([0, 1, 2], archive.records, ['archive']));
+    const first = underWay();
+    await net.settle(keeper.work([0, 1, 2], archive.records, ['archive']));
+    expect([first.length, keeper.isWaiting]).toEqual([2, false]);
+    expect(new Set(underWay()).size).toBe(underWay().length);
+    await net.settle(keeper.idle());
+    await net.settle(keeper.work([0, 1, 2], archive.records, ['archive']));
+    await net.settle(keeper.idle());
+    expect(names(keeper).map((name) => name.split('/')[0])).toEqual(['0', '1', '2']);
+    expect(keeper.counts.encodes).toBe(3);
+    await threads.stop();
+  });
+
   it('sends again what nobody took, and what does not show on the ledger in time', async () => {
     let takes = false;
     const keeper = newKeeper(async (payload) => {
@@ -299,6 +325,7 @@ describe('replicator node', () => {
       transport: self,
       log: SILENT,
       chainId,
+      slotDurationMs: 500,
       bootstrap,
       status,
       isSigned: () => true,

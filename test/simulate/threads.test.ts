@@ -1,6 +1,7 @@
 /** A campaign comes to one end on any number of threads: the same runs in the same order, and the first failure by seed. */
 import { expect, it } from 'vitest';
 import { type CampaignOptions, type CampaignResult, runCampaign } from '../../tools/simulate/campaign.ts';
+import { RunThreads } from '../../tools/simulate/run-threads.ts';
 import { scenarioNamed } from '../../tools/simulate/scenarios.ts';
 import type { SimulationResult } from '../../tools/simulate/simulation.ts';
 
@@ -27,4 +28,14 @@ it('tells of the first failure by seed, whatever was found before', { timeout: 3
   const [{ failure, seeds, runs }] = await played({ scenarios, threads: 2, totalMs: 3 * RUN_MS });
   expect(failure!.result).toMatchObject({ seed: 51, scenario: 'canary', violation: { code: 'conflicting-finality' } });
   expect([runs, seeds]).toEqual([2, [50, 51]]);
+});
+
+it('fails, and does not wait, for a run that no thread plays', async () => {
+  const threads = new RunThreads(1, (number) => ({ number, seed: 1, scenario: 'no such one', durationMs: 1 }), 1);
+  try {
+    await expect(threads.take(0)).rejects.toThrow('no scenario is called no such one');
+    await expect(threads.take(1)).rejects.toThrow('run 1 is not there');
+  } finally {
+    await threads.close();
+  }
 });

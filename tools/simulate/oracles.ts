@@ -16,6 +16,7 @@ import {
   type Block,
   type BlockHeader,
   blockTransactions,
+  type Certificate,
   decodeBlock,
   decodeCertificate,
   decodeHeader,
@@ -26,6 +27,7 @@ import { genesisRoot } from '../../src/node/chain/open-root.ts';
 import type { ChainNode } from '../../src/node/chain-node.ts';
 import type { ChainSetup } from './chain-setup.ts';
 import { ChainWatch } from './chain-watch.ts';
+import { Decoded } from './decoded.ts';
 import { checkFinalBlock } from './final-block.ts';
 import type { SharedKernels } from './shared-kernels.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -62,6 +64,8 @@ export class Oracles {
   /** The final chain by the plain rules. */
   readonly watch: ChainWatch;
   readonly #deps: OracleDeps;
+  readonly #finalHeaders: Decoded<BlockHeader>;
+  readonly #certificates: Decoded<Certificate>;
   readonly #rankOf: ReadonlyMap<string, number>;
   /** Final headers by height, over all nodes; the first is genesis. */
   readonly #final: BlockHeader[];
@@ -80,6 +84,8 @@ export class Oracles {
   constructor(deps: OracleDeps) {
     this.#deps = deps;
     const { chain, shared } = deps;
+    this.#finalHeaders = new Decoded((bytes) => decodeHeader(shared.checking, bytes));
+    this.#certificates = new Decoded((bytes) => decodeCertificate(shared.checking, bytes));
     const genesis = genesisHeader(shared.checking, chain.genesis, genesisRoot(chain.genesis, shared.checking));
     this.votes = new VoteRecord(
       chain.bonds,
@@ -272,9 +278,8 @@ export class Oracles {
     const proof = node.store.finality();
     if (proof === undefined || proof === reported.proof || this.#isForked) return;
     reported.proof = proof;
-    const { checking } = this.#deps.shared;
-    const last = decodeHeader(checking, new Uint8Array(proof.header));
-    const { header, votes } = decodeCertificate(checking, new Uint8Array(proof.certificate));
+    const last = this.#finalHeaders.of(proof.header);
+    const { header, votes } = this.#certificates.of(proof.certificate);
     const isChild = byteKey(header.parentHash) === byteKey(last.hash) && header.slot === last.slot + 1;
     if (!isChild)
       this.#fail(

@@ -28,6 +28,8 @@ export class RunThreads {
   readonly #workers: Worker[] = [];
   readonly #replies = new Map<number, RunReply>();
   #next = 0;
+  /** Runs handed out that have not come back. */
+  #under = 0;
   #simulatedMs = 0;
   #isEnough = false;
   #failure: Error | undefined;
@@ -48,6 +50,8 @@ export class RunThreads {
       if (reply !== undefined && 'report' in reply) return reply.report;
       if (reply !== undefined) throw reply.error;
       if (this.#failure !== undefined) throw this.#failure;
+      // Nobody plays it: to wait for it would be to wait for ever.
+      if (this.#under === 0) throw new RangeError(`run ${number} is not there, and no thread is at it`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -62,17 +66,22 @@ export class RunThreads {
   #start(): void {
     const worker = new Worker(workerUrl(import.meta.url, './run-worker.ts'));
     worker.on('message', (reply: RunReply) => {
+      this.#under -= 1;
       this.#replies.set(reply.number, reply);
       this.#count(reply);
       this.#feed(worker);
       this.#wake();
     });
-    worker.on('error', (error) => {
-      this.#failure = error as Error;
-      this.#wake();
-    });
+    worker.on('error', (error) => this.#fail(error as Error));
+    worker.on('exit', (code) => this.#fail(new RangeError(`a thread has ended with exit code ${code}`)));
     this.#workers.push(worker);
     this.#feed(worker);
+  }
+
+  /** What is told first counts: an error comes before the exit it leads to. */
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
   }
 
   /** All numbers below the highest handed out come in, so what is enough over all runs is enough in their order too. */
@@ -85,5 +94,6 @@ export class RunThreads {
     if (this.#isEnough) return;
     worker.postMessage(this.#orderOf(this.#next));
     this.#next += 1;
+    this.#under += 1;
   }
 }

@@ -39,12 +39,15 @@ export function validatorKey(address: Uint8Array): Uint8Array {
 export function tallyKey(slot: number): Uint8Array {
   const key = new Uint8Array(9);
   key[0] = TALLY_FAMILY;
-  new DataView(key.buffer).setBigUint64(1, BigInt(slot), false);
+  // Byte by byte: a view would move so small an array off JavaScript's heap.
+  for (let [at, rest] = [8, slot]; rest > 0; at -= 1, rest = Math.floor(rest / 256)) key[at] = rest % 256;
   return key;
 }
 
 /** The slot a tally record's key names. */
 export function slotOfTallyKey(key: Uint8Array): number {
   invariant(key.length === 9 && key[0] === TALLY_FAMILY, 'argument', () => `tally key of ${key.length} bytes`);
-  return Number(new DataView(key.buffer, key.byteOffset, key.length).getBigUint64(1, false));
+  let slot = 0;
+  for (let at = 1; at < 9; at += 1) slot = slot * 256 + key[at]!;
+  return slot;
 }

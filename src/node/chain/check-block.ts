@@ -27,6 +27,7 @@ import {
 import { type PohBatch, type PohParameters, prepareBlockPoh } from '../../poh/index.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 import type { Verifier } from '../threads/verifier.ts';
+import { checkedMixins } from './block-body.ts';
 import { BlockRefused, type ChainBlock } from './chain-block.ts';
 
 export interface CheckDeps {
@@ -84,7 +85,7 @@ function checkHeader(parent: ChainBlock, { header }: Block): void {
 
 function preparedPoh(deps: CheckDeps, parent: ChainBlock, block: Block): PohBatch {
   const { slot, hash: blockHash, pohHash } = parent.header;
-  const prepared = prepareBlockPoh(deps.kernels, deps.poh, { slot, blockHash, pohHash }, block);
+  const prepared = prepareBlockPoh(deps.kernels, deps.poh, { slot, blockHash, pohHash }, block, checkedMixins(block));
   if ('fault' in prepared)
     throw new BlockRefused('bad-entries', `${prepared.fault} at entry ${prepared.entryIndex ?? 'none: the header'}`);
   return prepared.batch;

@@ -47,6 +47,8 @@ export class BlockSource {
   readonly #wanted = new Set<string>();
   #rangeUnderWay = false;
   #bytesFetched = 0;
+  /** Stretches asked of any peer so far. */
+  #rounds = 0;
 
   constructor(deps: BlockSourceDeps) {
     this.#deps = deps;
@@ -85,7 +87,10 @@ export class BlockSource {
     }
   }
 
-  /** Fetches heights `fromHeight` .. `toHeight` of a peer's best chain, lowest first. */
+  /**
+   * Fetches heights `fromHeight` .. `toHeight` of a peer's best chain, lowest first. `from` null: of any peer, each time of the next one first, since
+   * one that is on the same branch, or lies, would hide what the others have.
+   */
   async fetchRange(fromHeight: number, toHeight: number, from: PeerName | null): Promise<void> {
     if (this.#rangeUnderWay) return;
     this.#rangeUnderWay = true;
@@ -93,7 +98,7 @@ export class BlockSource {
       const countMax = Math.min(FETCH_BLOCKS_MAX, toHeight - fromHeight + 1);
       const isAsked = ({ header }: Block, at: number): boolean => header.height === fromHeight + at;
       const request = { from: fromHeight, countMax };
-      for (const peer of this.#candidates(from))
+      for (const peer of from === null ? this.#nextInTurn() : this.#candidates(from))
         if ((await this.#fetch(peer, PROTOCOL.range, request, countMax, isAsked)) > 0) return;
     } finally {
       this.#rangeUnderWay = false;
@@ -103,6 +108,12 @@ export class BlockSource {
   #candidates(first: PeerName | null): PeerName[] {
     const peers = this.#deps.sources();
     return first !== null && peers.includes(first) ? [first, ...peers.filter((peer) => peer !== first)] : [...peers];
+  }
+
+  #nextInTurn(): PeerName[] {
+    const peers = this.#candidates(null);
+    const first = this.#rounds++ % Math.max(1, peers.length);
+    return [...peers.slice(first), ...peers.slice(0, first)];
   }
 
   /** Requests frames of block, votes, block, votes ...; answers how many blocks came. Others than those asked for are the peer's fault. */

@@ -1,5 +1,5 @@
 /**
- * Who is connected and how far each claims to be: exchanged on connection and every few seconds after.
+ * Who is connected and how far each claims to be: exchanged on connection and every few seconds after, by whichever of the two asks first.
  *
  * Invariants: claims only start fetches, they never decide anything; a ledger key is believed only with a signature
  * over the peer's own name; a peer of another chain is dropped; one entry a connected peer.
@@ -17,6 +17,7 @@ import {
   StatusMessage,
 } from '../protocols.ts';
 
+/** Least time between two rounds of questions; as long as a slot where slots are longer, since heights change no faster. */
 const REFRESH_INTERVAL_MS = 2_000;
 const REDIAL_INTERVAL_MS = 1_000;
 const STATUS_SIZE_BYTES_MAX = 4_096;
@@ -27,6 +28,7 @@ export interface PeersDeps {
   /** The machine's unless given. */
   readonly clock?: Clock;
   readonly chainId: Uint8Array;
+  readonly slotDurationMs: number;
   /** Addresses to keep connected to. */
   readonly bootstrap: readonly string[];
   readonly status: () => StatusMessage;
@@ -39,26 +41,31 @@ export interface PeersDeps {
 export class Peers {
   readonly #deps: PeersDeps;
   readonly #statuses = new Map<PeerName, StatusMessage>();
+  readonly #clock: Clock;
+  readonly #refreshIntervalMs: number;
+  /** When each connected peer last told its status. */
+  readonly #heardMs = new Map<PeerName, number>();
   /** The name behind each bootstrap address, once dialled. */
   readonly #dialled = new Map<string, PeerName>();
   #stops: (() => void)[] = [];
 
   constructor(deps: PeersDeps) {
     this.#deps = deps;
+    this.#clock = deps.clock ?? systemClock;
+    this.#refreshIntervalMs = Math.max(REFRESH_INTERVAL_MS, deps.slotDurationMs);
     deps.transport.handle(PROTOCOL.status, (from, request) => this.#serve(from, request));
     deps.transport.onPeer((peer, connected) => {
       if (connected) void this.#exchange(peer);
-      else this.#statuses.delete(peer);
+      else this.#forget(peer);
     });
   }
 
   /** Dials the bootstrap addresses and keeps dialling those that are lost. */
   async start(): Promise<void> {
     await Promise.all(this.#deps.bootstrap.map((address) => this.#dial(address)));
-    const clock = this.#deps.clock ?? systemClock;
     this.#stops.push(
-      every(clock, REFRESH_INTERVAL_MS, () => void this.#refresh()),
-      every(clock, REDIAL_INTERVAL_MS, () => void this.#redial()),
+      every(this.#clock, this.#refreshIntervalMs, () => void this.#refresh()),
+      every(this.#clock, REDIAL_INTERVAL_MS, () => void this.#redial()),
     );
   }
 
@@ -100,8 +107,18 @@ export class Peers {
     await Promise.all(lost.map((address) => this.#dial(address)));
   }
 
+  #forget(peer: PeerName): void {
+    this.#statuses.delete(peer);
+    this.#heardMs.delete(peer);
+  }
+
+  /** Asks everybody but who has just asked here: a question tells as much as an answer. */
   async #refresh(): Promise<void> {
-    await Promise.all(this.#deps.transport.peers().map((peer) => this.#exchange(peer)));
+    const sinceMs = this.#clock.nowMs() - this.#refreshIntervalMs / 2;
+    const silent = this.#deps.transport
+      .peers()
+      .filter((peer) => (this.#heardMs.get(peer) ?? Number.NEGATIVE_INFINITY) < sinceMs);
+    await Promise.all(silent.map((peer) => this.#exchange(peer)));
   }
 
   async #exchange(peer: PeerName): Promise<void> {
@@ -147,6 +164,7 @@ export class Peers {
     this.#requireProvenKey(peer, status);
     if (!this.#deps.transport.peers().includes(peer)) return;
     this.#statuses.set(peer, status);
+    this.#heardMs.set(peer, this.#clock.nowMs());
     this.#deps.onStatus(peer, status);
   }
 }

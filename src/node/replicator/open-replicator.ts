@@ -118,7 +118,10 @@ export async function openReplicator(
     schedule,
     geometry: { segmentSizeBytes, leafSizeBytes },
     market: rules.replication,
-    prover: new Prover({ kernels, ...identity, chainId: rules.chainId, genesis, folder, unchecked: faults.isBlind }),
+    prover: new Prover({
+      ...{ kernels, ...identity, chainId: rules.chainId, genesis, folder },
+      ...{ unchecked: faults.isBlind, threads: store.openingThreads },
+    }),
     faults,
     follower,
     segments,
@@ -211,7 +214,7 @@ async function openHeld(store: ReplicaStore, keeper: ReplicaKeeper, segment: num
 }
 
 function newPeers(
-  { config, transport, version, rpcUrl, log }: RoleContext,
+  { config, genesis, transport, version, rpcUrl, log }: RoleContext,
   { chainId }: LedgerRules,
   key: SigningKey,
   signatures: SignatureChecks,
@@ -234,6 +237,7 @@ function newPeers(
     log,
     clock,
     chainId,
+    slotDurationMs: genesis.poh.slotDurationMs,
     bootstrap: config.bootstrap,
     status,
     isSigned: (publicKey, signature, message) => signatures.single(publicKey, signature, message),

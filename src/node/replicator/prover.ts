@@ -12,11 +12,11 @@ import {
   deriveSampleSeed,
   encodeOpenFile,
   encodeProofFile,
-  makeOpening,
   type OpenStorageProof,
   proveSamples,
   type Replica,
   type ReplicaHeader,
+  type ReplicaThreads,
   type ReplicationSchedule,
   type StorageProof,
   type VrfKey,
@@ -39,6 +39,8 @@ export interface ProverDeps {
   readonly folder: OpeningFolder;
   /** Reads openings whatever they decode to. Fault injection only. */
   readonly unchecked: boolean;
+  /** Where openings are made; on the caller's thread when absent. */
+  readonly threads?: Pick<ReplicaThreads, 'open'> | undefined;
 }
 
 export interface ProofRequest {
@@ -94,7 +96,7 @@ export class Prover {
   }
 
   async #parts({ header, replica, period, periodBlock }: ProofRequest): Promise<Parts> {
-    const { kernels, vrf, identity, genesis, unchecked } = this.#deps;
+    const { vrf, identity, genesis, unchecked } = this.#deps;
     const { mode, layers, samplesPerProof, checksPerProof, sampleBlockSizeBytes } = genesis.replication;
     const { segment } = header;
     const periodHash = periodBlock.pohHash;
@@ -106,8 +108,8 @@ export class Prover {
     if (mode === 'stream') return { sampleProof, samplesRoot, body: undefined };
     const parameters = { sampleCount: samplesPerProof, checkCount: checksPerProof };
     const shape = { geometry: genesis.history, layers, parameters };
-    const source = await replica.openSource({ unchecked });
-    return { sampleProof, samplesRoot, body: await makeOpening(kernels, source, shape, seed) };
+    const body = await replica.makeOpening(shape, seed, { unchecked, threads: this.#deps.threads });
+    return { sampleProof, samplesRoot, body };
   }
 
   /** Whether this proof shall be a fake, and its secret, kept. */

@@ -1,7 +1,8 @@
 /**
- * Encodes and rotates replicas beside everything else, one at a time: what takes as long as reading and writing a segment.
+ * Encodes and rotates replicas beside everything else, one at a time, or two where there are threads: what takes as long as reading and writing a segment.
  *
  * Invariants
+ * - A segment is worked on once at a time.
  * - A peer is blamed only for bytes that were all its own. When several gave parts of a segment that turned out wrong, it is fetched again from one alone.
  * - What was written before a kill, a lost peer or a stop is gone on with (replica-writer.ts): the source is asked for the rest only.
  * - A segment that nobody gives goes behind the others.
@@ -70,8 +71,9 @@ type EncodeRequest = Omit<Parameters<ReplicaStore['encode']>[0], 'source' | 'seg
 
 export class ReplicaEncoder {
   readonly #deps: EncoderDeps;
-  #current: { readonly action: LongAction; encodedSizeBytes: number } | null = null;
-  #working: Promise<void> | undefined;
+  /** By segment. */
+  readonly #current = new Map<number, { readonly action: LongAction; encodedSizeBytes: number }>();
+  readonly #working = new Set<Promise<void>>();
   #isStopping = false;
   /** What failed since it was last told. */
   #failure: Error | undefined;
@@ -85,26 +87,38 @@ export class ReplicaEncoder {
     this.#deps = deps;
   }
 
-  get current(): EncodingNow | null {
-    if (this.#current === null) return null;
-    const { action, encodedSizeBytes } = this.#current;
-    return { action, progress: encodedSizeBytes / this.#deps.geometry.segmentSizeBytes };
+  /** What is under way. */
+  get current(): readonly EncodingNow[] {
+    const { segmentSizeBytes } = this.#deps.geometry;
+    return [...this.#current.values()].map(({ action, encodedSizeBytes }) => ({
+      action,
+      progress: encodedSizeBytes / segmentSizeBytes,
+    }));
   }
 
-  /** Begins one of the actions, unless one is under way. @param peers serve a segment, in the order they are asked @param onDone told what came of it */
+  /** Whether another one may begin. */
+  get isFree(): boolean {
+    return this.#current.size < this.#deps.store.encodingsAtOnce;
+  }
+
+  /** Begins as many of the actions as may be under way. @param peers serve a segment, in the order they are asked @param onDone told what came of it */
   begin(actions: readonly LongAction[], peers: readonly PeerName[], onDone: (encoded: Encoded) => void): void {
-    const [action] = [...actions].sort((a, b) => this.#missedAt(a) - this.#missedAt(b));
-    if (action === undefined || this.#working !== undefined || this.#isStopping) return;
-    this.#current = { action, encodedSizeBytes: 0 };
-    this.#working = this.#attempt(action, peers, onDone).finally(() => {
-      this.#current = null;
-      this.#working = undefined;
-    });
+    if (this.#isStopping) return;
+    for (const action of [...actions].sort((a, b) => this.#missedAt(a) - this.#missedAt(b))) {
+      if (!this.isFree) return;
+      if (this.#current.has(action.segment)) continue;
+      this.#current.set(action.segment, { action, encodedSizeBytes: 0 });
+      const working = this.#attempt(action, peers, onDone).finally(() => {
+        this.#current.delete(action.segment);
+        this.#working.delete(working);
+      });
+      this.#working.add(working);
+    }
   }
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await this.#working;
+    await Promise.all(this.#working);
   }
 
   /** Throws what failed since the last time. */
@@ -117,7 +131,7 @@ export class ReplicaEncoder {
   /** Ends what is under way at its next chunk. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await this.#working;
+    await Promise.all(this.#working);
   }
 
   #missedAt({ segment }: LongAction): number {
@@ -198,7 +212,8 @@ export class ReplicaEncoder {
     const keyProof = proveKey(this.#deps.vrf, { segment, rotation, rotationHash });
     const onProgress = (encodedSizeBytes: number): void => {
       if (this.#isStopping) throw new TransportError('aborted', 'the replicator stops');
-      if (this.#current !== null) this.#current.encodedSizeBytes = encodedSizeBytes;
+      const current = this.#current.get(segment);
+      if (current !== undefined) current.encodedSizeBytes = encodedSizeBytes;
     };
     return { segment, rotation, rotationHash, keyProof, onProgress };
   }

@@ -1,5 +1,5 @@
 /**
- * Does what the plan says: commits, proves and drops replicas, and beside it encodes or rotates one at a time.
+ * Does what the plan says: commits, proves and drops replicas, and beside it encodes or rotates one or two at a time.
  *
  * Invariants
  * - A proof never waits for an encoding.
@@ -123,16 +123,15 @@ export class ReplicaKeeper {
   /** Segments of which a replica is held or being made. */
   get segments(): readonly number[] {
     const own = this.held.map(({ segment }) => segment);
-    const { current } = this.#encoder;
-    return current === null ? own : [...own, current.action.segment];
+    return [...own, ...this.#encoder.current.map(({ action }) => action.segment)];
   }
 
-  /** Whether an encoding is due and none is under way: then there is work though the chain stands still. */
+  /** Whether an encoding is due that could be under way: then there is work though the chain stands still. */
   get isWaiting(): boolean {
-    return this.#encodingsDue > 0 && this.#encoder.current === null;
+    return this.#encoder.isFree && this.#encodingsDue > this.#encoder.current.length;
   }
 
-  get current(): EncodingNow | null {
+  get current(): readonly EncodingNow[] {
     return this.#encoder.current;
   }
 
@@ -197,8 +196,8 @@ export class ReplicaKeeper {
   /** What a kill left of segments that are not wanted any more would fill the disk beyond the capacity. */
   async #forgetUnfinished(segments: readonly number[]): Promise<void> {
     const wanted = segments.join();
-    const now = this.#encoder.current?.action.segment;
-    if (wanted === this.#sweptFor || (now !== undefined && !segments.includes(now))) return;
+    const isKept = this.#encoder.current.every(({ action }) => segments.includes(action.segment));
+    if (wanted === this.#sweptFor || !isKept) return;
     await this.#deps.store.forgetUnfinished(segments);
     this.#sweptFor = wanted;
   }
@@ -261,7 +260,7 @@ export class ReplicaKeeper {
       case 'prove':
         return this.#prove(action, head, records);
       case 'drop':
-        if (this.#encoder.current?.action.segment === action.segment) return;
+        if (this.#encoder.current.some(({ action: now }) => now.segment === action.segment)) return;
         this.#held.delete(nameOf(action.segment, action.rotation));
         return this.#deps.store.drop(action);
     }

@@ -312,10 +312,9 @@ export class ReplicatorNode implements ReplicatorApi {
       const state = record === undefined ? 'committing' : 'proving';
       return { segment, rotation, sizeBytes, state, progress: 1, lastPeriod: keeper.lastPeriodSent(segment, rotation) };
     });
-    const { current } = keeper;
-    if (current?.action.kind === 'encode' || current?.action.kind === 'rotate') {
-      const { segment, rotation } = current.action;
-      rows.push({ segment, rotation, sizeBytes, state: 'encoding', progress: current.progress, lastPeriod: null });
+    for (const { action, progress } of keeper.current) {
+      const { segment, rotation } = action;
+      rows.push({ segment, rotation, sizeBytes, state: 'encoding', progress, lastPeriod: null });
     }
     return rows;
   }

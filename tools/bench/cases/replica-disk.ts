@@ -1,6 +1,6 @@
 /**
  * A queue of segments from the network to the disk: pieces as they come off the wire through the encoder into replica files, each checked against its root, synced
- * and named, one after the other as a replicator works. The limit writes as many bytes to one file and syncs it.
+ * and named; one after the other, and two at a time as a replicator works. The limit writes as many bytes to one file and syncs it.
  */
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,23 +30,28 @@ async function rootOf(kernels: Kernels, segment: Uint8Array): Promise<Uint8Array
   return (await encodeSegment(kernels, segment, sink, { cipher, geometry })).segmentRoot;
 }
 
-/** Encodes the segment as so many of them. @returns their roots */
+/** Encodes the segment as so many of them, and removes them without syncing that, as the limit does. @returns their roots */
 async function encodeQueue(
   kernels: Kernels,
   directory: string,
   segment: Uint8Array,
   segmentRoot: Uint8Array,
+  atOnce: number,
 ): Promise<Uint8Array> {
   const geometry = { segmentSizeBytes: segment.length, leafSizeBytes: LEAF_BYTES };
   const store = await ReplicaStore.open({ kernels, files: diskFiles(), directory, identity: vrf.publicKey, geometry });
   const roots: Uint8Array[] = [];
-  for (let index = 0; index < SEGMENTS; index += 1) {
-    const subject = { segment: index, rotation: 1, rotationHash };
-    const request = { ...subject, keyProof: proveKey(vrf, subject), segmentRoot, source: () => frames(segment) };
-    roots.push((await store.encode(request)).replicaRoot);
-  }
-  for (let index = 0; index < SEGMENTS; index += 1) await store.drop({ segment: index, rotation: 1 });
+  const indexes = Array.from({ length: SEGMENTS }, (_, index) => index).values();
+  const work = async (): Promise<void> => {
+    for (const index of indexes) {
+      const subject = { segment: index, rotation: 1, rotationHash };
+      const request = { ...subject, keyProof: proveKey(vrf, subject), segmentRoot, source: () => frames(segment) };
+      roots[index] = (await store.encode(request)).replicaRoot;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
   await store.close();
+  await rm(directory, { recursive: true });
   return joined(...roots);
 }
 
@@ -58,8 +63,8 @@ async function writeRaw(path: string, bytes: Uint8Array, sizeBytes: number): Pro
   await rm(path);
 }
 
-export const replicaEncodeDisk: BenchCase = {
-  name: 'replica.encode.disk',
+const diskCase = (name: string, atOnce: number): BenchCase => ({
+  name,
   unit: 'bytes',
   limitIs: 'as many bytes written to one file and synced',
   waits: true,
@@ -70,15 +75,24 @@ export const replicaEncodeDisk: BenchCase = {
     const units = segment.length * SEGMENTS;
     const work = async (kernels: Kernels): Promise<Work> => {
       const root = await rootOf(kernels, segment);
-      return { units, call: async () => void (await encodeQueue(kernels, join(folder, kernels.name), segment, root)) };
+      return {
+        units,
+        call: async () => void (await encodeQueue(kernels, join(folder, kernels.name), segment, root, atOnce)),
+      };
     };
     const small = segment.subarray(0, SEGMENT_BYTES.tiny);
     return {
       ours: work,
       peers: {},
       limit: { units, call: () => writeRaw(join(folder, 'raw'), segment, units) },
-      result: async (kernels) => encodeQueue(kernels, join(folder, 'small'), small, await rootOf(kernels, small)),
+      result: async (kernels) =>
+        encodeQueue(kernels, join(folder, 'small'), small, await rootOf(kernels, small), atOnce),
       close: () => rm(folder, { recursive: true, force: true }),
     };
   },
-};
+});
+
+export const replicaEncodeDisk: readonly BenchCase[] = [
+  diskCase('replica.encode.disk', 1),
+  diskCase('replica.encode.disk.2', 2),
+];
