@@ -49,6 +49,7 @@ export {
   pohPacketDraft,
   signPohPacket,
 } from './poh-packet.ts';
+export { findingsSecret, type SealSubject, secretSeal, wordMask } from './seal.ts';
 export {
   headerSignature,
   packSignedMessages,
@@ -86,8 +87,8 @@ export {
 export {
   type Findings,
   hasFinding,
+  sealFindings,
   setFinding,
-  signFindings,
   type ValidationList,
   validationMessage,
 } from './validation.ts';

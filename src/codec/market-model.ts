@@ -1,9 +1,9 @@
 /**
- * The payloads of the replication market (kinds 24 .. 31 in model.ts): types only. Layouts: docs/format/packets.md and market-payload.ts.
+ * The payloads of the replication market (kinds 24 .. 32 in model.ts): types only. Layouts: docs/format/packets.md and market-payload.ts.
  */
 import type { Address, Amount, Hash, Signature } from '../../native/index.ts';
 
-/** Why a proof is invalid, as verdicts and replica records name it; the byte is the place in this list. `unstated`: 0, the only one of a valid proof. */
+/** Why a proof is invalid, as `unseal` and replica records name it; the byte is the place in this list. `unstated`: 0, the only one of a valid proof. */
 export const VERDICT_REASONS = [
   'unstated',
   /** The key proof is not the identity's for this segment and rotation: another's replica, for one. */
@@ -42,20 +42,22 @@ export interface ProveOpenPayload {
   readonly openingDigest: Hash;
 }
 
-/** What one validator says of a packet's entries, signed (validation.ts). */
-export interface SignedFindings {
+/** What one validator says of a packet's entries, sealed and signed (validation.ts, seal.ts): nobody can read it before its secret is shown. */
+export interface SealedFindings {
   /** The validator's seat. */
   readonly seat: number;
-  /** Bit i % 8 of byte i / 8: entry i is valid. ceil(entries / 8) bytes. */
-  readonly valid: Uint8Array;
-  /** Likewise: invalid. An entry with neither bit is one it says nothing about. */
-  readonly invalid: Uint8Array;
+  /** Digest of the secret that will open its findings of this period. */
+  readonly seal: Hash;
+  /** Bit i % 8 of byte i / 8: it says something of entry i. ceil(entries / 8) bytes. */
+  readonly spoken: Uint8Array;
+  /** Likewise, where it does: whether entry i is valid, XOR the entry's mask. Zero elsewhere. */
+  readonly sealed: Uint8Array;
   readonly signature: Signature;
 }
 
 /**
- * The validation packet: findings of many validators on proofs of many identities for one period, gathered outside the ledger.
- * 8 + 24 n + m (66 + 2 ceil(n / 8)) bytes.
+ * The validation packet: sealed findings of many validators on proofs of many identities for one period, gathered outside the ledger.
+ * 8 + 24 n + m (98 + 2 ceil(n / 8)) bytes.
  */
 export interface ValidationsPayload {
   readonly kind: 'validations';
@@ -63,7 +65,28 @@ export interface ValidationsPayload {
   /** 1 .. VALIDATION_ENTRIES_MAX, ascending by segment, then identity, each once. */
   readonly entries: readonly ReplicaName[];
   /** 1 .. VALIDATION_VOTERS_MAX, ascending by seat, each once. */
-  readonly voters: readonly SignedFindings[];
+  readonly voters: readonly SealedFindings[];
+}
+
+/** What opens the findings of one seat in one period. */
+export interface SeatSecret {
+  readonly seat: number;
+  readonly secret: Hash;
+}
+
+/** A proof to be settled by the findings that are open, and why it is invalid if its sender is one of those who say so. */
+export interface SettledName extends ReplicaName {
+  readonly reason: VerdictReason;
+}
+
+/** Opens findings of one period, and has proofs settled by those that are open. 8 + 34 m + 25 n bytes. */
+export interface UnsealPayload {
+  readonly kind: 'unseal';
+  readonly period: number;
+  /** 0 .. VALIDATION_VOTERS_MAX, ascending by seat, each once. */
+  readonly secrets: readonly SeatSecret[];
+  /** 0 .. VALIDATION_ENTRIES_MAX, ascending by segment, then identity, each once. Not none of both. */
+  readonly entries: readonly SettledName[];
 }
 
 /** Shows that the sender's own last proof was made to be wrong. 72 bytes. */
@@ -109,6 +132,7 @@ export interface WithdrawDepositPayload {
 export type MarketPayload =
   | ProveOpenPayload
   | ValidationsPayload
+  | UnsealPayload
   | RevealFakePayload
   | AddDepositPayload
   | RetirePayload

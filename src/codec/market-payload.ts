@@ -1,6 +1,6 @@
 /**
  * The market's payloads as bytes. Fields in the order of market-model.ts, integers little-endian; one encoding a value: lists ascend strictly, bits past
- * the last entry are zero, no finding says both, none says nothing at all.
+ * the last entry are zero, no sealed bit stands where nothing is said, no voter says nothing at all.
  */
 import { address, amount, hash, signature } from '../../native/index.ts';
 import type { ByteReader } from './byte-reader.ts';
@@ -11,10 +11,13 @@ import {
   type MarketPayload,
   type ReplicaName,
   SEATS_MAX,
-  type SignedFindings,
+  type SealedFindings,
+  type SettledName,
+  type UnsealPayload,
   VALIDATION_ENTRIES_MAX,
   VALIDATION_VOTERS_MAX,
   type ValidationsPayload,
+  VERDICT_REASONS,
 } from './market-model.ts';
 
 const VRF_PROOF_SIZE_BYTES = 80;
@@ -24,6 +27,12 @@ const NAME_SIZE_BYTES = 24;
 /** period 4 + entries 2 + voters 2. */
 const VALIDATIONS_HEAD_SIZE_BYTES = 8;
 const REPORT_HEAD_SIZE_BYTES = 4;
+/** period 4 + secrets 2 + entries 2. */
+const UNSEAL_HEAD_SIZE_BYTES = 8;
+/** seat 2 + secret 32. */
+const SECRET_SIZE_BYTES = 34;
+/** name 24 + reason 1 + zero 1. */
+const SETTLED_SIZE_BYTES = 26;
 
 /** Bytes of the bit set over `count` entries. */
 export function findingBitsSizeBytes(count: number): number {
@@ -32,7 +41,7 @@ export function findingBitsSizeBytes(count: number): number {
 
 /** Bytes of one voter's part of a packet with `entries` entries. */
 export function findingsSizeBytes(entries: number): number {
-  return 2 + 2 * findingBitsSizeBytes(entries) + SIGNATURE_SIZE_BYTES;
+  return 2 + 32 + 2 * findingBitsSizeBytes(entries) + SIGNATURE_SIZE_BYTES;
 }
 
 /** Bytes of the largest payload of all: a validation packet that is full. */
@@ -51,6 +60,13 @@ export function marketPayloadSizeBytes(payload: MarketPayload): number {
       const voters = checkedCount(payload.voters.length, VALIDATION_VOTERS_MAX, 'validations.voters');
       return VALIDATIONS_HEAD_SIZE_BYTES + NAME_SIZE_BYTES * entries + findingsSizeBytes(entries) * voters;
     }
+    case 'unseal':
+      checkUnsealCounts(payload.secrets.length, payload.entries.length);
+      return (
+        UNSEAL_HEAD_SIZE_BYTES +
+        SECRET_SIZE_BYTES * payload.secrets.length +
+        SETTLED_SIZE_BYTES * payload.entries.length
+      );
     case 'revealFake':
       return 4 + 4 + 32 + 32;
     case 'addDeposit':
@@ -80,6 +96,9 @@ export function writeMarketPayload(writer: ByteWriter, payload: MarketPayload): 
       return;
     case 'validations':
       writeValidations(writer, payload);
+      return;
+    case 'unseal':
+      writeUnseal(writer, payload);
       return;
     case 'revealFake':
       writer.u32(payload.segment, 'revealFake.segment');
@@ -118,6 +137,8 @@ export function readMarketPayload(reader: ByteReader, kind: MarketPayload['kind'
       };
     case 'validations':
       return readValidations(reader);
+    case 'unseal':
+      return readUnseal(reader);
     case 'revealFake':
       return {
         kind,
@@ -159,8 +180,9 @@ function writeValidations(writer: ByteWriter, payload: ValidationsPayload): void
   const bitsSize = findingBitsSizeBytes(entries.length);
   for (const voter of voters) {
     writer.u16(voter.seat, 'validations.seat');
-    writer.put(voter.valid, bitsSize, 'validations.valid');
-    writer.put(voter.invalid, bitsSize, 'validations.invalid');
+    writer.put(voter.seal, 32, 'validations.seal');
+    writer.put(voter.spoken, bitsSize, 'validations.spoken');
+    writer.put(voter.sealed, bitsSize, 'validations.sealed');
     writer.put(voter.signature, SIGNATURE_SIZE_BYTES, 'validations.signature');
   }
   checkVoters(voters, entries.length);
@@ -174,8 +196,9 @@ function readValidations(reader: ByteReader): ValidationsPayload {
   const bitsSize = findingBitsSizeBytes(entryCount);
   const voters = Array.from({ length: voterCount }, () => ({
     seat: reader.u16('validations.seat'),
-    valid: reader.take(bitsSize, 'validations.valid'),
-    invalid: reader.take(bitsSize, 'validations.invalid'),
+    seal: hash(reader.take(32, 'validations.seal')),
+    spoken: reader.take(bitsSize, 'validations.spoken'),
+    sealed: reader.take(bitsSize, 'validations.sealed'),
     signature: signature(reader.take(SIGNATURE_SIZE_BYTES, 'validations.signature')),
   }));
   checkVoters(voters, entryCount);
@@ -206,32 +229,91 @@ function checkAscending(names: readonly ReplicaName[], field: string): void {
       );
 }
 
-function checkVoters(voters: readonly SignedFindings[], entryCount: number): void {
+function checkVoters(voters: readonly SealedFindings[], entryCount: number): void {
+  checkSeats(voters, 'validations.seat');
+  for (const { spoken, sealed } of voters) {
+    const problem = findingsProblem(spoken, sealed, entryCount);
+    if (problem !== undefined) throw new CodecError('mismatch', 'validations.spoken', problem);
+  }
+}
+
+function checkSeats(seats: readonly { readonly seat: number }[], field: string): void {
   let last = -1;
-  for (const { seat, valid, invalid } of voters) {
+  for (const { seat } of seats) {
     if (seat <= last || seat >= SEATS_MAX)
       throw new CodecError(
         'range',
-        'validations.seat',
+        field,
         `must ascend strictly and be below ${SEATS_MAX}, found ${seat} after ${last}`,
       );
     last = seat;
-    const problem = findingsProblem(valid, invalid, entryCount);
-    if (problem !== undefined) throw new CodecError('mismatch', 'validations.valid', problem);
   }
 }
 
 /** What is wrong with one voter's bits; undefined when nothing is. Both sets have `findingBitsSizeBytes(entryCount)` bytes. */
-export function findingsProblem(valid: Uint8Array, invalid: Uint8Array, entryCount: number): string | undefined {
+export function findingsProblem(spoken: Uint8Array, sealed: Uint8Array, entryCount: number): string | undefined {
   const spare = entryCount % 8 === 0 ? 0 : 0xff & (0xff << (entryCount % 8));
   let any = 0;
-  for (let i = 0; i < valid.length; i++) {
-    const [yes, no] = [valid[i]!, invalid[i]!];
-    if ((yes & no) !== 0) return `byte ${i} says valid and invalid of one entry`;
-    if (i === valid.length - 1 && ((yes | no) & spare) !== 0) return `bits past entry ${entryCount - 1} must be zero`;
-    any |= yes | no;
+  for (const [i, says] of spoken.entries()) {
+    if ((sealed[i]! & ~says) !== 0) return `byte ${i} has a sealed bit of an entry that nothing is said of`;
+    if (i === spoken.length - 1 && (says & spare) !== 0) return `bits past entry ${entryCount - 1} must be zero`;
+    any |= says;
   }
   return any === 0 ? 'must say something of at least one entry' : undefined;
+}
+
+function writeUnseal(writer: ByteWriter, { period, secrets, entries }: UnsealPayload): void {
+  checkUnsealCounts(secrets.length, entries.length);
+  checkSeats(secrets, 'unseal.seat');
+  checkAscending(entries, 'unseal');
+  writer.u32(period, 'unseal.period');
+  writer.u16(secrets.length, 'unseal.secrets');
+  writer.u16(entries.length, 'unseal.entries');
+  for (const { seat, secret } of secrets) {
+    writer.u16(seat, 'unseal.seat');
+    writer.put(secret, 32, 'unseal.secret');
+  }
+  for (const { segment, identity, reason } of entries) {
+    writer.u32(segment, 'unseal.segment');
+    writer.put(identity, 20, 'unseal.identity');
+    writer.u8(VERDICT_REASONS.indexOf(reason), 'unseal.reason');
+    writer.zeros(1, 'unseal.reserved');
+  }
+}
+
+function readUnseal(reader: ByteReader): UnsealPayload {
+  const period = reader.u32('unseal.period');
+  const secretCount = reader.u16('unseal.secrets');
+  const entryCount = reader.u16('unseal.entries');
+  checkUnsealCounts(secretCount, entryCount);
+  const secrets = Array.from({ length: secretCount }, () => ({
+    seat: reader.u16('unseal.seat'),
+    secret: hash(reader.take(32, 'unseal.secret')),
+  }));
+  checkSeats(secrets, 'unseal.seat');
+  const entries = Array.from({ length: entryCount }, () => readSettled(reader));
+  checkAscending(entries, 'unseal');
+  return { kind: 'unseal', period, secrets, entries };
+}
+
+function readSettled(reader: ByteReader): SettledName {
+  const segment = reader.u32('unseal.segment');
+  const identity = address(reader.take(20, 'unseal.identity'));
+  const byte = reader.u8('unseal.reason');
+  const reason = VERDICT_REASONS[byte];
+  if (reason === undefined)
+    throw new CodecError('range', 'unseal.reason', `must be 0 .. ${VERDICT_REASONS.length - 1}, found ${byte}`);
+  reader.zeros(1, 'unseal.reserved');
+  return { segment, identity, reason };
+}
+
+/** Either list may be empty, not both. */
+function checkUnsealCounts(secrets: number, entries: number): void {
+  if (secrets > VALIDATION_VOTERS_MAX)
+    throw new CodecError('count', 'unseal.secrets', `must be within 0 .. ${VALIDATION_VOTERS_MAX}, found ${secrets}`);
+  if (entries > VALIDATION_ENTRIES_MAX)
+    throw new CodecError('count', 'unseal.entries', `must be within 0 .. ${VALIDATION_ENTRIES_MAX}, found ${entries}`);
+  if (secrets + entries === 0) throw new CodecError('count', 'unseal.secrets', 'must hold a secret or an entry');
 }
 
 function checkedCount(count: number, max: number, field: string): number {

@@ -7,7 +7,7 @@
  * - Decoders accept one encoding per value (canonical), check every length, and refuse with a `CodecError` naming the field.
  */
 import type { Address, Amount, Hash, Height, PohCount, PublicKey, Signature, Slot } from '../../native/index.ts';
-import type { MarketPayload, VerdictReason } from './market-model.ts';
+import type { MarketPayload } from './market-model.ts';
 
 /** Transaction kinds; the byte at offset 29. */
 export const TransactionKind = {
@@ -16,7 +16,6 @@ export const TransactionKind = {
   register: 2,
   commit: 3,
   prove: 4,
-  verdicts: 5,
   revive: 6,
   bond: 8,
   unbond: 9,
@@ -34,6 +33,7 @@ export const TransactionKind = {
   reportLapsed: 29,
   unregister: 30,
   withdrawDeposit: 31,
+  unseal: 32,
 } as const;
 export type TransactionKindName = keyof typeof TransactionKind;
 
@@ -71,20 +71,6 @@ export interface ProvePayload {
   /** ECVRF proof over the period's designated hash and the segment: the samples follow from it. 80 bytes. */
   readonly sampleProof: Uint8Array;
   readonly samplesRoot: Hash;
-}
-/** One validator's finding on one proof. */
-export interface Verdict {
-  readonly identity: Address;
-  readonly segment: number;
-  readonly period: number;
-  readonly valid: boolean;
-  /** Why it is invalid; absent when that is not stated, and for a valid one. */
-  readonly reason?: VerdictReason;
-}
-/** A validator's findings on storage proofs; 4 + 32 n bytes, n in 1 .. VERDICTS_MAX. */
-export interface VerdictsPayload {
-  readonly kind: 'verdicts';
-  readonly verdicts: readonly Verdict[];
 }
 /**
  * Gives an evicted balance back to the sender, who must be the account that was evicted. 28 + 32 n bytes, n in 0 .. EVICTION_PATH_LENGTH_MAX.
@@ -168,13 +154,10 @@ export type Payload =
   | RegisterPayload
   | CommitPayload
   | ProvePayload
-  | VerdictsPayload
   | RevivePayload
   | StakePayload
   | MarketPayload;
 
-/** Most verdicts in one transaction. */
-export const VERDICTS_MAX = 64;
 /** Most siblings in a revival's path: the tallest mountain of 2^43 evictions, as many as the bitmaps of revived ones can number. */
 export const EVICTION_PATH_LENGTH_MAX = 43;
 /** Bytes of an ECVRF-EDWARDS25519-SHA512-TAI proof (RFC 9381), as `commit` and `prove` carry it. */

@@ -10,7 +10,6 @@ import type { ByteWriter } from './byte-writer.ts';
 import { CodecError } from './codec-error.ts';
 import type { Hasher } from './domain.ts';
 import { readAddress, readAmount, readHash } from './fields.ts';
-import { VERDICT_REASONS } from './market-model.ts';
 import { marketPayloadSizeBytes, readMarketPayload, writeMarketPayload } from './market-payload.ts';
 import {
   EVICTION_PATH_LENGTH_MAX,
@@ -18,9 +17,6 @@ import {
   type RevivePayload,
   TransactionKind,
   type TransactionKindName,
-  VERDICTS_MAX,
-  type Verdict,
-  type VerdictsPayload,
   VRF_PROOF_SIZE_BYTES,
 } from './model.ts';
 import {
@@ -31,8 +27,6 @@ import {
   writeStakePayload,
 } from './stake-payload.ts';
 
-const VERDICTS_HEAD_SIZE_BYTES = 4;
-const VERDICT_SIZE_BYTES = 32;
 /** index 8 + balance 8 + height 8 + length of the path 2 + zero 2. */
 const REVIVE_HEAD_SIZE_BYTES = 28;
 const PATH_STEP_SIZE_BYTES = 32;
@@ -52,7 +46,7 @@ export function kindName(byte: number): TransactionKindName {
   return name;
 }
 
-/** Bytes a payload takes. @throws CodecError `count` for too few or too many verdicts or path steps */
+/** Bytes a payload takes. @throws CodecError `count` for too many path steps, or a market list of the wrong length */
 export function payloadSizeBytes(payload: Payload): number {
   switch (payload.kind) {
     case 'transfer':
@@ -64,8 +58,6 @@ export function payloadSizeBytes(payload: Payload): number {
     case 'commit':
     case 'prove':
       return STORAGE_PAYLOAD_SIZE_BYTES;
-    case 'verdicts':
-      return VERDICTS_HEAD_SIZE_BYTES + VERDICT_SIZE_BYTES * checkedVerdictCount(payload.verdicts.length);
     case 'revive':
       return REVIVE_HEAD_SIZE_BYTES + PATH_STEP_SIZE_BYTES * pathLength(payload.path);
     default:
@@ -97,9 +89,6 @@ export function writePayload(writer: ByteWriter, payload: Payload): void {
       writer.u32(payload.period, 'prove.period');
       writer.put(payload.sampleProof, VRF_PROOF_SIZE_BYTES, 'prove.sampleProof');
       writer.put(payload.samplesRoot, 32, 'prove.samplesRoot');
-      return;
-    case 'verdicts':
-      writeVerdicts(writer, payload);
       return;
     case 'revive':
       writeRevive(writer, payload);
@@ -135,60 +124,11 @@ export function readPayload(hasher: Hasher, reader: ByteReader, kind: Transactio
         sampleProof: reader.take(VRF_PROOF_SIZE_BYTES, 'prove.sampleProof'),
         samplesRoot: readHash(reader, 'prove.samplesRoot'),
       };
-    case 'verdicts':
-      return readVerdicts(reader);
     case 'revive':
       return readRevive(reader);
     default:
       return isStakeKind(kind) ? readStakePayload(hasher, reader, kind) : readMarketPayload(reader, kind);
   }
-}
-
-function checkedVerdictCount(count: number): number {
-  if (count < 1 || count > VERDICTS_MAX)
-    throw new CodecError('count', 'verdicts.count', `must be within 1 .. ${VERDICTS_MAX}, found ${count}`);
-  return count;
-}
-
-function writeVerdicts(writer: ByteWriter, payload: VerdictsPayload): void {
-  writer.u16(payload.verdicts.length, 'verdicts.count');
-  writer.zeros(2, 'verdicts.reserved');
-  for (const verdict of payload.verdicts) {
-    writer.put(verdict.identity, 20, 'verdict.identity');
-    writer.u32(verdict.segment, 'verdict.segment');
-    writer.u32(verdict.period, 'verdict.period');
-    writer.u8(verdict.valid ? 1 : 0, 'verdict.valid');
-    writer.u8(reasonByte(verdict), 'verdict.reason');
-    writer.zeros(2, 'verdict.reserved');
-  }
-}
-
-function readVerdicts(reader: ByteReader): VerdictsPayload {
-  const count = checkedVerdictCount(reader.u16('verdicts.count'));
-  reader.zeros(2, 'verdicts.reserved');
-  const verdicts = Array.from({ length: count }, () => readVerdict(reader));
-  return { kind: 'verdicts', verdicts };
-}
-
-function readVerdict(reader: ByteReader): Verdict {
-  const identity = readAddress(reader, 'verdict.identity');
-  const segment = reader.u32('verdict.segment');
-  const period = reader.u32('verdict.period');
-  const valid = reader.u8('verdict.valid');
-  if (valid > 1) throw new CodecError('range', 'verdict.valid', `must be 0 or 1, found ${valid}`);
-  const reason = VERDICT_REASONS[reader.u8('verdict.reason')];
-  if (reason === undefined || (valid === 1 && reason !== 'unstated'))
-    throw new CodecError('range', 'verdict.reason', `must be 0 .. ${VERDICT_REASONS.length - 1}, and 0 for valid`);
-  reader.zeros(2, 'verdict.reserved');
-  const verdict = { identity, segment, period, valid: valid === 1 };
-  return reason === 'unstated' ? verdict : { ...verdict, reason };
-}
-
-/** The byte of a verdict's reason: 0 when there is none. */
-function reasonByte({ valid, reason = 'unstated' }: Verdict): number {
-  if (valid && reason !== 'unstated')
-    throw new CodecError('mismatch', 'verdict.reason', `a valid verdict has no reason, found ${reason}`);
-  return VERDICT_REASONS.indexOf(reason);
 }
 
 function checkedPathLength(steps: number): number {

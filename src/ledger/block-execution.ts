@@ -28,6 +28,7 @@ import { Overlay, type Savepoint } from './overlay.ts';
 import { AppliedTransactions, type RecentWindow } from './recent.ts';
 import { type BlockRefusal, type Refusal, refuse } from './refusal.ts';
 import { designateHashes } from './replication/designated.ts';
+import { forgetSeals } from './replication/seals.ts';
 import type { LedgerRules } from './rules.ts';
 import { ADDRESS_SIZE_BYTES } from './state-key.ts';
 
@@ -81,6 +82,7 @@ export class BlockExecution {
     );
     const overlay = new Overlay(state);
     designateHashes(rules.replication, overlay, recent.end, slot);
+    forgetSeals(rules.replication, overlay, recent.end.slot, slot);
     beginBlock(kernels, rules.consensus, overlay, { ...parent, slot: recent.end.slot }, slot, leader);
     const applied = new AppliedTransactions(place.idSecret);
     return new BlockExecution({ rules, kernels, slot, leader, segmentCount, recent, applied, reveals: [] }, overlay);

@@ -26,7 +26,6 @@ import { applyCommit, checkCommit } from './replication/commit.ts';
 import { applyRegister, checkRegister } from './replication/identity.ts';
 import { applyMarket, checkMarket } from './replication/market.ts';
 import { applyProof, checkProof } from './replication/prove.ts';
-import { applyVerdicts, checkVerdicts } from './replication/verdicts.ts';
 import { applyTransfer, checkTransfer } from './transfer.ts';
 
 /**
@@ -127,8 +126,6 @@ function checkPayload(
       return checkCommit(context, state, payload, facts.sender);
     case 'prove':
       return checkProof(context, state, payload, facts.sender);
-    case 'verdicts':
-      return checkVerdicts(context, state, payload, transaction.from);
     case 'revive':
       return checkRevive(context, state, payload, facts.sender);
     default:
@@ -148,9 +145,8 @@ function applyPayload(
   else if (payload.kind === 'register') applyRegister(context, overlay, transaction, payload, facts.sender);
   else if (payload.kind === 'commit') applyCommit(context, overlay, payload, facts.sender);
   else if (payload.kind === 'prove') applyProof(context, overlay, payload, facts.sender);
-  else if (payload.kind === 'verdicts') applyVerdicts(context, overlay, payload, transaction.from);
   else if (payload.kind === 'revive') applyRevive(overlay, payload);
   else if (isStakePayload(payload)) applyStake(context, overlay, transaction, payload, facts.sender);
-  else if (payload.kind !== 'timestamp') applyMarket(context, overlay, payload, facts.sender);
+  else if (payload.kind !== 'timestamp') applyMarket(context, overlay, payload, facts.sender, transaction.from);
   // A timestamp writes nothing.
 }

@@ -149,7 +149,7 @@ const fields = z.strictObject({
   }),
   replication: z.strictObject({
     sampleBlockSizeBytes: integer(32, 2 ** 26, 'bytes'),
-    slotsPerPeriod: integer(2, 1_000_000, 'slots'),
+    slotsPerPeriod: integer(4, 1_000_000, 'slots'),
     periodsPerRotation: integer(1, 4096, 'periods'),
     minimumDeposit: amountField,
     rewardPerProof: amountField,
@@ -163,6 +163,7 @@ const fields = z.strictObject({
     depositPerReplica: amountField,
     rewardLockoutPeriods: integer(0, LOCKOUT_PERIODS_MAX, 'periods'),
     proofDeadlineSlots: integer(1, 2_000_000, 'slots'),
+    sealSlots: integer(1, 1_000_000, 'slots'),
     missesMax: integer(0, 1_000_000, 'periods'),
     slashPerMissPermille: integer(0, PERMILLE, 'thousandths'),
     slashPerFakePermille: integer(0, PERMILLE, 'thousandths'),

@@ -159,9 +159,11 @@ export {
   rotationOfSlot,
   type ScheduleRules,
   type SlotRange,
+  sealLastSlot,
   slotsOfPeriod,
   verdictLastSlot,
 } from './replication/schedule.ts';
+export { readSeal, type SealRecord, type Word, WordReader } from './replication/seals.ts';
 export { seatCount, seatKey, seatOf, totalWeight, weightOf, weightOfSeats } from './replication/seats.ts';
 export {
   readAllPlaces,

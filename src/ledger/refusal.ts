@@ -38,7 +38,7 @@ export type RefusalCode =
   | 'rotation-mismatch'
   /** A proof for this or a later period stands in the ledger already. */
   | 'already-proven'
-  /** The sender of verdicts is not a genesis validator. */
+  /** A seat in a packet of findings is nobody's. */
   | 'not-a-validator'
   /** A proof of another kind than the chain's mode has. */
   | 'mode-mismatch'
@@ -66,8 +66,12 @@ export type RefusalCode =
   | 'too-many-fakes'
   /** None of the replicas reported has lapsed. */
   | 'nothing-lapsed'
-  /** A verdicts transaction without, or with too many, verdicts. */
-  | 'verdict-count'
+  /** Sealed findings after the last slot for them. */
+  | 'sealing-closed'
+  /** Secrets before the last slot for sealed findings has passed. */
+  | 'findings-sealed'
+  /** Secrets of a period whose proofs no verdict settles any more. */
+  | 'period-decided'
   /** There has been no eviction of this number. */
   | 'unknown-eviction'
   /** This eviction was revived before. */

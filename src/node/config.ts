@@ -69,7 +69,15 @@ export interface NodeConfig {
 }
 
 /** How a validator misbehaves on purpose (node/faults/). */
-export const BYZANTINE_KINDS = ['double-vote', 'double-propose', 'lazy', 'lazy-verifier', 'silent', 'censor'] as const;
+export const BYZANTINE_KINDS = [
+  'double-vote',
+  'double-propose',
+  'lazy',
+  'lazy-verifier',
+  'copying-verifier',
+  'silent',
+  'censor',
+] as const;
 export type ByzantineKind = (typeof BYZANTINE_KINDS)[number];
 
 export interface ReplicatorConfig {

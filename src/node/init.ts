@@ -61,6 +61,7 @@ export interface NetworkParameters {
     readonly depositPerReplica: string;
     readonly rewardLockoutPeriods: number;
     readonly proofDeadlineSlots: number;
+    readonly sealSlots: number;
     readonly missesMax: number;
     readonly slashPerMissPermille: number;
     readonly slashPerFakePermille: number;
@@ -106,7 +107,8 @@ export const DEFAULT_PARAMETERS: NetworkParameters = {
     replicasPerSegment: 8,
     depositPerReplica: '100000',
     rewardLockoutPeriods: 30,
-    proofDeadlineSlots: 120,
+    proofDeadlineSlots: 60,
+    sealSlots: 24,
     missesMax: 10,
     slashPerMissPermille: 50,
     slashPerFakePermille: 100,

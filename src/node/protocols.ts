@@ -47,8 +47,10 @@ export const PROTOCOL = {
   pendingProofs: '/cairn/pending-proofs/1',
   /** Validator -> replicator: the openings behind a proof, in frames; no frames when they are not held. */
   opening: '/cairn/opening/1',
-  /** Anybody -> validator: its signed findings on proofs of a period; no frame when it has nothing to say yet. */
-  validations: '/cairn/validations/1',
+  /** Anybody -> validator: its sealed findings on proofs of a period; no frame when it has nothing to say yet. */
+  validations: '/cairn/validations/2',
+  /** Anybody -> validator: the secret that opens its findings of a period; no frame while others may still seal theirs. */
+  findingsSecret: '/cairn/findings-secret/1',
 } as const;
 
 /** Most blocks in one answer. */
@@ -74,6 +76,11 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const u32 = z.number().int().min(0).max(0xffff_ffff);
 const findingBits = z.instanceof(Uint8Array).refine((bytes) => bytes.length <= VALIDATION_ENTRIES_MAX / 8, 'too long');
+const seatNumber = z
+  .number()
+  .int()
+  .min(0)
+  .max(SEATS_MAX - 1);
 /** Names one replica. */
 export interface ReplicaEntry {
   readonly segment: number;
@@ -178,19 +185,27 @@ export const ValidationsRequest: z.ZodType<{
 /** As in a validation packet: docs/format/packets.md. */
 export interface ValidationsAnswer {
   readonly seat: number;
-  readonly valid: Uint8Array;
-  readonly invalid: Uint8Array;
+  readonly seal: Uint8Array;
+  readonly spoken: Uint8Array;
+  readonly sealed: Uint8Array;
   readonly signature: Uint8Array;
 }
 export const ValidationsAnswer: z.ZodType<ValidationsAnswer> = z.strictObject({
-  seat: z
-    .number()
-    .int()
-    .min(0)
-    .max(SEATS_MAX - 1),
-  valid: findingBits,
-  invalid: findingBits,
+  seat: seatNumber,
+  seal: hashBytes,
+  spoken: findingBits,
+  sealed: findingBits,
   signature: signatureBytes,
+});
+export const FindingsSecretRequest: z.ZodType<{ readonly period: number }> = z.strictObject({ period: u32 });
+/** As in an `unseal`: docs/format/packets.md. */
+export interface FindingsSecretAnswer {
+  readonly seat: number;
+  readonly secret: Uint8Array;
+}
+export const FindingsSecretAnswer: z.ZodType<FindingsSecretAnswer> = z.strictObject({
+  seat: seatNumber,
+  secret: hashBytes,
 });
 export interface PendingProofsAnswer {
   readonly entries: readonly ReplicaEntry[];

@@ -11,16 +11,17 @@ import {
   type Kernels,
   loadKernels,
   pohCount,
-  type Signature,
-  signature,
   slot,
 } from '../../native/index.ts';
 import {
   type BlockHeader,
   type BlockHeaderDraft,
+  findingsSecret,
   type Offence,
   type Payload,
+  type ReplicaName,
   type SigningKey,
+  sealFindings,
   signHeader,
   signingKey,
   signTransaction,
@@ -41,7 +42,34 @@ export const keyOf = (seed: number): SigningKey => signingKey(pattern(32, seed))
 export const hashOf = (seed: number): Hash => hash(pattern(32, seed));
 export const addressFrom = (seed: number): Address => address(pattern(20, seed));
 
-const signatureOf = (seed: number): Signature => signature(pattern(64, seed));
+/** Nine entries: bit sets of two bytes. Both samples are made by node:crypto alone as well: test/vectors/findings.json. */
+const FINDINGS_PERIOD = 45;
+const FINDINGS_CHAIN: Hash = hashOf(90);
+function findingsEntries(): ReplicaName[] {
+  return Array.from({ length: 9 }, (_, index) => ({ segment: 46 + index, identity: addressFrom(60 - index) }));
+}
+function validationsSample(): Payload {
+  const list = { period: FINDINGS_PERIOD, entries: findingsEntries() };
+  const words = [
+    [3, [true, false, true, undefined, true, true, false, true, true]],
+    [1023, [...Array<undefined>(8).fill(undefined), false]],
+  ] as const;
+  const voters = words.map(([seat, said]) => sealFindings(kernels, FINDINGS_CHAIN, list, said, seat, keyOf(1)));
+  return { kind: 'validations', ...list, voters };
+}
+function unsealSample(): Payload {
+  const period = FINDINGS_PERIOD;
+  const secrets = [3, 1023].map((seat) => ({
+    seat,
+    secret: findingsSecret(kernels, { chainId: FINDINGS_CHAIN, seat, period }, keyOf(1)),
+  }));
+  const [first, second] = findingsEntries();
+  const entries = [
+    { ...first!, reason: 'unstated' as const },
+    { ...second!, reason: 'samples-root' as const },
+  ];
+  return { kind: 'unseal', period, secrets, entries };
+}
 
 const plainPayloads: readonly Payload[] = [
   { kind: 'transfer', to: addressFrom(3), amount: amount(123_456_789_012n) },
@@ -49,13 +77,6 @@ const plainPayloads: readonly Payload[] = [
   { kind: 'register', deposit: amount(5_000n) },
   { kind: 'commit', segment: 6, rotation: 7, keyProof: pattern(80, 8), replicaRoot: hashOf(9) },
   { kind: 'prove', segment: 10, period: 11, sampleProof: pattern(80, 12), samplesRoot: hashOf(13) },
-  {
-    kind: 'verdicts',
-    verdicts: [
-      { identity: addressFrom(14), segment: 15, period: 16, valid: true },
-      { identity: addressFrom(17), segment: 18, period: 0xffff_ffff, valid: false },
-    ],
-  },
   { kind: 'revive', index: 2 ** 33 + 5, balance: amount(9_000n), height: height(77), path: pattern(96, 19) },
   {
     kind: 'proveOpen',
@@ -65,16 +86,8 @@ const plainPayloads: readonly Payload[] = [
     samplesRoot: hashOf(43),
     openingDigest: hashOf(44),
   },
-  {
-    kind: 'validations',
-    period: 45,
-    // Nine entries: bit sets of two bytes.
-    entries: Array.from({ length: 9 }, (_, index) => ({ segment: 46 + index, identity: addressFrom(60 - index) })),
-    voters: [
-      { seat: 3, valid: Uint8Array.of(0xfd, 0), invalid: Uint8Array.of(0x02, 0), signature: signatureOf(47) },
-      { seat: 1023, valid: Uint8Array.of(0, 1), invalid: Uint8Array.of(0, 0), signature: signatureOf(48) },
-    ],
-  },
+  validationsSample(),
+  unsealSample(),
   { kind: 'revealFake', segment: 49, period: 50, secret: pattern(32, 51), restHash: hashOf(52) },
   { kind: 'addDeposit', amount: amount(7_777n) },
   { kind: 'retire', segment: 53 },

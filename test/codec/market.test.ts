@@ -1,17 +1,22 @@
 /** The market's payloads: pinned findings and fakes (by an independent encoder, see vectors.ts), refusals of each malformed list, sizes. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { hash, signature } from '../../native/index.ts';
 import {
   decodeTransaction,
   encodeHex,
+  findingsSecret,
   type Payload,
-  signFindings,
+  sealFindings,
+  secretSeal,
   TRANSACTION_OVERHEAD_SIZE_BYTES,
   TRANSACTION_SIZE_BYTES_MAX,
+  type UnsealPayload,
   VALIDATION_ENTRIES_MAX,
   VALIDATION_VOTERS_MAX,
   type ValidationsPayload,
   validationMessage,
+  wordMask,
 } from '../../src/codec/index.ts';
 import {
   fakeOpening,
@@ -24,53 +29,109 @@ import {
 import { addressFrom, hashOf, kernels, keyOf, pattern, payloads, thrownBy, transactionOf } from './fixtures.ts';
 
 const PINNED = {
-  message:
-    '636169726e2f76616c69646174696f6e732f31e7eef5fc030a11181f262d343b424950575e656c737a81888f969da4abb2b9c02d0000000300000007000000454c535a61686f767d848b9299a0a7aeb5bcc3ca08000000646b727980878e959ca3aab1b8bfc6cdd4dbe2e909000000838a91989fa6adb4bbc2c9d0d7dee5ecf3fa01080502',
-  signature:
-    'beb9618a920e19486c0f78a227d295d3657dc810838aed9de1cda493965825b94bf716d31fcef97b76b37bb13b67fe852242a26a15ddf527de6176dd7e0a2b01',
   fakeRoot: '480c71805e205175784373b8bb22dd4b6a4c66aef953e4bfb8ff6e72b701afc4',
   fakeHead: 'f90686f724837a800754682518f923c70d571f54ac18b94eee8a55d6e71de3a5',
   openingDigest: '629645802788b2a7fa69ca67f11b8cfe3f8255d36643a2ec4285c673f6269518',
   restHash: '7aa92794ada71ea5a0ab137741b1b9559681147e19063c21f0ba4bbc6f0e5b73',
 };
+/** By node:crypto alone: tools/build/write-findings-vectors.mjs. */
+const VECTORS = JSON.parse(readFileSync(new URL('../vectors/findings.json', import.meta.url), 'utf8')) as {
+  readonly voters: readonly {
+    readonly seat: number;
+    readonly words: readonly (boolean | null)[];
+    readonly secret: string;
+    readonly seal: string;
+    readonly masks: readonly boolean[];
+    readonly spoken: string;
+    readonly sealed: string;
+    readonly message: string;
+    readonly signature: string;
+  }[];
+};
 const list = {
   period: 45,
-  entries: [0, 1, 2].map((index) => ({ segment: 7 + index, identity: addressFrom(60 + index) })),
+  entries: Array.from({ length: 9 }, (_, index) => ({ segment: 46 + index, identity: addressFrom(60 - index) })),
 };
-const findings = { valid: Uint8Array.of(0b101), invalid: Uint8Array.of(0b010) };
+const chainId = hashOf(90);
+const findings = { seal: hashOf(1), spoken: Uint8Array.of(0xff, 1), sealed: Uint8Array.of(0b010, 0) };
 const subject = { identity: addressFrom(93), segment: 94, period: 95, periodHash: hashOf(92) };
 const secret = pattern(32, 91);
 
 describe('findings', () => {
-  it('are signed over pinned bytes', () => {
-    expect(encodeHex(validationMessage(hashOf(90), list, findings))).toBe(PINNED.message);
-    const signed = signFindings(hashOf(90), list, findings, 5, keyOf(1));
-    expect(encodeHex(signed.signature)).toBe(PINNED.signature);
-    expect(signed).toMatchObject({ seat: 5, ...findings });
+  it.each(VECTORS.voters)('of seat $seat are sealed and signed as node:crypto alone does it', (voter) => {
+    const subject = { chainId, seat: voter.seat, period: list.period };
+    const secret = findingsSecret(kernels, subject, keyOf(1));
+    expect(encodeHex(secret)).toBe(voter.secret);
+    expect(encodeHex(secretSeal(kernels, subject, secret))).toBe(voter.seal);
+    expect(list.entries.map((entry) => wordMask(kernels, secret, entry))).toEqual(voter.masks);
+    const words = voter.words.map((word) => word ?? undefined);
+    const made = sealFindings(kernels, chainId, list, words, voter.seat, keyOf(1));
+    expect(encodeHex(validationMessage(chainId, list, made))).toBe(voter.message);
+    const { seat, seal, spoken, sealed, signature: signedBytes } = voter;
+    const texts = [made.seal, made.spoken, made.sealed, made.signature].map((bytes) => encodeHex(bytes));
+    expect([made.seat, ...texts]).toEqual([seat, seal, spoken, sealed, signedBytes]);
   });
 
   it('have messages of odd length, which no other signed packet has', () => {
     for (let count = 1; count <= VALIDATION_ENTRIES_MAX; count++) {
       const entries = Array.from({ length: count }, (_, segment) => ({ segment, identity: addressFrom(1) }));
       const bits = new Uint8Array(Math.ceil(count / 8));
-      expect(validationMessage(hashOf(1), { period: 1, entries }, { valid: bits, invalid: bits }).length % 2).toBe(1);
+      const one = { seal: hashOf(1), spoken: bits, sealed: bits };
+      expect(validationMessage(hashOf(1), { period: 1, entries }, one).length % 2).toBe(1);
     }
     for (const payload of payloads) expect(transactionOf(payload).bytes.length % 2).toBe(0);
+    // What the secret comes from, too: as `key.sign` is given it.
+    const asked: Uint8Array[] = [];
+    const spy = {
+      ...keyOf(1),
+      sign: (bytes: Uint8Array) => {
+        asked.push(bytes);
+        return keyOf(1).sign(bytes);
+      },
+    };
+    findingsSecret(kernels, { chainId, seat: 5, period: 6 }, spy);
+    expect(asked.map(({ length }) => length % 2)).toEqual([1]);
+    expect(new TextDecoder().decode(asked[0]!.subarray(0, 20))).toBe('cairn/findings-key/1');
   });
 
   it('cover every field', () => {
-    const bytes = (change: object, bits: object = {}, chain = hashOf(90)): string =>
+    const bytes = (change: object, bits: object = {}, chain = chainId): string =>
       encodeHex(validationMessage(chain, { ...list, ...change }, { ...findings, ...bits }));
+    const shorter = list.entries.slice(0, 8);
     const others = [
+      bytes({}),
       bytes({ period: 46 }),
-      bytes({ entries: list.entries.slice(0, 2) }),
-      bytes({ entries: [...list.entries.slice(0, 2), { segment: 10, identity: addressFrom(62) }] }),
-      bytes({ entries: [...list.entries.slice(0, 2), { segment: 9, identity: addressFrom(61) }] }),
-      bytes({}, { valid: Uint8Array.of(0b001) }),
-      bytes({}, { invalid: Uint8Array.of(0) }),
+      bytes({ entries: [...shorter, { segment: 55, identity: addressFrom(52) }] }),
+      bytes({ entries: [...shorter, { segment: 54, identity: addressFrom(61) }] }),
+      bytes({}, { seal: hashOf(2) }),
+      bytes({}, { spoken: Uint8Array.of(0b110, 1) }),
+      bytes({}, { sealed: Uint8Array.of(0, 0) }),
       bytes({}, {}, hashOf(91)),
     ];
-    expect(new Set([PINNED.message, ...others]).size).toBe(8);
+    expect(new Set(others).size).toBe(8);
+  });
+
+  it('have secrets, seals and masks that depend on everything they are of', () => {
+    const subject = { chainId, seat: 1, period: 2 };
+    const others = [subject, { ...subject, seat: 2 }, { ...subject, period: 1 }, { ...subject, chainId: hashOf(2) }];
+    const secrets = [
+      ...others.map((each) => findingsSecret(kernels, each, keyOf(1))),
+      findingsSecret(kernels, subject, keyOf(2)),
+    ];
+    expect(new Set(secrets.map(encodeHex)).size).toBe(5);
+    const seals = [
+      ...others.map((each) => secretSeal(kernels, each, hashOf(3))),
+      secretSeal(kernels, subject, hashOf(4)),
+    ];
+    expect(new Set(seals.map(encodeHex)).size).toBe(5);
+    const masks = (of: (n: number) => boolean): number =>
+      Array.from({ length: 64 }, (_, n) => of(n)).filter(Boolean).length;
+    const counts = [
+      masks((n) => wordMask(kernels, hashOf(n), { segment: 0, identity: addressFrom(1) })),
+      masks((n) => wordMask(kernels, hashOf(1), { segment: n, identity: addressFrom(1) })),
+      masks((n) => wordMask(kernels, hashOf(1), { segment: 0, identity: addressFrom(n) })),
+    ];
+    for (const count of counts) expect(Math.abs(count - 32)).toBeLessThan(20);
   });
 });
 
@@ -115,9 +176,12 @@ describe('refusals', () => {
     return copy;
   };
   const validations = bytesOf(packet);
+  const opening = payloads.find((payload): payload is UnsealPayload => payload.kind === 'unseal')!;
+  const unseal = bytesOf(opening);
+  const SETTLED = 44 + 2 * 34;
   const report = bytesOf(payloads.find(({ kind }) => kind === 'reportLapsed')!);
   /** Where the payload's parts begin: entries, first voter, second voter. */
-  const [ENTRIES, FIRST, SECOND] = [44, 44 + 9 * 24, 44 + 9 * 24 + 70];
+  const [ENTRIES, FIRST, SECOND] = [44, 44 + 9 * 24, 44 + 9 * 24 + 102];
 
   it.each([
     ['no entries', changed(validations, 40, 0, 0), 'count', 'validations.entries'],
@@ -134,9 +198,18 @@ describe('refusals', () => {
     ['entries that descend', changed(validations, ENTRIES, 60), 'mismatch', 'validations.entries'],
     ['seats that descend', changed(validations, FIRST, 0xff, 3), 'range', 'validations.seat'],
     ['a seat past 1023', changed(validations, SECOND, 0, 4), 'range', 'validations.seat'],
-    ['both words on an entry', changed(validations, FIRST + 4, 0x03), 'mismatch', 'validations.valid'],
-    ['a bit past the entries', changed(validations, SECOND + 3, 0b11), 'mismatch', 'validations.valid'],
-    ['a voter who says nothing', changed(validations, SECOND + 2, 0, 0), 'mismatch', 'validations.valid'],
+    ['a sealed bit where nothing is said', changed(validations, FIRST + 36, 0x08), 'mismatch', 'validations.spoken'],
+    ['a bit past the entries', changed(validations, SECOND + 35, 0b11), 'mismatch', 'validations.spoken'],
+    ['a voter who says nothing', changed(validations, SECOND + 34, 0, 0, 0, 0), 'mismatch', 'validations.spoken'],
+    ['513 secrets', changed(unseal, 40, 1, 2), 'count', 'unseal.secrets'],
+    ['65 proofs to settle', changed(unseal, 42, 65, 0), 'count', 'unseal.entries'],
+    ['neither a secret nor a proof', changed(unseal, 40, 0, 0, 0, 0), 'count', 'unseal.secrets'],
+    ['512 secrets that are not there', changed(unseal, 40, 0, 2), 'truncated', 'unseal'],
+    ['secrets that descend', changed(unseal, 44, 0xff, 3), 'range', 'unseal.seat'],
+    ['a secret of seat 1024', changed(unseal, 44 + 34, 0, 4), 'range', 'unseal.seat'],
+    ['proofs to settle that descend', changed(unseal, SETTLED, 60), 'mismatch', 'unseal.entries'],
+    ['a reason there is not', changed(unseal, SETTLED + 24, 11), 'range', 'unseal.reason'],
+    ['a settled entry reserved', changed(unseal, SETTLED + 25, 1), 'reserved', 'unseal.reserved'],
     ['no replicas reported', changed(report, 36, 0), 'count', 'reportLapsed.entries'],
     ['65 replicas reported', changed(report, 36, 65), 'count', 'reportLapsed.entries'],
     ['report reserved', changed(report, 38, 1), 'reserved', 'reportLapsed.reserved'],
@@ -153,7 +226,8 @@ describe('refusals', () => {
       'transaction',
     ],
     ['kind 23', changed(bytesOf({ kind: 'unregister' }), 29, 23), 'kind', 'transaction.kind'],
-    ['kind 32', changed(bytesOf({ kind: 'unregister' }), 29, 32), 'kind', 'transaction.kind'],
+    ['kind 33', changed(bytesOf({ kind: 'unregister' }), 29, 33), 'kind', 'transaction.kind'],
+    ['kind 5', changed(bytesOf({ kind: 'unregister' }), 29, 5), 'kind', 'transaction.kind'],
   ] as const)('%s', (_, bytes, code, field) => {
     const error = thrownBy(() => decodeTransaction(kernels, bytes)) as { code: string; field: string };
     expect(error).toMatchObject({ name: 'CodecError', code });
@@ -169,8 +243,11 @@ describe('refusals', () => {
       { ...packet, voters: [] },
       { ...packet, voters: [second, first] },
       { ...packet, voters: [{ ...first, seat: 1024 }] },
-      { ...packet, voters: [{ ...first, invalid: first.valid }] },
-      { ...packet, voters: [{ ...first, valid: new Uint8Array(1) }] },
+      { ...packet, voters: [{ ...first, sealed: Uint8Array.of(0xff, 1) }] },
+      { ...packet, voters: [{ ...first, spoken: new Uint8Array(1) }] },
+      { ...opening, secrets: [], entries: [] },
+      { ...opening, secrets: [...opening.secrets].reverse() },
+      { ...opening, entries: [...opening.entries].reverse() },
     ])
       expect(thrownBy(() => transactionOf(payload))).toMatchObject({ name: 'CodecError' });
   });
@@ -184,8 +261,9 @@ describe('sizes', () => {
     }));
     const voters = Array.from({ length: VALIDATION_VOTERS_MAX }, (_, index) => ({
       seat: 2 * index,
-      valid: new Uint8Array(8).fill(0xff),
-      invalid: new Uint8Array(8),
+      seal: hashOf(1),
+      spoken: new Uint8Array(8).fill(0xff),
+      sealed: new Uint8Array(8),
       signature: signature(pattern(64, index)),
     }));
     const largest = transactionOf({ kind: 'validations', period: 1, entries, voters }).bytes;

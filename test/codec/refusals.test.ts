@@ -17,10 +17,8 @@ import {
   encodeCertificate,
   signTransaction,
   TRANSACTION_SIZE_BYTES_MAX,
-  type Verdict,
 } from '../../src/codec/index.ts';
 import {
-  addressFrom,
   hashOf,
   headerOf,
   kernels,
@@ -57,8 +55,7 @@ const sampleBlock = encodeBlock(headerOf({ transactionCount: payloads.length }),
 
 describe('transaction refusals', () => {
   const transfer = transactionOf(payloads[0]!).bytes;
-  const verdicts = transactionOf(payloads[5]!).bytes;
-  const revive = transactionOf(payloads[6]!).bytes;
+  const revive = transactionOf(payloads[5]!).bytes;
   const decode = (bytes: Uint8Array) => () => decodeTransaction(kernels, bytes);
   const named = (name: string): Uint8Array => transactionOf(payloads.find((one) => nameOf(one) === name)!).bytes;
   const evidence = named('evidence doubleVote');
@@ -73,10 +70,6 @@ describe('transaction refusals', () => {
     ['one byte more', decode(Uint8Array.from([...transfer, 0])), 'trailing', 'transaction'],
     ['empty', decode(new Uint8Array(0)), 'truncated', 'transaction.lastValidHash'],
     ['too large', decode(new Uint8Array(TRANSACTION_SIZE_BYTES_MAX + 1)), 'size', 'transaction'],
-    ['no verdicts', decode(changed(verdicts, 36, 0, 0)), 'count', 'verdicts.count'],
-    ['65 verdicts', decode(changed(verdicts, 36, 65, 0)), 'count', 'verdicts.count'],
-    ['verdicts reserved', decode(changed(verdicts, 38, 1)), 'reserved', 'verdicts.reserved'],
-    ['verdict neither yes nor no', decode(changed(verdicts, 68, 2)), 'range', 'verdict.valid'],
     ['44 steps', decode(changed(revive, 60, 44, 0)), 'count', 'revive.path'],
     ['more steps than bytes', decode(changed(revive, 60, 9, 0)), 'truncated', 'revive.path'],
     ['a step too few', decode(changed(revive, 60, 2, 0)), 'trailing', 'transaction'],
@@ -93,9 +86,6 @@ describe('transaction refusals', () => {
     ['secret cut off', decode(named('revealDecoy').subarray(0, 400)), 'truncated', 'revealDecoy.secret'],
     ['deadline past 2^53', decode(changed(named('nominate'), 75, 1)), 'range', 'nominate.deadlineSlot'],
     ['something in a hand-over', decode(Uint8Array.from([...named('handOver'), 0])), 'trailing', 'transaction'],
-    ['a reason for a valid verdict', decode(changed(verdicts, 69, 1)), 'range', 'verdict.reason'],
-    ['a reason there is not', decode(changed(verdicts, 101, 11)), 'range', 'verdict.reason'],
-    ['verdict reserved', decode(changed(verdicts, 70, 1)), 'reserved', 'verdict.reserved'],
   ] as const)('%s', (_, call, code, field) => expectRefused(call, code, field));
 
   it('drafts that do not fit', () => {
@@ -111,7 +101,6 @@ describe('transaction refusals', () => {
     expectRefused(sign({ counter: -1n }), 'range', 'transaction.counter');
     expectRefused(sign({ lastValidHash: pattern(32, 1) }), 'length', 'transaction.lastValidHash');
     expectRefused(sign({ lastValidCount: 1.5 }), 'range', 'transaction.lastValidCount');
-    expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [] } }), 'count', 'verdicts.count');
     const eviction = { kind: 'revive', index: 1, balance: 1n, height: 1 };
     expectRefused(sign({ payload: { ...eviction, path: new Uint8Array(33) } }), 'length', 'revive.path');
     expectRefused(sign({ payload: { ...eviction, path: new Uint8Array(32 * 44) } }), 'count', 'revive.path');
@@ -125,8 +114,6 @@ describe('transaction refusals', () => {
       'revealDecoy.secret',
     );
     expectRefused(sign({ payload: { kind: 'bond', amount: -1n } }), 'range', 'bond.amount');
-    const verdict: Verdict = { identity: addressFrom(1), segment: 2 ** 32, period: 0, valid: true };
-    expectRefused(sign({ payload: { kind: 'verdicts', verdicts: [verdict] } }), 'range', 'verdict.segment');
   });
 });
 

@@ -7,9 +7,8 @@ import type {
   Offence,
   Payload,
   PohPacket,
-  SignedFindings,
+  SealedFindings,
   TransactionFields,
-  Verdict,
   Vote,
 } from '../../src/codec/index.ts';
 import {
@@ -82,17 +81,6 @@ const stakePayload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ kind: fc.constant('revealDecoy' as const), header, secret: bytes(32) }),
 );
 
-const verdict: fc.Arbitrary<Verdict> = fc.oneof(
-  fc.record({ identity: bytes(20).map(address), segment: u32, period: u32, valid: fc.boolean() }),
-  fc.record({
-    identity: bytes(20).map(address),
-    segment: u32,
-    period: u32,
-    valid: fc.constant(false),
-    reason: fc.constantFrom(...VERDICT_REASONS.slice(1)),
-  }),
-);
-
 const names = (max: number) =>
   fc
     .uniqueArray(fc.record({ segment: u32, identity: bytes(20).map(address) }), {
@@ -103,21 +91,21 @@ const names = (max: number) =>
     })
     .map((list) => list.sort(replicaNameOrder));
 /** Findings of some voters on `count` entries: each says something. */
-const voters = (count: number): fc.Arbitrary<SignedFindings[]> =>
+const voters = (count: number): fc.Arbitrary<SealedFindings[]> =>
   fc.uniqueArray(fc.nat(1023), { minLength: 1, maxLength: 6 }).chain((seats) =>
     fc.tuple(
       ...seats
         .sort((a, b) => a - b)
         .map((seat) =>
           fc
-            .tuple(fc.array(fc.nat(2), { minLength: count, maxLength: count }), fc.nat(count - 1), signed)
-            .map(([words, sure, signatureBytes]) => {
-              const [valid, invalid] = [0, 1].map(() => new Uint8Array(findingBitsSizeBytes(count)));
+            .tuple(fc.array(fc.nat(2), { minLength: count, maxLength: count }), fc.nat(count - 1), signed, hash32)
+            .map(([words, sure, signatureBytes, seal]) => {
+              const [spoken, sealed] = [0, 1].map(() => new Uint8Array(findingBitsSizeBytes(count)));
               words.forEach((word, index) => {
-                if (word === 1 || index === sure) setFinding(valid!, index);
-                else if (word === 2) setFinding(invalid!, index);
+                if (word > 0 || index === sure) setFinding(spoken!, index);
+                if (word === 2) setFinding(sealed!, index);
               });
-              return { seat, valid: valid!, invalid: invalid!, signature: signatureBytes };
+              return { seat, seal, spoken: spoken!, sealed: sealed!, signature: signatureBytes };
             }),
         ),
     ),
@@ -129,6 +117,20 @@ const validations: fc.Arbitrary<Payload> = names(20).chain((entries) =>
     entries: fc.constant(entries),
     voters: voters(entries.length),
   }),
+);
+
+const secrets = fc
+  .uniqueArray(fc.tuple(fc.nat(1023), hash32), { minLength: 1, maxLength: 6, selector: ([seat]) => seat })
+  .map((list) => list.sort(([a], [b]) => a - b).map(([seat, secret]) => ({ seat, secret })));
+const settled = names(20).chain((list) =>
+  fc
+    .array(fc.constantFrom(...VERDICT_REASONS), { minLength: list.length, maxLength: list.length })
+    .map((reasons) => list.map((name, index) => ({ ...name, reason: reasons[index]! }))),
+);
+const unseal: fc.Arbitrary<Payload> = fc.oneof(
+  fc.record({ kind: fc.constant('unseal' as const), period: u32, secrets, entries: settled }),
+  fc.record({ kind: fc.constant('unseal' as const), period: u32, secrets, entries: fc.constant([]) }),
+  fc.record({ kind: fc.constant('unseal' as const), period: u32, secrets: fc.constant([]), entries: settled }),
 );
 
 export const payload: fc.Arbitrary<Payload> = fc.oneof(
@@ -150,10 +152,6 @@ export const payload: fc.Arbitrary<Payload> = fc.oneof(
     samplesRoot: hash32,
   }),
   fc.record({
-    kind: fc.constant('verdicts' as const),
-    verdicts: fc.array(verdict, { minLength: 1, maxLength: 64, size: 'small' }),
-  }),
-  fc.record({
     kind: fc.constant('revive' as const),
     index: u53,
     balance: money,
@@ -170,6 +168,7 @@ export const payload: fc.Arbitrary<Payload> = fc.oneof(
     openingDigest: hash32,
   }),
   validations,
+  unseal,
   fc.record({
     kind: fc.constant('revealFake' as const),
     segment: u32,

@@ -15,7 +15,6 @@ import {
   signedBytes,
   signPohPacket,
   signTransaction,
-  VERDICTS_MAX,
   voteMessage,
 } from '../../src/codec/index.ts';
 import {
@@ -76,10 +75,6 @@ describe('no signed message of one kind can be one of another kind', () => {
         { lastValidHash: pattern(20, 1), lastValidCount: pohCount(1), payload, counter: 0n, fee: amount(0n) },
         keyOf(1),
       );
-    const verdict = { identity: addressFrom(1), segment: 0, period: 0, valid: true };
-    const verdicts = Array.from({ length: VERDICTS_MAX }, (_, index) =>
-      signed({ kind: 'verdicts', verdicts: Array.from({ length: index + 1 }, () => verdict) }),
-    );
     const revivals = Array.from({ length: EVICTION_PATH_LENGTH_MAX + 1 }, (_, steps) =>
       signed({ kind: 'revive', index: 0, balance: amount(1n), height: height(1), path: pattern(32 * steps, 1) }),
     );
@@ -90,15 +85,25 @@ describe('no signed message of one kind can be one of another kind', () => {
     );
     const packets = Array.from({ length: 20 }, (_, entries) =>
       [1, 2, 3, 4, 5].map((count) => {
-        const valid = new Uint8Array(Math.ceil((entries + 1) / 8));
-        valid[0] = 1;
-        const one = { valid, invalid: new Uint8Array(valid.length), signature: voteOf(1).signature };
+        const spoken = new Uint8Array(Math.ceil((entries + 1) / 8));
+        spoken[0] = 1;
+        const sealed = new Uint8Array(spoken.length);
+        const one = { seal: hashOf(2), spoken, sealed, signature: voteOf(1).signature };
         const voters = Array.from({ length: count }, (_, seat) => ({ seat, ...one }));
         return signed({ kind: 'validations', period: 1, entries: names(entries + 1), voters });
       }),
     ).flat();
+    const openings = Array.from({ length: 20 }, (_, secrets) =>
+      Array.from({ length: 20 }, (_, entries) => {
+        const payload = {
+          secrets: Array.from({ length: secrets }, (_, seat) => ({ seat, secret: hashOf(1) })),
+          entries: names(entries + 1).map((name) => ({ ...name, reason: 'unstated' as const })),
+        };
+        return signed({ kind: 'unseal', period: 1, ...payload });
+      }),
+    ).flat();
     const transactionLengths = new Set(
-      [...transactions, ...verdicts, ...revivals, ...reports, ...packets].map((item) => signedBytes(item).length),
+      [...transactions, ...revivals, ...reports, ...packets, ...openings].map((item) => signedBytes(item).length),
     );
     const vote = voteMessage(chainId, voteOf(1)).length;
     const packet = pohPacketSignature(signPohPacket(pohPacketDraft(headerOf()), keyOf(1)), keyOf(1).publicKey);

@@ -1,5 +1,5 @@
 /**
- * The world around one replicator: a real ledger, block by block on virtual slots, whose only validator checks every proof as a node does and says what it found.
+ * The world around one replicator: a real ledger, block by block on virtual slots, whose only validator checks every proof as a node does, seals what it found and opens it.
  *
  * Throws when a proof was wrong that is no fake of the replicator's own.
  */
@@ -8,6 +8,8 @@ import { addressOf, type SigningKey, type Transaction, type VerdictReason } from
 import { fakeSamplesRoot, type PendingProof, pendingProofs, replicationOverview } from '../../src/ledger/index.ts';
 import type { ChainBlock } from '../../src/node/chain/chain-block.ts';
 import { startExecution } from '../../src/node/chain/check-block.ts';
+import { FindingsBook } from '../../src/node/proof-checks/findings-book.ts';
+import { OwnFindings } from '../../src/node/proof-checks/own-findings.ts';
 import { storageJob } from '../../src/node/proof-checks/storage-job.ts';
 import { verifyMany } from '../../src/node/proof-checks/storage-proof-worker.ts';
 import { encodeMessage, PROTOCOL } from '../../src/node/protocols.ts';
@@ -42,7 +44,9 @@ export class ReplicatorLedger {
   readonly #seen = new Set<string>();
   #taken = 0;
   #counter = 0;
-  #verdicts: Transaction[] = [];
+  readonly #book: FindingsBook;
+  readonly #own: OwnFindings;
+  #findings: Transaction[] = [];
 
   private constructor(
     world: World,
@@ -58,6 +62,16 @@ export class ReplicatorLedger {
     this.blocks = blocks;
     this.#net = net;
     this.node = node;
+    const [validator] = world.validators;
+    const { rules } = world.check;
+    this.#book = new FindingsBook(kernels, rules.chainId, validator!);
+    this.#own = new OwnFindings({
+      ...{ rules, book: this.#book },
+      send: async (payload, fees) => {
+        const plan = { key: validator!, counter: BigInt(++this.#counter), payload, fee: BigInt(fees) };
+        this.#findings.push(transactionOn(world, this.final.header, plan));
+      },
+    });
   }
 
   /** @param prefix the chain so far */
@@ -82,12 +96,12 @@ export class ReplicatorLedger {
     return this.blocks[this.node.finalHeight - 1]!;
   }
 
-  /** One slot more: the transactions handed in and the verdicts land in a new block, and the block before it is final. @param peer the replicator, when it runs */
+  /** One slot more: the transactions handed in and the findings land in a new block, and the block before it is final. @param peer the replicator, when it runs */
   async advance(peer: string | undefined): Promise<void> {
     const parent = this.blocks.at(-1)!;
     const landing = [
       ...this.#distinct(this.node.taken.slice(this.#taken)),
-      ...this.#verdicts.splice(0),
+      ...this.#findings.splice(0),
       ...this.#transfers(parent),
     ];
     this.#taken = this.node.taken.length;
@@ -148,9 +162,10 @@ export class ReplicatorLedger {
 
   /** What a validator does: fetches the openings, encrypts its own copy, says what it found. */
   async #check(peer: string): Promise<void> {
-    const { check, validators } = this.world;
+    const { check } = this.world;
     const { state, header } = this.final;
     for (const pending of [...pendingProofs(check.rules, state, 0, header.slot)]) {
+      if (this.#book.get(pending) !== undefined) continue;
       const opening = await this.#opening(peer, pending);
       if (opening === undefined) continue;
       const segment = this.node.segments()[pending.segment]!;
@@ -159,12 +174,9 @@ export class ReplicatorLedger {
       const [finding] = await verifyMany(kernels, job);
       if (!finding!.valid) this.#expectFake(pending, finding!.reason);
       const { identity, period } = pending;
-      const verdict = { identity, segment: pending.segment, period, valid: finding!.valid };
-      const payload = { kind: 'verdicts', verdicts: [verdict] } as const;
-      this.#verdicts.push(
-        transactionOn(this.world, header, { key: validators[0]!, counter: BigInt(++this.#counter), payload }),
-      );
+      this.#book.enter({ identity, segment: pending.segment, period, ...finding!, foundSlot: header.slot });
     }
+    await this.#own.send(this.final, 0);
   }
 
   async #opening(peer: string, { segment, period }: PendingProof): Promise<Uint8Array | undefined> {

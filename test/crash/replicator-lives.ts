@@ -21,7 +21,8 @@ import { kernels, makeChain, newWorld, rootOf, SILENT } from '../node/world.ts';
 import { type DeathKind, MortalFiles } from './mortal-files.ts';
 import { ReplicatorLedger } from './replicator-ledger.ts';
 
-export const SLOTS_PER_PERIOD = 8;
+export const SLOTS_PER_PERIOD = 16;
+const DEADLINE_SLOTS = 9;
 export const PERIODS_PER_ROTATION = 3;
 /** Segments kept at once; every third life one more is wanted and the oldest given up, so that there is always something to encode. */
 const SEGMENTS_KEPT = 3;
@@ -41,7 +42,7 @@ const world = newWorld({
   periodsPerRotation: PERIODS_PER_ROTATION,
   replication: {
     ...{ mode: 'both', samplesPerProof: 24, checksPerProof: 4, missesMax: 1000, slashPerMissPermille: 1 },
-    ...{ fakeSharePermille: 200, proofDeadlineSlots: 2 * SLOTS_PER_PERIOD - 1 },
+    ...{ fakeSharePermille: 200, proofDeadlineSlots: DEADLINE_SLOTS, sealSlots: 2 },
   },
 });
 const key = signingKey(SEED);
@@ -233,10 +234,10 @@ export class ReplicatorLives {
     for (const [name, isRevealed] of this.#ledger.fakes) {
       const [segment, period] = name.split('/').map(Number) as [number, number];
       if ((this.#wanted.get(segment)?.to ?? 0) <= (period + 3) * SLOTS_PER_PERIOD) continue;
-      const opens = (period + 2) * SLOTS_PER_PERIOD - 1;
-      const window = Array.from({ length: SLOTS_PER_PERIOD }, (_, index) => opens + index);
+      const opens = (period + 1) * SLOTS_PER_PERIOD - 1;
+      const window = Array.from({ length: DEADLINE_SLOTS }, (_, index) => opens + index);
       const wasUp = window.filter((slot) => !this.#downSlots.has(slot)).length;
-      if (!isRevealed && wasUp >= SLOTS_PER_PERIOD / 2 && opens + SLOTS_PER_PERIOD < this.#slot)
+      if (!isRevealed && wasUp >= DEADLINE_SLOTS / 2 && opens + DEADLINE_SLOTS < this.#slot)
         throw new RangeError(`fake ${name} was not revealed`);
     }
   }

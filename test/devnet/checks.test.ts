@@ -11,6 +11,7 @@ const life = (identity: string, segment: number, changes = {}): Evidence['replic
   commits: 2,
   accepted: 3,
   rejected: 0,
+  late: 0,
   expired: 0,
   acceptedAtFirstRejection: null,
   ...changes,
@@ -217,6 +218,16 @@ describe('the replica tracker', () => {
     tracker.observe([row({ accepted: 4, rejected: 2 })]);
     expect(tracker.find('r1', 0)).toMatchObject({ accepted: 4, rejected: 2, acceptedAtFirstRejection: 3 });
     expect(tracker.lives).toHaveLength(1);
+  });
+
+  it('counts proofs that came too late by themselves', () => {
+    const tracker = new ReplicaTracker();
+    tracker.observe([row({ accepted: 2, rejected: 2, reason: 'late' })]);
+    expect(tracker.find('r1', 0)).toMatchObject({ rejected: 0, late: 2, acceptedAtFirstRejection: null });
+    tracker.observe([row({ accepted: 3, rejected: 3, reason: 'samples-root' })]);
+    tracker.observe([row({ accepted: 3, rejected: 4, reason: 'late' })]);
+    tracker.observe([row({ accepted: 3, rejected: 3, reason: 'samples-root' })]);
+    expect(tracker.find('r1', 0)).toMatchObject({ rejected: 1, late: 3, acceptedAtFirstRejection: 3 });
   });
 
   it('passes over an answer from an older block', () => {

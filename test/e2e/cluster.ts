@@ -40,7 +40,7 @@ export const TEST_GENESIS: NetworkParameters = {
   history: { segmentSizeBytes: 64 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 16 * 1024,
-    slotsPerPeriod: 16,
+    slotsPerPeriod: 24,
     periodsPerRotation: 4,
     minimumDeposit: '1000000',
     rewardPerProof: '5',
@@ -51,7 +51,8 @@ export const TEST_GENESIS: NetworkParameters = {
     replicasPerSegment: 4,
     depositPerReplica: '100000',
     rewardLockoutPeriods: 2,
-    proofDeadlineSlots: 31,
+    proofDeadlineSlots: 11,
+    sealSlots: 6,
     missesMax: 3,
     slashPerMissPermille: 250,
     slashPerFakePermille: 100,

@@ -17,7 +17,7 @@ import { Cluster, eventually, TEST_GENESIS } from './cluster.ts';
 const KILLS = Number(process.env.CAIRN_REPLICATOR_KILLS ?? 3);
 /** Which moment comes first. */
 const FIRST = Number(process.env.CAIRN_REPLICATOR_KILL_FIRST ?? 0);
-/** Periods of 6 s, so that a busy machine has time to prove in each, three to a rotation; segments that blocks alone fill in some seconds. */
+/** Periods of 10 s, so that a busy machine has time to prove in each, three to a rotation; segments that blocks alone fill in some seconds. */
 const PARAMETERS: NetworkParameters = {
   ...TEST_GENESIS,
   history: { segmentSizeBytes: 32 * 1024, leafSizeBytes: 1024 },
@@ -26,9 +26,10 @@ const PARAMETERS: NetworkParameters = {
     mode: 'both',
     samplesPerProof: 60,
     checksPerProof: 8,
-    slotsPerPeriod: 24,
+    slotsPerPeriod: 40,
     periodsPerRotation: 3,
-    proofDeadlineSlots: 40,
+    proofDeadlineSlots: 22,
+    sealSlots: 8,
     missesMax: 1000,
     slashPerMissPermille: 1,
     // A fake that cannot be revealed because the process is down counts as rejected: what a kill leaves of fakes is test/node/prover.test.ts.

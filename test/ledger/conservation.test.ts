@@ -2,17 +2,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { byteKey } from '../../native/index.ts';
-import type { Payload } from '../../src/codec/index.ts';
+import { findingsSecret, type Payload, replicaNameOrder, sealFindings } from '../../src/codec/index.ts';
 import { assertSupplyKept, Overlay, supplyChange, totalSupply } from '../../src/ledger/index.ts';
-import { apply, Chain, document, MapState, named, type Person, person, transfer, units } from './fixture.ts';
+import { apply, Chain, document, hasher, MapState, named, type Person, person, transfer, units } from './fixture.ts';
+import { signer } from './market-world.ts';
 
 const people = Array.from({ length: 5 }, (_, n) => person(`person ${n}`));
-const [firstValidator, secondValidator] = [person('validator 1'), person('validator 2')];
+const [firstValidator, secondValidator] = [signer('validator 1'), signer('validator 2')];
 const everybody = [...people, firstValidator, secondValidator];
 const SUPPLY = 5n * 400n + 2n * 200n + 3n + 1n;
 
 interface Step {
-  readonly kind: 'transfer' | 'timestamp' | 'register' | 'commit' | 'prove' | 'verdicts';
+  readonly kind: 'transfer' | 'timestamp' | 'register' | 'commit' | 'prove' | 'seal' | 'unseal';
   readonly who: number;
   readonly to: number;
   readonly value: bigint;
@@ -22,7 +23,7 @@ interface Step {
 const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.oneof(
     { weight: 5, arbitrary: fc.constant('transfer' as const) },
-    { weight: 9, arbitrary: fc.constantFrom('timestamp', 'register', 'commit', 'prove', 'verdicts' as const) },
+    { weight: 12, arbitrary: fc.constantFrom('timestamp', 'register', 'commit', 'prove', 'seal', 'unseal' as const) },
   ),
   who: fc.nat(everybody.length - 1),
   to: fc.nat(everybody.length),
@@ -30,6 +31,15 @@ const step: fc.Arbitrary<Step> = fc.record({
   fee: fc.oneof({ weight: 9, arbitrary: fc.bigInt(2n, 6n) }, { weight: 1, arbitrary: fc.bigInt(0n, 1n) }),
   newBlock: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
 });
+
+/** Everybody registered, committed and proven in the first period, all of it sealed: what random steps would take long to reach. */
+const opening: readonly Step[] = [
+  ...(['register', 'commit', 'prove'] as const).flatMap((kind) =>
+    people.map((_, who): Step => ({ kind, who, to: who + 2, value: 60n, fee: 2n, newBlock: false })),
+  ),
+  { kind: 'seal', who: 0, to: 0, value: 1n, fee: 2n, newBlock: true },
+  { kind: 'transfer', who: 0, to: 1, value: 1n, fee: 2n, newBlock: true },
+];
 
 class Model {
   readonly balances: Map<string, bigint> = new Map();
@@ -69,21 +79,45 @@ function payloadOf(chain: Chain, one: Step, period: number): Payload {
         sampleProof: new Uint8Array(80),
         samplesRoot: named('s'),
       };
-    case 'verdicts':
+    case 'seal': {
+      const entries = people
+        .flatMap(({ address }) => [0, 1].map((segment) => ({ identity: address, segment })))
+        .sort(replicaNameOrder);
+      const words = entries.map(() => one.value % 4n !== 0n);
+      const list = { period, entries };
+      const { seat, signing } = firstOf(chain);
       return {
-        kind: 'verdicts',
-        verdicts: people.flatMap((who) =>
-          [0, 1].map((segment) => ({ identity: who.address, segment, period, valid: one.value % 4n !== 0n })),
-        ),
+        kind: 'validations',
+        ...list,
+        voters: [sealFindings(hasher, chain.rules.chainId, list, words, seat, signing)],
       };
+    }
+    case 'unseal': {
+      const { seat, signing } = firstOf(chain);
+      const secret = findingsSecret(hasher, { chainId: chain.rules.chainId, seat, period }, signing);
+      const { address } = people[one.to % people.length]!;
+      const entries = [0, 1].map((segment) => ({ identity: address, segment, reason: 'unstated' as const }));
+      return { kind: 'unseal', period, secrets: [{ seat, secret }], entries };
+    }
   }
+}
+
+/** The validator that decides: three quarters of the weight are its. */
+function firstOf({ genesis }: Chain) {
+  const seat = genesis.validators.findIndex(({ publicKey }) => byteKey(publicKey) === byteKey(firstValidator.key));
+  return { seat, signing: firstValidator.signing };
+}
+/** What a step pays: findings cost a minimum fee more for each signature, secret and proof. */
+function feeOf({ kind, fee }: Step): bigint {
+  return kind === 'seal' ? fee + 2n : kind === 'unseal' ? fee + 6n : fee;
 }
 
 /** What a transaction moves, said a second time and in the plainest way. Null when it must be refused for money. */
 function moveInModel(model: Model, chain: Chain, one: Step, payload: Payload, sender: Person): boolean {
   const pool = chain.rules.rewardPool;
   const spent = payload.kind === 'transfer' ? payload.amount : payload.kind === 'register' ? payload.deposit : 0n;
-  if (one.fee < 2n || model.get(sender.address) < spent + one.fee) return false;
+  const fee = feeOf(one);
+  if (one.fee < 2n || model.get(sender.address) < spent + fee) return false;
   if (payload.kind === 'transfer') {
     if (spent === 0n) return false;
     model.move(sender.address, payload.to, spent);
@@ -92,7 +126,7 @@ function moveInModel(model: Model, chain: Chain, one: Step, payload: Payload, se
     model.deposits.set(byteKey(sender.address), spent);
     model.balances.set(byteKey(sender.address), model.get(sender.address) - spent);
   }
-  model.move(sender.address, pool, one.fee);
+  model.move(sender.address, pool, fee);
   return true;
 }
 
@@ -125,7 +159,7 @@ describe('random chains', () => {
         const model = new Model();
         for (const { address, balance } of chain.genesis.accounts) model.balances.set(byteKey(address), balance);
         let execution = chain.start(1);
-        for (const one of steps) {
+        for (const one of [...opening, ...steps]) {
           if (one.newBlock) {
             const { overlay, context } = execution;
             assertSupplyKept(overlay.ops(), chain.state, overlay);
@@ -133,19 +167,22 @@ describe('random chains', () => {
             expect(totalSupply(chain.state.balances.values(), chain.state)).toBe(SUPPLY);
             execution = chain.start(context.slot + 1);
           }
-          const period = Math.floor(execution.context.slot / 4);
+          // Secrets are shown from the last slot of a period on.
+          const ago = one.kind === 'unseal' && execution.context.slot % 4 < 3 ? 1 : 0;
+          const period = Math.max(0, Math.floor(execution.context.slot / 4) - ago);
           const payload = payloadOf(chain, one, period);
           const sender = everybody[one.who]!;
           const before = people.map((who) => execution.overlay.balance(who.address));
-          const refusal = apply(execution, chain.transaction({ from: sender, payload, fee: one.fee }), sender);
-          const replication = payload.kind === 'commit' || payload.kind === 'prove' || payload.kind === 'verdicts';
+          const refusal = apply(execution, chain.transaction({ from: sender, payload, fee: feeOf(one) }), sender);
+          const replication = ['commit', 'prove', 'validations', 'unseal'].includes(payload.kind);
           if (refusal === null) {
             accepted++;
             expect(moveInModel(model, chain, one, payload, sender)).toBe(true);
             // A reward moves 7 from the pool to an identity: seen in the balances, taken over into the model.
-            if (payload.kind === 'verdicts')
+            if (payload.kind === 'unseal')
               people.forEach((who, n) => {
-                const paid = execution.overlay.balance(who.address) - before[n]!;
+                const own = who === sender ? feeOf(one) : 0n;
+                const paid = execution.overlay.balance(who.address) + own - before[n]!;
                 expect(paid === 0n || paid === 7n || paid === 14n).toBe(true);
                 rewards += Number(paid);
                 model.move(chain.rules.rewardPool, who.address, paid);

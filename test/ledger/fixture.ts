@@ -114,9 +114,9 @@ export function document(
   for (const [key, value] of Object.entries(changes))
     merged[key] = typeof value === 'object' ? { ...(merged[key] as object), ...value } : value;
   const replication = merged.replication as { slotsPerPeriod: number; proofDeadlineSlots: number };
-  // As late as the schedule of the test allows, unless it says otherwise.
-  const latest = 2 * replication.slotsPerPeriod - 1;
-  merged.replication = { ...replication, proofDeadlineSlots: changes.replication?.proofDeadlineSlots ?? latest };
+  // What any schedule of a test allows, unless it says otherwise.
+  const { proofDeadlineSlots = Math.floor(replication.slotsPerPeriod / 4), sealSlots = 1 } = changes.replication ?? {};
+  merged.replication = { ...replication, proofDeadlineSlots, sealSlots };
   return {
     ...merged,
     validators: bonds.map(([who, bond]) => ({ publicKey: encodeBase58(who.key), bond: String(bond) })),

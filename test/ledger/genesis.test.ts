@@ -93,8 +93,8 @@ describe('genesis', () => {
       '"poh":{"hashesPerTick":5000,"slotDurationMs":500,"ticksPerSlot":10},' +
       '"rent":{"microunitsPerByteBlock":"1"},' +
       '"replication":{"checksPerProof":64,"depositPerReplica":"100","fakeSharePermille":50,"layers":1,"minimumDeposit":"1000","missesMax":3,"mode":"stream",' +
-      '"periodsPerRotation":3,"proofDeadlineSlots":39,"replicasPerSegment":4,"rewardLockoutPeriods":2,"rewardPerProof":"10",' +
-      '"sampleBlockSizeBytes":65536,"samplesPerProof":2759,"slashPerFakePermille":100,"slashPerMissPermille":250,"slotsPerPeriod":20},' +
+      '"periodsPerRotation":3,"proofDeadlineSlots":9,"replicasPerSegment":4,"rewardLockoutPeriods":2,"rewardPerProof":"10",' +
+      '"sampleBlockSizeBytes":65536,"samplesPerProof":2759,"sealSlots":5,"slashPerFakePermille":100,"slashPerMissPermille":250,"slotsPerPeriod":20},' +
       '"transactions":{"blockTransactionsMax":50000,"minimumFee":"1","recencyWindowSlots":300},' +
       '"validators":[{"bond":"10","publicKey":"8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR"}]}';
     const text = canonical.replace('ADDRESS', formatAddress(ann.address));
@@ -102,7 +102,7 @@ describe('genesis', () => {
     expect(new TextDecoder().decode(canonicalGenesis(genesis))).toBe(text);
     const digest = createHash('sha256').update(`cairn/genesis/1${text}`).digest('hex');
     expect(Buffer.from(chainIdOf(hasher, genesis)).toString('hex')).toBe(digest);
-    expect(digest).toBe('76bfdbd67f474afa4d6ec10ea36f6d64efa992a82099fff2708eace771ff059a');
+    expect(digest).toBe('f86fe443a38d78e9ee4230c6f37f40e620076ca3350c301b129357b471e4bcd4');
   });
 
   it('every parameter changes the chain id', () => {
@@ -140,7 +140,8 @@ describe('genesis', () => {
       ['replication.replicasPerSegment', 5],
       ['replication.depositPerReplica', '101'],
       ['replication.rewardLockoutPeriods', 3],
-      ['replication.proofDeadlineSlots', 38],
+      ['replication.proofDeadlineSlots', 8],
+      ['replication.sealSlots', 4],
       ['replication.missesMax', 4],
       ['replication.slashPerMissPermille', 251],
       ['replication.slashPerFakePermille', 101],
@@ -225,8 +226,8 @@ describe('genesis', () => {
       ['replication.proofDeadlineSlots', 0, /^genesis: replication.proofDeadlineSlots must be an integer from 1/],
       [
         'replication.proofDeadlineSlots',
-        40,
-        /^genesis: replication.proofDeadlineSlots must be at most 2 \* slotsPerPeriod - 1 \(39\)/,
+        18,
+        /^genesis: replication.sealSlots proofDeadlineSlots \+ 2 \* sealSlots must be below slotsPerPeriod \(20\).* found 20/,
       ],
       ['replication.slashPerMissPermille', 1001, /^genesis: replication.slashPerMissPermille must be .* to 1000/],
       ['replication.slashPerFakePermille', -1, /^genesis: replication.slashPerFakePermille must be/],

@@ -1,44 +1,135 @@
-/** The market's rules, one by one: packets of findings, and the fakes that test who gives them. */
+/** The market's rules, one by one: sealed findings, what opens them, and what settles a proof. */
 import { describe, expect, it } from 'vitest';
-import { ZERO_HASH } from '../../native/index.ts';
-import { missesOf, readFaults, readValidatorFaults } from '../../src/ledger/index.ts';
-import { named } from './fixture.ts';
+import { hash } from '../../native/index.ts';
+import { type SealedFindings, validationMessage } from '../../src/codec/index.ts';
+import { readSeal } from '../../src/ledger/index.ts';
+import { type Draft, named } from './fixture.ts';
 import { entry, proven, supplyKept, world } from './market-steps.ts';
-import { MarketWorld, REWARD, secretOf, type WorldOptions } from './market-world.ts';
+import { MarketWorld, type Signer } from './market-world.ts';
 
-describe('validation packets', () => {
-  it('settle many identities at once, and add up with packets and verdicts before', () => {
-    const one = world(3);
-    one.reach(8);
-    one.done([0, 1, 2].map((n) => one.prove(one.replicators[n]!, 0, 2)));
+/** Replicators 0 .. count - 1 with proofs of period 2; the next block is of slot 18. */
+function proofs(count: number, options: ConstructorParameters<typeof MarketWorld>[0] = {}): MarketWorld {
+  const one = world(count, options);
+  one.reach(16);
+  one.done(one.replicators.slice(0, count).map((who) => one.prove(who, 0, 2)));
+  return one;
+}
+const states = (one: MarketWorld, count: number) =>
+  one.replicators.slice(0, count).map((who) => one.replica(who)!.proof!.state);
+const votersOf = (draft: Draft): readonly SealedFindings[] =>
+  (draft.payload as Extract<Draft['payload'], { kind: 'validations' }>).voters;
+
+describe('sealed findings', () => {
+  it('settle many identities at once, add up from packets and openings of several, and count only once opened', () => {
+    const one = proofs(3);
     const entries = [0, 1, 2].map((n) => entry(one, n));
-    one.done([one.approve(2, entries, one.validators.slice(0, 1))]);
-    one.done([one.verdicts(one.validators[1]!, one.about(one.replicators[0]!, 0, 2, true))]);
-    expect(one.replicators.slice(0, 3).map((who) => one.replica(who)!.proof!.state)).toEqual([
-      'pending',
-      'pending',
-      'pending',
-    ]);
-    one.done([one.approve(2, entries.slice(0, 1), one.validators.slice(1, 3))]);
-    expect(one.replicators.slice(0, 3).map((who) => one.replica(who)!.proof!.state)).toEqual([
-      'accepted',
-      'pending',
-      'pending',
-    ]);
-    one.done([one.approve(2, entries)]);
-    expect(one.replicators.slice(0, 3).map((who) => one.replica(who)!.proof!.state)).toEqual([
-      'accepted',
-      'accepted',
-      'accepted',
-    ]);
+    const [a, b, c, d] = one.validators as [Signer, Signer, Signer, Signer];
+    one.done([one.approve(2, entries, [a])]);
+    one.done([one.approve(2, entries.slice(0, 1), [b, c]), one.approve(2, entries, [d, b])]);
+    expect(states(one, 3)).toEqual(['pending', 'pending', 'pending']);
+    one.untilOpen(2);
+    one.done([one.unseal(one.payer, 2, [a, b], entries)]);
+    expect(one.word(a, one.replicators[0]!)).toBe('valid');
+    expect(one.word(c, one.replicators[0]!)).toBe('sealed');
+    expect(one.word(c, one.replicators[1]!)).toBe('none');
+    expect(states(one, 3)).toEqual(['pending', 'pending', 'pending']);
+    one.done([one.unseal(one.payer, 2, [d], entries.slice(1))]);
+    expect(states(one, 3)).toEqual(['pending', 'accepted', 'accepted']);
+    one.done([one.unseal(one.payer, 2, [c, a], entries)]);
+    expect(states(one, 3)).toEqual(['accepted', 'accepted', 'accepted']);
     expect(one.replicators.slice(0, 3).map((who) => one.replica(who)!.accepted)).toEqual([1, 1, 1]);
     supplyKept(one);
+  });
+
+  it('land up to their last slot, and what opens them after it, up to the next deadline', () => {
+    const one = proofs(1);
+    const sealed = one.approve(2, [entry(one, 0)]);
+    const open = one.unseal(one.payer, 2, one.validators, [entry(one, 0)]);
+    const tried = (draft: Draft) => [20, 21, 22, 27, 28].map((at) => one.chain.refusal(at, draft));
+    expect(tried(sealed)).toEqual([null, null, 'sealing-closed', 'sealing-closed', 'sealing-closed']);
+    expect(tried(open)).toEqual(['findings-sealed', 'findings-sealed', null, null, 'period-decided']);
+    one.done([sealed], 21);
+    one.done([open], 27);
+    expect(states(one, 1)).toEqual(['accepted']);
+  });
+
+  it('too late or not at all are no findings: whoever saw the others’ words first has no weight', () => {
+    const one = proofs(1);
+    const [a, b, c, late] = one.validators as [Signer, Signer, Signer, Signer];
+    one.done([one.approve(2, [entry(one, 0)], [a, b])]);
+    one.untilOpen(2);
+    expect(one.chain.refusal(22, one.approve(2, [entry(one, 0)], [c, late]))).toBe('sealing-closed');
+    one.done([one.unseal(one.payer, 2, one.validators, [entry(one, 0)])]);
+    expect(states(one, 1)).toEqual(['pending']);
+    expect(one.word(late, one.replicators[0]!)).toBe('none');
+    expect(readSeal(one.chain.state, 2, one.seat(late))).toBeUndefined();
+  });
+
+  it('are bound by the first seal, and the first word under it', () => {
+    const one = proofs(2);
+    const entries = [entry(one, 0), entry(one, 1)];
+    const [a, b, c, d] = one.validators as [Signer, Signer, Signer, Signer];
+    one.done([one.packet(one.payer, 2, [entry(one, 0)], [{ validator: a, word: () => false }])]);
+    // Another word on the first proof is passed over, one on the second is not.
+    one.done([one.approve(2, entries, [a, b, c])]);
+    // Under another seal nothing is heard, and the first one's secret opens everything that counts.
+    const other = one.packet(one.payer, 2, [entry(one, 1)], [{ validator: d, word: () => false }]);
+    one.done([other]);
+    const list = { period: 2, entries: [entry(one, 0)] };
+    const forged = { ...votersOf(one.approve(2, list.entries, [d]))[0]!, seal: named('another seal') };
+    const signature = d.signing.sign(validationMessage(one.chain.rules.chainId, list, forged));
+    one.done([{ from: d, fee: 2n, payload: { kind: 'validations', ...list, voters: [{ ...forged, signature }] } }]);
+    one.settle(2, entries, 'samples-root');
+    expect(one.validators.map((each) => one.word(each, one.replicators[0]!))).toEqual([
+      'invalid',
+      'valid',
+      'valid',
+      'none',
+    ]);
+    expect(one.validators.map((each) => one.word(each, one.replicators[1]!))).toEqual([
+      'valid',
+      'valid',
+      'valid',
+      'invalid',
+    ]);
+  });
+
+  it('are opened by their own secret only: neither another seat’s, nor another period’s, nor any other', () => {
+    const one = proofs(1);
+    const [a, b] = one.validators as [Signer, Signer];
+    one.done([one.approve(2, [entry(one, 0)])]);
+    one.untilOpen(2);
+    const seat = one.seat(a);
+    for (const secret of [one.secret(b, 2).secret, one.secret(a, 1).secret, hash(new Uint8Array(32))])
+      one.done([{ from: one.payer, ...unsealing(2, [{ seat, secret }]) }]);
+    expect(one.word(a, one.replicators[0]!)).toBe('sealed');
+    // A seal taken from somebody else cannot be opened with what opens it there.
+    expect(readSeal(one.chain.state, 2, seat)!.value).not.toEqual(readSeal(one.chain.state, 2, one.seat(b))!.value);
+    one.done([one.unseal(one.payer, 2, [a])]);
+    expect(one.word(a, one.replicators[0]!)).toBe('valid');
+  });
+
+  it('of another seat, copied with its seal, are never opened', () => {
+    const one = proofs(1);
+    const [honest, copier] = one.validators as [Signer, Signer];
+    const list = { period: 2, entries: [entry(one, 0)] };
+    const [theirs] = votersOf(one.approve(2, list.entries, [honest]));
+    const copied = { ...theirs!, seat: one.seat(copier) };
+    const signature = copier.signing.sign(validationMessage(one.chain.rules.chainId, list, copied));
+    const voters = [theirs!, { ...copied, signature }].sort((x, y) => x.seat - y.seat);
+    one.done([{ from: one.payer, fee: 3n, payload: { kind: 'validations', ...list, voters } }]);
+    one.untilOpen(2);
+    const { secret } = one.secret(honest, 2);
+    const secrets = [honest, copier].map((each) => ({ seat: one.seat(each), secret })).sort((x, y) => x.seat - y.seat);
+    one.done([{ from: one.payer, ...unsealing(2, secrets) }]);
+    expect(one.word(honest, one.replicators[0]!)).toBe('valid');
+    expect(one.word(copier, one.replicators[0]!)).toBe('sealed');
   });
 
   it('are refused for a stranger and too low a fee; a wrong signature is passed over, and paid for', () => {
     const one = world(2);
     proven(one, 1, 1);
-    one.reach(8);
+    one.reach(16);
     one.done([one.prove(one.replicators[0]!, 0, 2)]);
     const good = one.approve(2, [entry(one, 0)]);
     const payload = good.payload as Extract<typeof good.payload, { kind: 'validations' }>;
@@ -47,187 +138,87 @@ describe('validation packets', () => {
     expect(one.chain.refusal(at, { ...good, fee: 4n })).toBe('fee-too-low');
     const voters = [...payload.voters.slice(0, 3), { ...first!, seat: 4 }];
     expect(one.chain.refusal(at, { ...good, payload: { ...payload, voters } })).toBe('not-a-validator');
-    // Each of these is signed for another list, other findings, another seat or another chain.
+    expect(one.chain.refusal(22, { ...one.unseal(one.payer, 2, one.validators, [entry(one, 0)]), fee: 5n })).toBe(
+      'fee-too-low',
+    );
+    const flipped = first!.sealed.map((byte) => byte ^ 1);
+    // Each of these is signed for another list, another seal, other findings, another seat or another chain.
     const alien = new MarketWorld({ replication: { missesMax: 7 } }).approve(2, [entry(one, 0)]).payload;
     const wrong: object[] = [
-      { period: 1 },
+      { period: 3 },
       { entries: [entry(one, 1)] },
-      { voters: [{ ...first!, valid: Uint8Array.of(0), invalid: Uint8Array.of(1) }] },
+      { voters: [{ ...first!, seal: named('another') }] },
+      { voters: [{ ...first!, sealed: flipped }] },
       { voters: [{ ...first!, seat: first!.seat + 1 }] },
       alien,
     ];
-    for (const change of wrong) {
-      const before = one.balance(one.payer);
-      one.done([{ ...good, payload: { ...payload, ...change } }]);
-      expect(one.balance(one.payer)).toBe(before - 5n);
-      expect(one.replica(one.replicators[0]!)!.proof).toMatchObject({
-        valid: Uint8Array.of(0),
-        invalid: Uint8Array.of(0),
-      });
-    }
+    const changes = wrong.map((change) => ({ ...good, payload: { ...payload, ...change } }));
+    const before = one.balance(one.payer);
+    one.done(changes);
+    expect(one.balance(one.payer)).toBe(before - 5n * BigInt(wrong.length));
+    expect(one.replica(one.replicators[0]!)!.proof).toMatchObject({
+      spoken: Uint8Array.of(0),
+      sealed: Uint8Array.of(0),
+    });
     // One wrong voter does not spoil the others' words.
     const spoiled = { ...payload.voters[3]!, signature: first!.signature };
     one.done([{ ...good, payload: { ...payload, voters: [...payload.voters.slice(0, 3), spoiled] } }]);
+    one.settle(2, [entry(one, 0)]);
     expect(one.replica(one.replicators[0]!)!.proof!.state).toBe('accepted');
   });
 
   it('skip what is not pending and say nothing for others', () => {
-    const one = world(2);
-    one.reach(8);
-    one.done([one.prove(one.replicators[0]!, 0, 2)]);
+    const one = proofs(1);
     const absent = { segment: 3, identity: one.replicators[0]!.address };
     one.done([one.approve(2, [entry(one, 0), entry(one, 1), absent])]);
+    one.settle(2, [entry(one, 0), entry(one, 1), absent]);
     expect(one.replica(one.replicators[0]!)!.accepted).toBe(1);
-    expect(one.replica(one.replicators[1]!)).toMatchObject({ accepted: 0, proof: null });
+    expect(one.replica(one.replicators[1]!)).toBeUndefined();
+  });
+
+  it('tell nothing before they are opened: sealed bits of one word are as often set as not', () => {
+    const one = new MarketWorld();
+    const entries = Array.from({ length: 64 }, (_, segment) => ({ segment, identity: one.payer.address }));
+    const set = (word: boolean) =>
+      one.validators.flatMap((validator) =>
+        Array.from({ length: 8 }, (_, period) => one.findings(validator, period, entries, () => word).sealed).flatMap(
+          (bits) => entries.filter((_, index) => ((bits[index >> 3]! >> (index & 7)) & 1) === 1),
+        ),
+      ).length;
+    // 2,048 coins each: five standard deviations are 113.
+    for (const word of [true, false]) expect(Math.abs(set(word) - 1024)).toBeLessThan(113);
+    expect(set(true) + set(false)).toBe(2048);
+  });
+
+  it('are forgotten when their period can no longer be settled', () => {
+    const one = proofs(1);
+    one.done([one.approve(2, [entry(one, 0)])]);
+    const kept = () => one.validators.filter((each) => readSeal(one.chain.state, 2, one.seat(each)) !== undefined);
+    one.reach(39);
+    expect(kept()).toHaveLength(4);
+    one.reach(40);
+    expect(kept()).toHaveLength(0);
   });
 });
 
-describe('fakes', () => {
-  const secret = secretOf('fake');
-  /** Replicator 0 with an accepted proof of period 1 and a fake in period 2. */
-  function faked(options: WorldOptions = {}): MarketWorld {
-    const one = world(1, options);
-    proven(one, 1, 0);
-    one.reach(9);
-    one.done([one.prove(one.replicators[0]!, 0, 2, one.fakeRoot(one.replicators[0]!, 0, 2, secret))]);
-    return one;
-  }
-  const seatsAtFault = (one: MarketWorld) =>
-    one.validators.map((validator) => readFaults(one.chain.state, validator.key)?.faults ?? 0);
-
-  it('revealed, put those who approved at fault and cost their maker nothing', () => {
-    const one = faked();
+describe('a rejection', () => {
+  it('takes a third of the weight, and a validator among it that says why', () => {
+    const one = proofs(1);
     const who = one.replicators[0]!;
-    const [lazy, ...honest] = one.validators;
-    one.done(honest.slice(0, 2).map((validator) => one.verdicts(validator, one.about(who, 0, 2, false))));
-    expect(one.replica(who)).toMatchObject({ rejected: 1, proof: { state: 'rejected' } });
-    // The lazy one signed for a packet that lands after the rejection: its word stands all the same.
-    one.done([one.approve(2, [entry(one, 0)], [lazy!])]);
-    one.done([one.reveal(who, 0, 2, secret)], 13);
-    expect(seatsAtFault(one)).toEqual([1, 0, 0, 0]);
-    expect(readFaults(one.chain.state, lazy!.key)).toEqual({ faults: 1, permille: 100, lastSlot: 13 });
-    expect(one.validators.map(({ address }) => one.chain.state.bond(address)!.bond)).toEqual([
-      900n,
-      1_000n,
-      1_000n,
-      1_000n,
-    ]);
-    expect(one.replica(who)).toMatchObject({ paid: 2, provenNext: 3, proof: { state: 'revealed' } });
-    expect(one.identity(who)).toMatchObject({ accepted: 1, fakes: 1, paidUnits: 2n * REWARD });
-    expect(missesOf(one.chain.rules.replication, one.replica(who)!, 17)).toBe(0);
-    supplyKept(one);
-  });
-
-  it('catch who takes its approval back, and who approves after the reveal', () => {
-    const one = faked();
-    const who = one.replicators[0]!;
-    const [turncoat, late] = one.validators;
-    one.done([one.verdicts(turncoat!, one.about(who, 0, 2, false))]);
-    one.done([one.approve(2, [entry(one, 0)], [turncoat!])]);
-    // With both words it counts for neither: one invalid of four would not reject, two would.
+    const [a, b, c, d] = one.validators as [Signer, Signer, Signer, Signer];
+    const says = [a, b, c].map((validator, n) => ({ validator, word: () => n === 2 }));
+    one.done([one.packet(one.payer, 2, [entry(one, 0)], says)]);
+    one.untilOpen(2);
+    one.done([one.unseal(a, 2, [a, c], [entry(one, 0)], 'encoding')]);
     expect(one.replica(who)!.proof!.state).toBe('pending');
-    one.done([one.verdicts(one.validators[2]!, one.about(who, 0, 2, false))]);
-    expect(one.replica(who)!.proof!.state).toBe('pending');
-    one.reach(12);
-    one.done([one.reveal(who, 0, 2, secret)]);
-    expect(seatsAtFault(one)).toEqual([1, 0, 0, 0]);
-    one.done([one.approve(2, [entry(one, 0)], [late!, turncoat!])]);
-    expect(seatsAtFault(one)).toEqual([1, 1, 0, 0]);
-    expect([...readValidatorFaults(one.chain.state)]).toHaveLength(2);
-  });
-
-  it('accepted by a supermajority that does not check are paid once, and all of it is at fault', () => {
-    const one = faked();
-    const who = one.replicators[0]!;
-    one.done([one.approve(2, [entry(one, 0)], one.validators.slice(0, 3))]);
-    expect(one.replica(who)).toMatchObject({ accepted: 2, paid: 2 });
-    one.reach(12);
-    one.done([one.reveal(who, 0, 2, secret)]);
-    expect(seatsAtFault(one)).toEqual([1, 1, 1, 0]);
-    expect(one.replica(who)).toMatchObject({ accepted: 2, paid: 2, proof: { state: 'revealed' } });
-    expect(one.identity(who)).toMatchObject({ fakes: 1, paidUnits: 2n * REWARD });
-    supplyKept(one);
-  });
-
-  it('are revealed in their slots only, by their maker, with their secret, once', () => {
-    const one = faked();
-    const who = one.replicators[0]!;
-    const reveal = one.reveal(who, 0, 2, secret);
-    const tried = (at: number, draft = reveal) => one.chain.refusal(at, draft);
-    expect([12, 13, 16, 17].map((at) => tried(at))).toEqual(['reveal-not-open', null, null, 'reveal-not-open']);
-    expect(tried(13, one.reveal(who, 0, 2, secretOf('other')))).toBe('not-a-fake');
-    expect(tried(13, one.reveal(who, 0, 2, secret, named('rest')))).toBe('not-a-fake');
-    expect(tried(13, one.reveal(who, 0, 1, secret))).toBe('no-such-proof');
-    expect(tried(13, one.reveal(who, 1, 2, secret))).toBe('replica-unknown');
-    expect(tried(13, { ...reveal, from: one.payer })).toBe('replica-unknown');
-    one.done([reveal], 13);
-    expect(tried(14)).toBe('no-such-proof');
-    one.done([one.prove(who, 0, 3)]);
-    expect(tried(15)).toBe('no-such-proof');
-  });
-
-  it('can be revealed to the last slot of the longest deadline, with a key a period', () => {
-    const one = new MarketWorld({ replication: { periodsPerRotation: 1, proofDeadlineSlots: 7 } });
-    const who = one.replicators[0]!;
-    one.done([one.register(who)]);
-    one.reach(4);
-    one.done([one.commit(who, 0, 1), one.prove(who, 0, 1)]);
-    one.done([one.approve(1, [entry(one, 0)])]);
-    one.reach(8);
-    one.done([one.commit(who, 0, 2)]);
-    one.done([one.prove(who, 0, 2, one.fakeRoot(who, 0, 2, secret))]);
-    one.reach(18);
-    expect([19, 20].map((at) => one.chain.refusal(at, one.reveal(who, 0, 2, secret)))).toEqual([
-      null,
-      'reveal-not-open',
-    ]);
-  });
-
-  it('are bounded by a share of the proofs', () => {
-    const one = faked({ replication: { fakeSharePermille: 499 } });
-    const who = one.replicators[0]!;
-    // One fake beside one proof is a half.
-    expect(one.chain.refusal(13, one.reveal(who, 0, 2, secret))).toBe('too-many-fakes');
-    const fair = faked({ replication: { fakeSharePermille: 500 } });
-    expect(fair.chain.refusal(13, fair.reveal(who, 0, 2, secret))).toBeNull();
-  });
-
-  it('not revealed are misses', () => {
-    const one = faked();
-    const who = one.replicators[0]!;
-    one.reach(17);
-    expect(missesOf(one.chain.rules.replication, one.replica(who)!, 17)).toBe(1);
-  });
-
-  it('work in modes open and both, with the openings outside the ledger', () => {
-    for (const mode of ['open', 'both'] as const) {
-      const one = world(1, { replication: { mode, fakeSharePermille: 500 } });
-      const who = one.replicators[0]!;
-      const root = mode === 'both' ? named('root') : ZERO_HASH;
-      one.reach(4);
-      one.done([one.proveOpen(who, 0, 1, named('digest'), root)]);
-      one.done([one.approve(1, [entry(one, 0)])]);
-      one.reach(9);
-      const rest = named('rest of the body');
-      const fakeRoot = mode === 'both' ? one.fakeRoot(who, 0, 2, secret) : ZERO_HASH;
-      one.done([one.proveOpen(who, 0, 2, one.fakeDigest(who, 0, 2, secret, rest), fakeRoot)]);
-      one.done([one.approve(2, [entry(one, 0)], one.validators.slice(0, 1))]);
-      expect(one.chain.refusal(13, one.reveal(who, 0, 2, secret))).toBe('not-a-fake');
-      expect(one.chain.refusal(13, one.reveal(who, 0, 2, secretOf('other'), rest))).toBe('not-a-fake');
-      one.done([one.reveal(who, 0, 2, secret, rest)], 13);
-      expect(seatsAtFault(one)).toEqual([1, 0, 0, 0]);
-    }
-  });
-
-  it('of one part only are no fakes in mode both', () => {
-    const one = world(1, { replication: { mode: 'both' } });
-    const who = one.replicators[0]!;
-    one.reach(5);
-    const rest = named('rest');
-    one.done([one.proveOpen(who, 0, 1, one.fakeDigest(who, 0, 1, secret, rest), named('true root'))]);
-    expect(one.chain.refusal(9, one.reveal(who, 0, 1, secret, rest))).toBe('not-a-fake');
-    one.reach(9);
-    one.done([one.proveOpen(who, 0, 2, named('true digest'), one.fakeRoot(who, 0, 2, secret))]);
-    expect(one.chain.refusal(13, one.reveal(who, 0, 2, secret, rest))).toBe('not-a-fake');
+    // Neither a stranger, nor who approved, nor who said nothing may name a reason.
+    one.done([one.payer, c, d].map((from) => one.unseal(from, 2, [b], [entry(one, 0)], 'late')));
+    expect(one.replica(who)).toMatchObject({ rejected: 0, proof: { state: 'pending' } });
+    one.done([one.unseal(b, 2, [], [entry(one, 0)], 'samples-root')]);
+    expect(one.replica(who)).toMatchObject({ rejected: 1, reason: 'samples-root', proof: { state: 'rejected' } });
   });
 });
+
+function unsealing(period: number, secrets: readonly { seat: number; secret: ReturnType<typeof hash> }[]) {
+  return { fee: BigInt(1 + secrets.length), payload: { kind: 'unseal' as const, period, secrets, entries: [] } };
+}

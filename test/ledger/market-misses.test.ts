@@ -9,15 +9,15 @@ describe('misses', () => {
     const one = world(1);
     const record = one.replica(one.replicators[0]!)!;
     const rules = one.chain.rules.replication;
-    // Committed in period 0, so period 1 is due first; it is decided after slot 2 * 4 + 4.
-    const misses = [12, 13, 16, 17, 20, 21, 24, 25, 28, 29].map((slot) => missesOf(rules, record, slot));
+    // Committed in period 0, so period 1 is due first; it is decided after slot 2 * 8 + 3.
+    const misses = [19, 20, 27, 28, 35, 36, 43, 44, 51, 52].map((slot) => missesOf(rules, record, slot));
     expect(misses).toEqual([0, 1, 1, 2, 2, 3, 3, 3, 3, 4]);
-    expect([20, 21].map((slot) => isLapsed(rules, record, slot))).toEqual([false, true]);
+    expect([35, 36].map((slot) => isLapsed(rules, record, slot))).toEqual([false, true]);
   });
 
   it('cost a part of the deposit when the replica is given up', () => {
     const one = world(1);
-    one.reach(17);
+    one.reach(28);
     const pool = one.pool();
     one.done([one.send(one.replicators[0]!, { kind: 'retire', segment: 0 })]);
     // Two misses of 250 thousandths of 100.
@@ -35,13 +35,13 @@ describe('misses', () => {
     } as const;
     proven(one, 1, 0, 1);
     for (const period of [2, 3]) proven(one, period, 1);
-    one.reach(16);
+    one.reach(32);
     one.done([one.commit(busy, 0, 1)]);
-    one.reach(27);
-    expect(one.chain.refusal(28, one.send(one.payer, report))).toBe('nothing-lapsed');
-    one.reach(28);
+    one.reach(50);
+    expect(one.chain.refusal(51, one.send(one.payer, report))).toBe('nothing-lapsed');
+    one.reach(51);
     expect(one.identity(lazy)).toMatchObject({ deposit: 1400n, lockedNew: REWARD });
-    // The busy one holds on with the proofs of 5 and 6 it has not shown: periods 5 is decided with slot 28.
+    // The busy one holds on with the proofs of 5 and 6 it has not shown: period 5 is decided with slot 51.
     one.done([one.send(one.payer, report)]);
     expect(one.replica(lazy)).toBeUndefined();
     // 2, 3 and 5 missed: 75 of 100. What was earned in window 0 was due in window 2 and is released, not lost.
@@ -55,7 +55,7 @@ describe('misses', () => {
     const one = world(1, { replication: { rewardLockoutPeriods: 50 } });
     const who = one.replicators[0]!;
     proven(one, 1, 0);
-    one.reach(28);
+    one.reach(51);
     const [balance, pool] = [one.balance(who), one.pool()];
     one.done([one.send(one.payer, { kind: 'reportLapsed', entries: [entry(one, 0)] })]);
     expect(one.balance(who)).toBe(balance);
@@ -67,21 +67,20 @@ describe('misses', () => {
     const one = world(1);
     const who = one.replicators[0]!;
     proven(one, 1, 0);
-    one.reach(16);
-    one.reach(31);
-    expect(one.chain.refusal(32, one.prove(who, 0, 7))).toBe('rotation-mismatch');
-    one.done([one.commit(who, 0, 2)], 32);
-    expect(one.identity(who)).toMatchObject({ deposit: 1325n, replicas: 1 });
-    expect(one.replica(who)).toMatchObject({ since: 32, commits: 1, accepted: 0, provenNext: 9, nextPeriod: 9 });
+    one.reach(63);
+    expect(one.chain.refusal(64, one.prove(who, 0, 7))).toBe('rotation-mismatch');
+    one.done([one.commit(who, 0, 2)], 64);
+    expect(one.identity(who)).toMatchObject({ deposit: 1300n, replicas: 1 });
+    expect(one.replica(who)).toMatchObject({ since: 64, commits: 1, accepted: 0, provenNext: 9, nextPeriod: 9 });
     expect(one.holders()).toEqual([]);
     supplyKept(one);
   });
 
   it('of a replica with a current commit bar it from proving', () => {
     const one = world(1, { replication: { periodsPerRotation: 100 } });
-    one.reach(27);
-    expect(one.chain.refusal(28, one.prove(one.replicators[0]!, 0, 7))).toBe('replica-lapsed');
-    expect(one.chain.refusal(28, one.commit(one.replicators[0]!, 0, 0))).toBe('already-committed');
+    one.reach(51);
+    expect(one.chain.refusal(52, one.prove(one.replicators[0]!, 0, 6))).toBe('replica-lapsed');
+    expect(one.chain.refusal(52, one.commit(one.replicators[0]!, 0, 0))).toBe('already-committed');
   });
 
   it('a replica begun anew does not prove a period twice', () => {
@@ -98,26 +97,24 @@ describe('deadlines', () => {
   it('write a late proof down as rejected', () => {
     const one = world(1);
     const who = one.replicators[0]!;
-    one.reach(11);
-    one.done([one.prove(who, 0, 2)], 13);
+    one.reach(18);
+    one.done([one.prove(who, 0, 2)], 20);
     expect(one.replica(who)).toMatchObject({ rejected: 1, reason: 'late', proof: { state: 'rejected' } });
     one.done([one.approve(2, [entry(one, 0)])]);
+    one.settle(2, [entry(one, 0)]);
     expect(one.replica(who)).toMatchObject({ accepted: 0, paid: 0 });
     const late = one.reveal(who, 0, 2, secretOf('x'));
-    expect(one.chain.refusal(one.slot + 1, late)).toBe('reveal-not-open');
+    expect(one.chain.refusal(24, late)).toBe('reveal-not-open');
   });
 
-  it('take a proof in the last slot, and verdicts up to the next deadline', () => {
-    for (const [at, accepted] of [
-      [16, 1],
-      [17, 0],
-    ] as const) {
-      const one = world(1);
-      one.reach(11);
-      one.done([one.prove(one.replicators[0]!, 0, 2)], 12);
-      one.reach(at - 1);
-      one.done([one.approve(2, [entry(one, 0)])]);
-      expect(one.replica(one.replicators[0]!)!.accepted).toBe(accepted);
-    }
+  it('take a proof in the last slot, sealed findings up to theirs, and verdicts up to the next deadline', () => {
+    const one = world(1);
+    one.reach(18);
+    one.done([one.prove(one.replicators[0]!, 0, 2)], 19);
+    one.reach(20);
+    one.done([one.approve(2, [entry(one, 0)])], 21);
+    one.reach(26);
+    one.done([one.unseal(one.payer, 2, one.validators, [entry(one, 0)])], 27);
+    expect(one.replica(one.replicators[0]!)!.accepted).toBe(1);
   });
 });

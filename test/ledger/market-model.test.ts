@@ -11,7 +11,7 @@ import { MarketModel, type ModelRules, sum } from './market-model.ts';
 import { MarketWorld, type Signer, secretOf } from './market-world.ts';
 
 /** More lives, and others: CAIRN_MARKET_RUNS, CAIRN_MARKET_SEED. */
-const RUNS = Number(process.env.CAIRN_MARKET_RUNS ?? 25);
+const RUNS = Number(process.env.CAIRN_MARKET_RUNS ?? 15);
 const SEED = Number(process.env.CAIRN_MARKET_SEED ?? 6);
 const REPLICATORS = 4;
 const VALIDATORS = 4;
@@ -29,12 +29,13 @@ type Action =
   | { kind: 'commit'; who: number; segment: number; off: number }
   | { kind: 'prove'; who: number; segment: number; ago: number; fake: boolean }
   | { kind: 'packet'; ago: number; segments: number; words: (boolean | undefined)[] }
-  | { kind: 'verdicts'; validator: number; who: number; segment: number; ago: number; valid: boolean }
+  | { kind: 'unseal'; ago: number; segments: number; validators: number[]; sender: number | undefined }
   | { kind: 'reveal'; who: number; segment: number; ago: number }
   | { kind: 'retire'; who: number; segment: number }
   | { kind: 'report' }
   | { kind: 'unregister' | 'withdraw'; who: number }
-  | { kind: 'slots'; count: number };
+  | { kind: 'slots'; count: number }
+  | { kind: 'until'; phase: 'proofs' | 'secrets' };
 /** What happens; `ago` is how many periods back it is about. */
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
@@ -65,14 +66,13 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   {
-    weight: 3,
+    weight: 8,
     arbitrary: fc.record({
-      kind: fc.constant('verdicts' as const),
-      validator: fc.nat(VALIDATORS - 1),
-      who,
-      segment,
-      ago: fc.constantFrom(0, 1),
-      valid: fc.boolean(),
+      kind: fc.constant('unseal' as const),
+      ago: fc.constantFrom(0, 1, 1),
+      segments: fc.constantFrom(1, 2),
+      validators: fc.subarray(Array.from({ length: VALIDATORS }, (_, n) => n)),
+      sender: fc.option(fc.nat(VALIDATORS - 1), { nil: undefined }),
     }),
   },
   {
@@ -85,7 +85,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('unregister' as const, 'withdraw' as const), who }) },
   {
     weight: 16,
-    arbitrary: fc.record({ kind: fc.constant('slots' as const), count: fc.constantFrom(1, 1, 1, 2, 3, 9) }),
+    arbitrary: fc.record({ kind: fc.constant('slots' as const), count: fc.constantFrom(1, 1, 1, 2, 4, 18) }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('until' as const),
+      phase: fc.constantFrom('proofs' as const, 'secrets' as const),
+    }),
   },
 );
 
@@ -96,10 +103,11 @@ const opening: Action[] = [
     { kind: 'commit', who: n, segment: 0, off: 0 },
     { kind: 'commit', who: n, segment: 1, off: 0 },
   ]),
-  { kind: 'slots', count: 3 },
+  { kind: 'until', phase: 'proofs' },
 ];
 /** A period in which everybody proves and everything is approved, but for what the random actions between do. */
 const busy: Action[] = [
+  { kind: 'until', phase: 'proofs' },
   ...[1, 2].map((ago): Action => ({ kind: 'reveal', who: 3, segment: 0, ago })),
   ...[0, 1, 2, 3].flatMap((n): Action[] => [
     { kind: 'commit', who: n, segment: 0, off: 0 },
@@ -107,7 +115,8 @@ const busy: Action[] = [
     { kind: 'prove', who: n, segment: 1, ago: 0, fake: false },
   ]),
   { kind: 'packet', ago: 0, segments: 2, words: [true, true, true, undefined] },
-  { kind: 'slots', count: 4 },
+  { kind: 'until', phase: 'secrets' },
+  { kind: 'unseal', ago: 0, segments: 2, validators: [0, 1, 2], sender: undefined },
 ];
 
 /** One leaves for good, and comes back. */
@@ -115,9 +124,9 @@ const leaving: Action[] = [
   { kind: 'retire', who: 2, segment: 0 },
   { kind: 'retire', who: 2, segment: 1 },
   { kind: 'unregister', who: 2 },
-  { kind: 'slots', count: 9 },
+  { kind: 'slots', count: 24 },
   { kind: 'withdraw', who: 2 },
-  { kind: 'slots', count: 15 },
+  { kind: 'slots', count: 40 },
   { kind: 'withdraw', who: 2 },
   { kind: 'register', who: 2, units: 130 },
 ];
@@ -128,7 +137,8 @@ const parameters = fc.record({
   missesMax: fc.nat(2),
   slashPerMissPermille: fc.constantFrom(0, 333, 700),
   fakeSharePermille: fc.constantFrom(0, 340, 500),
-  proofDeadlineSlots: fc.integer({ min: 1, max: 5 }),
+  proofDeadlineSlots: fc.integer({ min: 1, max: 3 }),
+  sealSlots: fc.constant(1),
   periodsPerRotation: fc.constantFrom(1, 2, 5),
 });
 
@@ -141,7 +151,7 @@ class Pair {
 
   constructor(changes: Record<string, number>, counts: Map<string, number>) {
     const fixed = {
-      slotsPerPeriod: 3,
+      slotsPerPeriod: 6,
       slashPerFakePermille: 10,
       minimumDeposit: '100',
       depositPerReplica: '10',
@@ -193,13 +203,14 @@ class Pair {
     else if (one.kind === 'report') this.report();
     else if (one.kind === 'slots') for (let n = 0; n < one.count; n++) this.next();
     else if (one.kind === 'prove') this.prove(one);
-    else if (one.kind === 'verdicts') this.verdicts(one);
+    else if (one.kind === 'unseal') this.unseal(one);
+    else if (one.kind === 'until') this.until(one.phase);
     else this.deal(one, this.world.replicators[one.who]!);
   }
 
   /** What concerns one identity and its sender only. */
   private deal(
-    one: Exclude<Action, { kind: 'packet' | 'report' | 'slots' | 'prove' | 'verdicts' }>,
+    one: Exclude<Action, { kind: 'packet' | 'report' | 'slots' | 'prove' | 'unseal' | 'until' }>,
     person: Signer,
   ): void {
     const { world, model, slot } = this;
@@ -223,14 +234,27 @@ class Pair {
     else send(world.send(person, { kind: 'withdrawDeposit' }), () => model.withdraw(n, slot));
   }
 
-  private verdicts(one: Extract<Action, { kind: 'verdicts' }>): void {
+  private unseal(one: Extract<Action, { kind: 'unseal' }>): void {
     const { world, model, slot } = this;
     const period = this.period(one.ago);
-    const verdict = world.about(world.replicators[one.who]!, one.segment, period, one.valid);
-    this.send(world.verdicts(world.validators[one.validator]!, verdict), () => {
-      model.word(one.validator, one.who, one.segment, period, one.valid, false, slot);
-      return true;
-    });
+    const proofs = world.replicators
+      .flatMap(({ address }, n) =>
+        Array.from({ length: one.segments }, (_, at) => ({ segment: at, identity: address, n })),
+      )
+      .sort((a, b) => a.segment - b.segment || model.older(a.segment, a.n, b.n));
+    const secrets = one.validators.map((n) => world.validators[n]!);
+    const from = one.sender === undefined ? world.payer : world.validators[one.sender]!;
+    const names = proofs.map(({ n, segment: at }) => [n, at] as const);
+    this.send(world.unseal(from, period, secrets, proofs, 'encoding'), () =>
+      model.unseal(period, one.validators, names, one.sender, slot),
+    );
+  }
+
+  /** Goes on to the second slot of the next period, or to the first in which this period's secrets are taken, if that is ahead. */
+  private until(phase: 'proofs' | 'secrets'): void {
+    const period = this.period(0);
+    const wanted = phase === 'proofs' ? this.model.start(period + 1) + 1 : this.model.closing(period) + 1;
+    while (this.slot < wanted) this.next();
   }
 
   private report(): void {
@@ -273,8 +297,9 @@ class Pair {
     this.send(world.packet(world.payer, period, entries, says), () => {
       const ordered = entries.sort((a, b) => a.segment - b.segment || model.older(a.segment, a.n, b.n));
       const seated = [...says].sort((a, b) => world.seat(a.validator) - world.seat(b.validator));
+      if (slot > model.closing(period)) return false;
       for (const { n, segment: at } of ordered)
-        for (const say of seated) model.word(say.n, n, at, period, say.valid, true, slot);
+        for (const say of seated) model.seal(say.n, n, at, period, say.valid, slot);
       return true;
     });
   }
@@ -358,7 +383,7 @@ it('pays, locks, slashes and refuses as the plain model does, and mints nothing'
     'commit',
     'prove',
     'validations',
-    'verdicts',
+    'unseal',
     'revealFake',
     'retire',
     'reportLapsed',

@@ -6,6 +6,7 @@ export interface ModelRules {
   readonly slotsPerPeriod: number;
   readonly periodsPerRotation: number;
   readonly proofDeadlineSlots: number;
+  readonly sealSlots: number;
   readonly replicasPerSegment: number;
   readonly rewardLockoutPeriods: number;
   readonly missesMax: number;
@@ -27,8 +28,8 @@ interface ModelProof {
   readonly slot: number;
   readonly fake: boolean;
   state: 'pending' | 'accepted' | 'rejected' | 'revealed';
-  readonly valid: Set<number>;
-  readonly invalid: Set<number>;
+  /** What each validator has sealed on it. */
+  readonly words: Map<number, boolean>;
 }
 interface ModelReplica {
   rotation: number;
@@ -63,6 +64,9 @@ export class MarketModel {
   readonly places: Map<number, number[]> = new Map();
   readonly rewards: Map<string, number> = new Map();
   readonly faults: number[];
+  /** Periods and validators that have sealed something, and those whose secret is known: "period/validator". */
+  readonly sealed: Set<string> = new Set();
+  readonly opened: Set<string> = new Set();
 
   constructor(rules: ModelRules, balances: readonly number[], pool: number) {
     this.#rules = rules;
@@ -165,42 +169,53 @@ export class MarketModel {
     const late = slot > this.deadline(period);
     if (late) replica.rejected++;
     replica.lowest = period + 1;
-    replica.proof = { period, slot, fake, state: late ? 'rejected' : 'pending', valid: new Set(), invalid: new Set() };
+    replica.proof = { period, slot, fake, state: late ? 'rejected' : 'pending', words: new Map() };
     return true;
   }
 
-  /** One validator's word on one proof. */
-  word(
-    validator: number,
-    who: number,
-    segment: number,
-    period: number,
-    valid: boolean,
-    signed: boolean,
-    slot: number,
-  ): void {
-    const proof = this.identities.get(who)?.replicas.get(segment)?.proof;
-    if (proof?.period !== period || proof.valid.has(validator)) return;
-    const first = proof.state === 'pending' && !proof.invalid.has(validator);
-    const kept = valid && signed && proof.state !== 'accepted';
-    if (!first && !kept) return;
-    (valid ? proof.valid : proof.invalid).add(validator);
-    if (proof.state === 'revealed') this.fault(validator);
-    if (proof.state === 'pending' && slot <= this.deadline(period + 1)) this.settle(who, segment, slot);
+  /** The last slot in which words on a period's proofs are sealed. */
+  closing(period: number): number {
+    return this.deadline(period) + this.#rules.sealSlots;
   }
 
-  private settle(who: number, segment: number, slot: number): void {
-    const identity = this.identities.get(who)!;
-    const replica = identity.replicas.get(segment)!;
-    const proof = replica.proof!;
-    const yes = [...proof.valid].filter((one) => !proof.invalid.has(one)).length;
-    const no = [...proof.invalid].filter((one) => !proof.valid.has(one)).length;
-    if (3 * yes > 2 * this.#rules.validators) {
+  /** One validator seals its word on one proof. */
+  seal(validator: number, who: number, segment: number, period: number, valid: boolean, slot: number): void {
+    const proof = this.identities.get(who)?.replicas.get(segment)?.proof;
+    if (proof?.period !== period || proof.state !== 'pending' || slot > this.closing(period)) return;
+    if (proof.words.has(validator)) return;
+    proof.words.set(validator, valid);
+    this.sealed.add(`${period}/${validator}`);
+  }
+
+  /** Validators show their secrets of a period; then proofs are settled, in this order. @param sender a validator, or undefined for somebody else */
+  unseal(
+    period: number,
+    validators: readonly number[],
+    proofs: readonly (readonly [who: number, segment: number])[],
+    sender: number | undefined,
+    slot: number,
+  ): boolean {
+    if (slot <= this.closing(period) || slot > this.deadline(period + 1)) return false;
+    for (const validator of validators)
+      if (this.sealed.has(`${period}/${validator}`)) this.opened.add(`${period}/${validator}`);
+    for (const [who, segment] of proofs) this.settle(who, segment, period, sender, slot);
+    return true;
+  }
+
+  private settle(who: number, segment: number, period: number, sender: number | undefined, slot: number): void {
+    const identity = this.identities.get(who);
+    const replica = identity?.replicas.get(segment);
+    const proof = replica?.proof;
+    if (identity === undefined || replica === undefined || proof?.period !== period || proof.state !== 'pending')
+      return;
+    const known = new Map([...proof.words].filter(([validator]) => this.opened.has(`${period}/${validator}`)));
+    const count = (wanted: boolean): number => [...known.values()].filter((valid) => valid === wanted).length;
+    if (3 * count(true) > 2 * this.#rules.validators) {
       proof.state = 'accepted';
       replica.accepted++;
       identity.accepted++;
-      this.earn(who, segment, proof.period, slot);
-    } else if (3 * no >= this.#rules.validators) {
+      this.earn(who, segment, period, slot);
+    } else if (3 * count(false) >= this.#rules.validators && sender !== undefined && known.get(sender) === false) {
       proof.state = 'rejected';
       replica.rejected++;
     }
@@ -213,10 +228,12 @@ export class MarketModel {
     if (identity === undefined || replica === undefined || proof?.period !== period || proof.state === 'revealed')
       return false;
     if (!proof.fake || proof.slot > this.deadline(period)) return false;
-    if (slot <= this.deadline(period) || slot > this.deadline(period + 1)) return false;
+    if (slot < this.start(period + 1) || slot > this.deadline(period + 1)) return false;
     if ((identity.fakes + 1) / (identity.accepted + identity.fakes + 1) > this.#rules.fakeSharePermille / 1000)
       return false;
-    for (const validator of proof.valid) this.fault(validator);
+    // Who has not opened what it sealed is taken for one that approved.
+    for (const [validator, valid] of proof.words)
+      if (valid || !this.opened.has(`${period}/${validator}`)) this.fault(validator);
     identity.fakes++;
     const wasPaid = proof.state === 'accepted';
     proof.state = 'revealed';

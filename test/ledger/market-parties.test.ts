@@ -25,10 +25,12 @@ interface Life {
   readonly checks?: number;
   /** Seats that know every fake beforehand (its maker tells them). */
   readonly told?: readonly number[];
+  /** It shows its secret only where nobody else has rejected anything. */
+  readonly copies?: boolean;
 }
 
 /** The period in which validator 0, who approves unseen, is first at fault; null when never. All else is done as it should be. */
-function lazyLife({ fakeShare, periods, seed, checks = 0, told = [] }: Life): number | null {
+function lazyLife({ fakeShare, periods, seed, checks = 0, told = [], copies = false }: Life): number | null {
   const one = new MarketWorld({
     replicators: 4,
     replication: { periodsPerRotation: 1000, fakeSharePermille: 500, missesMax: 1000, replicasPerSegment: 4 },
@@ -40,7 +42,7 @@ function lazyLife({ fakeShare, periods, seed, checks = 0, told = [] }: Life): nu
   one.done(makers.map((who) => one.commit(who, 0, 0)));
   const entries = makers.map(({ address }) => ({ segment: 0, identity: address }));
   for (let period = 1; period <= periods; period++) {
-    one.reach(period * 4 + 1);
+    one.reach(period * 8 + 1);
     const secret = secretOf(`${seed} ${period}`);
     // A fake counts only beside enough proofs: the first periods are proven truly.
     const fakes = makers.map(() => period > 1 && coin() < fakeShare);
@@ -58,15 +60,19 @@ function lazyLife({ fakeShare, periods, seed, checks = 0, told = [] }: Life): nu
         const maker = makers.findIndex(({ address }) => byteKey(address) === byteKey(entry.identity));
         return n > 0 || told.includes(n) || looks[maker]! ? !isFake(entry.identity) : true;
       };
-    one.done([
-      one.packet(
-        one.payer,
-        period,
-        entries,
-        [lazy!, ...honest].map((validator, n) => ({ validator, word: says(n) })),
-      ),
-    ]);
-    one.reach(period * 4 + 4);
+    const packet = one.packet(
+      one.payer,
+      period,
+      entries,
+      [lazy!, ...honest].map((validator, n) => ({ validator, word: says(n) })),
+    );
+    one.done([packet]);
+    one.untilOpen(period);
+    one.done([one.unseal(one.payer, period, honest, entries)]);
+    // All the others' words stand there now: what a copier was waiting for. It can say no other than it has sealed.
+    const hasSeenRejection = makers.some((who) => one.word(honest[0]!, who) === 'invalid');
+    if (!copies || !hasSeenRejection) one.done([one.unseal(lazy!, period, [lazy!], entries)]);
+    one.reach(period * 8 + 7);
     const reveals = makers.flatMap((who, n) => (fakes[n] ? [one.reveal(who, 0, period, secret)] : []));
     // Whoever has revealed as many as it may keeps still: its fake is a miss.
     one.chain.block(one.slot + 1, reveals);
@@ -86,6 +92,18 @@ describe('a lazy validator', () => {
       const expected = 1 - (1 - fakeShare) ** (4 * n);
       const seen = caught.filter((period) => period !== null && period <= n).length / lives;
       // Within three standard deviations of what the formula says.
+      expect(Math.abs(seen - expected)).toBeLessThan(3 * Math.sqrt((expected * (1 - expected)) / lives));
+    }
+  });
+
+  it('who waits for the others and says what they say is caught with the same odds', () => {
+    const [fakeShare, periods, lives] = [0.05, 6, 60];
+    const caught = Array.from({ length: lives }, (_, n) =>
+      lazyLife({ fakeShare, periods: periods + 1, seed: 3000 + n, copies: true }),
+    );
+    for (const n of [1, 3, 6]) {
+      const expected = 1 - (1 - fakeShare) ** (4 * n);
+      const seen = caught.filter((period) => period !== null && period <= n).length / lives;
       expect(Math.abs(seen - expected)).toBeLessThan(3 * Math.sqrt((expected * (1 - expected)) / lives));
     }
   });
@@ -113,16 +131,18 @@ describe('colluders', () => {
     const secret = secretOf('collusion');
     one.done([one.register(who)]);
     one.done([one.commit(who, 0, 0)]);
-    one.reach(5);
+    one.reach(9);
     one.done([one.prove(who, 0, 1)]);
     one.done([one.approve(1, [entry])]);
-    one.reach(9);
+    one.settle(1, [entry]);
+    one.reach(17);
     one.done([one.prove(who, 0, 2, one.fakeRoot(who, 0, 2, secret))]);
-    one.done([one.approve(2, [entry], one.validators.slice(0, 2))]);
+    one.done([one.approve(2, [entry], one.validators.slice(0, 3))]);
+    one.untilOpen(2);
+    one.done([one.unseal(one.payer, 2, one.validators.slice(0, 2), [entry])]);
     expect(one.replica(who)).toMatchObject({ accepted: 1, proof: { state: 'pending' } });
-    one.done([one.approve(2, [entry], one.validators.slice(2, 3))]);
+    one.done([one.unseal(one.payer, 2, one.validators.slice(2, 3), [entry])]);
     expect(one.replica(who)).toMatchObject({ accepted: 2, paid: 2 });
-    one.reach(12);
     one.done([one.reveal(who, 0, 2, secret)]);
     expect(one.validators.map(({ key }) => readFaults(one.chain.state, key)?.permille ?? 0)).toEqual([
       100, 100, 100, 0,
@@ -134,11 +154,11 @@ describe('colluders', () => {
     const who = one.replicators[0]!;
     one.done([one.register(who)]);
     one.done([one.commit(who, 0, 0)]);
-    one.reach(9);
+    one.reach(17);
     one.done([one.prove(who, 0, 2)]);
     one.done([one.approve(2, [{ segment: 0, identity: who.address }])]);
     for (let n = 0; n < 200; n++)
-      expect(one.chain.refusal(13, one.reveal(who, 0, 2, secretOf(`try ${n}`)))).toBe('not-a-fake');
+      expect(one.chain.refusal(24, one.reveal(who, 0, 2, secretOf(`try ${n}`)))).toBe('not-a-fake');
   });
 });
 
@@ -151,15 +171,14 @@ describe('spam', () => {
     const before = one.balance(who);
     let period = 1;
     for (; ; period++) {
-      one.reach(period * 4);
+      one.reach(period * 8);
       const draft = one.prove(who, 0, period);
       if (one.chain.refusal(one.slot + 1, draft) === 'replica-lapsed') break;
       one.done([draft]);
-      one.done(
-        one.validators
-          .slice(0, 2)
-          .map((validator) => one.verdicts(validator, { ...one.about(who, 0, period, false), reason: 'samples-root' })),
-      );
+      const entries = [{ segment: 0, identity: who.address }];
+      const says = one.validators.slice(0, 2).map((validator) => ({ validator, word: () => false }));
+      one.done([one.packet(one.payer, period, entries, says)]);
+      one.settle(period, entries, 'samples-root');
       expect(one.replica(who)).toMatchObject({ accepted: 0, reason: 'samples-root', proof: { state: 'rejected' } });
     }
     // Four proofs went in before the third miss was decided.
@@ -187,16 +206,22 @@ describe('a thousand identities at once', () => {
     expect(opsOf(crowd.map((who) => one.register(who)))).toBeLessThanOrEqual(2 * COUNT + 6);
     // Sender, identity, replica each.
     expect(opsOf(crowd.map((who) => one.commit(who, 0, 0)))).toBeLessThanOrEqual(3 * COUNT + 6);
-    one.reach(5);
+    one.reach(9);
     expect(opsOf(crowd.map((who) => one.prove(who, 0, 1)))).toBeLessThanOrEqual(2 * COUNT + 6);
     const entries = crowd.map(({ address }) => ({ segment: 0, identity: address })).sort(replicaNameOrder);
     const packets = Array.from({ length: Math.ceil(COUNT / 64) }, (_, n) =>
       one.approve(1, entries.slice(64 * n, 64 * n + 64)),
     );
     const startedMs = performance.now();
+    // A replica each; four seals, the payer, the pool.
+    expect(opsOf(packets)).toBeLessThanOrEqual(COUNT + 16);
+    one.untilOpen(1);
+    const openings = Array.from({ length: Math.ceil(COUNT / 64) }, (_, n) =>
+      one.unseal(one.payer, 1, n === 0 ? one.validators : [], entries.slice(64 * n, 64 * n + 64)),
+    );
     // Identity and replica each, the segment's places, the payer, the pool, two paid balances, a designated hash.
-    expect(opsOf(packets)).toBeLessThanOrEqual(2 * COUNT + 12);
-    // 64 signatures and 1,000 settlements: far below a slot even here. A bound of the order, not a benchmark.
+    expect(opsOf(openings)).toBeLessThanOrEqual(2 * COUNT + 16);
+    // 64 signatures, 1,000 settlements: far below a slot even here. A bound of the order, not a benchmark.
     expect(performance.now() - startedMs).toBeLessThan(20_000);
     const records = crowd.map((who) => readReplica(one.chain.state, 0, who.address)!);
     expect(records.every(({ accepted }) => accepted === 1)).toBe(true);

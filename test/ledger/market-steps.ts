@@ -21,14 +21,12 @@ export const entry = (one: MarketWorld, n: number, segment: number = 0): Replica
 export function supplyKept(one: MarketWorld): void {
   expect(totalSupply(one.chain.state.balances.values(), one.chain.state)).toBe(one.supply);
 }
-/** Proofs of the given replicators for a period, settled by one packet. */
+/** Proofs of the given replicators for a period, sealed findings by one packet, settled by their secrets. */
 export function proven(one: MarketWorld, period: number, ...numbers: number[]): void {
-  one.reach(period * 4);
+  one.reach(period * 8);
   one.done(numbers.map((n) => one.prove(one.replicators[n]!, 0, period)));
-  one.done([
-    one.approve(
-      period,
-      numbers.map((n) => entry(one, n)),
-    ),
-  ]);
+  const entries = numbers.map((n) => entry(one, n));
+  one.done([one.approve(period, entries)]);
+  one.untilOpen(period);
+  one.done([one.unseal(one.payer, period, one.validators, entries)]);
 }

@@ -1,16 +1,16 @@
 /** A chain with a market on it: validators and replicators with real keys, and the transactions they send. */
 import { amount, byteKey, type Hash, hash, sameBytes, ZERO_HASH } from '../../native/index.ts';
 import {
-  findingBitsSizeBytes,
+  findingsSecret,
   type Payload,
   type ReplicaName,
   replicaNameOrder,
-  type SignedFindings,
+  type SealedFindings,
+  type SeatSecret,
   type SigningKey,
-  setFinding,
-  signFindings,
+  sealFindings,
   signingKey,
-  type Verdict,
+  type VerdictReason,
 } from '../../src/codec/index.ts';
 import {
   type FakeSubject,
@@ -23,6 +23,9 @@ import {
   readIdentity,
   readReplica,
   readSegmentPlaces,
+  sealLastSlot,
+  type Word,
+  WordReader,
 } from '../../src/ledger/index.ts';
 import type { StateReader } from '../../storage/state-reader.ts';
 import { Chain, type Draft, document, hasher, kernels, named, type Person } from './fixture.ts';
@@ -39,8 +42,10 @@ export function signer(name: string): Signer {
   return { seed, key: signing.publicKey, address: signing.address, signing };
 }
 
-/** 4 slots a period, 4 periods a rotation, proofs in time for 4 slots. */
-export const SCHEDULE = { slotsPerPeriod: 4, periodsPerRotation: 4, proofDeadlineSlots: 4 } as const;
+/** 8 slots a period, 4 periods a rotation; of period p proofs up to slot 8 p + 3, sealed findings up to 8 p + 5, then their secrets. */
+export const SCHEDULE = { slotsPerPeriod: 8, periodsPerRotation: 4, proofDeadlineSlots: 3, sealSlots: 2 } as const;
+/** What somebody says of a proof; undefined: nothing. */
+export type Says = (entry: ReplicaName) => boolean | undefined;
 export const REWARD = 10n;
 export const MINIMUM_DEPOSIT = 1000n;
 export const REPLICA_DEPOSIT = 100n;
@@ -161,19 +166,12 @@ export class MarketWorld {
   send(from: Person, payload: Payload, fee?: bigint): Draft {
     return fee === undefined ? { from, payload } : { from, payload, fee };
   }
-  verdicts(validator: Person, ...verdicts: Verdict[]): Draft {
-    return { from: validator, payload: { kind: 'verdicts', verdicts } };
-  }
-  about(who: Person, segment: number, period: number, valid: boolean): Verdict {
-    return { identity: who.address, segment, period, valid };
-  }
-
-  /** A packet: what each validator says of each entry. */
+  /** A packet: what each validator says of each entry, sealed. */
   packet(
     from: Person,
     period: number,
     entries: readonly ReplicaName[],
-    says: readonly { readonly validator: Signer; readonly word: (entry: ReplicaName) => boolean | undefined }[],
+    says: readonly { readonly validator: Signer; readonly word: Says }[],
   ): Draft {
     const ordered = [...entries].sort(replicaNameOrder);
     const voters = says
@@ -185,27 +183,56 @@ export class MarketWorld {
       fee: BigInt(1 + voters.length),
     };
   }
-  findings(
-    validator: Signer,
-    period: number,
-    entries: readonly ReplicaName[],
-    word: (entry: ReplicaName) => boolean | undefined,
-  ): SignedFindings {
-    const [valid, invalid] = [0, 1].map(() => new Uint8Array(findingBitsSizeBytes(entries.length)));
-    for (const [index, entry] of entries.entries()) {
-      const says = word(entry);
-      if (says !== undefined) setFinding(says ? valid! : invalid!, index);
-    }
-    const findings = { valid: valid!, invalid: invalid! };
-    return signFindings(
-      this.chain.rules.chainId,
+  findings(validator: Signer, period: number, entries: readonly ReplicaName[], word: Says): SealedFindings {
+    const { chainId } = this.chain.rules;
+    return sealFindings(
+      hasher,
+      chainId,
       { period, entries },
-      findings,
+      entries.map(word),
       this.seat(validator),
       validator.signing,
     );
   }
-  /** A packet in which all validators (or those given) call all entries valid. */
+  secret(validator: Signer, period: number): SeatSecret {
+    const seat = this.seat(validator);
+    return {
+      seat,
+      secret: findingsSecret(hasher, { chainId: this.chain.rules.chainId, seat, period }, validator.signing),
+    };
+  }
+  /** Opens what validators sealed in a period, and has entries settled. */
+  unseal(
+    from: Person,
+    period: number,
+    validators: readonly Signer[],
+    entries: readonly ReplicaName[] = [],
+    reason: VerdictReason = 'unstated',
+  ): Draft {
+    const secrets = validators.map((each) => this.secret(each, period)).sort((a, b) => a.seat - b.seat);
+    const settled = [...entries].sort(replicaNameOrder).map((entry) => ({ ...entry, reason }));
+    const fee = BigInt(1 + secrets.length + settled.length);
+    return { from, payload: { kind: 'unseal', period, secrets, entries: settled }, fee };
+  }
+  /** Waits for the first slot in which a period's findings may be opened: the next block is of it. */
+  untilOpen(period: number): void {
+    this.reach(sealLastSlot(this.chain.rules.replication, period));
+  }
+  /** Opens everything and has the entries settled: what is valid by the payer, what is invalid by each validator. */
+  settle(period: number, entries: readonly ReplicaName[], reason: VerdictReason = 'unstated'): void {
+    this.untilOpen(period);
+    this.done([
+      this.unseal(this.payer, period, this.validators, entries),
+      ...this.validators.map((each) => this.unseal(each, period, [], entries, reason)),
+    ]);
+  }
+  /** What a validator is known to have said of the last proof of a replica. */
+  word(validator: Signer, who: Person, segment = 0): Word {
+    const { proof, nextPeriod } = this.replica(who, segment)!;
+    const words = new WordReader(hasher, this.chain.state, nextPeriod - 1);
+    return words.word(this.seat(validator), { segment, identity: who.address }, proof!);
+  }
+  /** A packet in which all validators (or those given) call all entries valid, sealed. */
   approve(period: number, entries: readonly ReplicaName[], validators: readonly Signer[] = this.validators): Draft {
     return this.packet(
       this.payer,

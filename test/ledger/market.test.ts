@@ -22,12 +22,19 @@ describe('places', () => {
     const one = world(3);
     proven(one, 2, 1, 2);
     expect(one.holders()).toEqual(['1', '2']);
-    proven(one, 3, 1, 2);
-    one.done([one.prove(one.replicators[0]!, 0, 3)]);
-    one.done([one.approve(3, [entry(one, 0)])]);
+    one.reach(24);
+    one.done([0, 1, 2].map((n) => one.prove(one.replicators[n]!, 0, 3)));
+    one.done([
+      one.approve(
+        3,
+        [0, 1, 2].map((n) => entry(one, n)),
+      ),
+    ]);
+    one.settle(3, [entry(one, 1), entry(one, 2)]);
+    one.done([one.unseal(one.payer, 3, [], [entry(one, 0)])]);
     expect(one.holders()).toEqual(['0', '1']);
     expect([0, 1, 2].map((n) => one.replica(one.replicators[n]!)!.paid)).toEqual([0, 2, 2]);
-    one.reach(16);
+    one.reach(32);
     one.done([0, 1, 2].map((n) => one.commit(one.replicators[n]!, 0, 1)));
     proven(one, 5, 0, 1, 2);
     expect([0, 1, 2].map((n) => one.replica(one.replicators[n]!)!.paid)).toEqual([1, 3, 2]);
@@ -39,13 +46,12 @@ describe('places', () => {
     proven(one, 1, 0, 1, 2);
     expect(one.holders()).toEqual(['0', '1']);
     for (const period of [2, 3]) proven(one, period, 1, 2);
-    one.reach(16);
+    one.reach(32);
     one.done([1, 2].map((n) => one.commit(one.replicators[n]!, 0, 1)));
     // Replicator 0 proved period 1 last; 2, 3, 5 are due (4 begins a rotation). Three misses are one too many.
     proven(one, 5, 1, 2);
     expect(one.holders()).toEqual(['0', '1']);
     proven(one, 6, 1, 2);
-    proven(one, 7, 1, 2);
     expect(one.holders()).toEqual(['1', '2']);
     expect(one.replica(one.replicators[2]!)!.paid).toBe(1);
   });
@@ -70,7 +76,7 @@ describe('lockout', () => {
     expect(one.identity(who)).toMatchObject({ lockWindow: 1, lockedNew: REWARD, lockedOld: REWARD });
     proven(one, 3, 0);
     expect(one.identity(who)).toMatchObject({ lockWindow: 1, lockedNew: 2n * REWARD, lockedOld: REWARD });
-    one.reach(16);
+    one.reach(32);
     const before = one.balance(who);
     one.done([one.commit(who, 0, 1)]);
     expect(one.balance(who)).toBe(before - 1n);
@@ -100,11 +106,11 @@ describe('lockout', () => {
     expect(one.chain.refusal(one.slot + 1, send(who, { kind: 'addDeposit', amount: amount(5n) }))).toBe(
       'identity-leaving',
     );
-    // Left in period 3: 2 + 2 * 2 periods later is period 9, slot 36.
-    one.reach(34);
-    expect(one.chain.refusal(35, send(who, { kind: 'withdrawDeposit' }))).toBe('lockout');
+    // Left in period 3: 2 + 2 * 2 periods later is period 9, slot 72.
+    one.reach(70);
+    expect(one.chain.refusal(71, send(who, { kind: 'withdrawDeposit' }))).toBe('lockout');
     const before = one.balance(who);
-    one.done([send(who, { kind: 'withdrawDeposit' })], 36);
+    one.done([send(who, { kind: 'withdrawDeposit' })], 72);
     expect(one.balance(who)).toBe(before - 1n + 1400n + REWARD);
     expect(one.identity(who)).toBeUndefined();
     supplyKept(one);
@@ -136,31 +142,31 @@ describe('deposits', () => {
 describe('modes', () => {
   it('take their own kind of proof only', () => {
     const stream = world(1);
-    stream.reach(8);
+    stream.reach(16);
     const who = stream.replicators[0]!;
-    expect(stream.chain.refusal(9, stream.proveOpen(who, 0, 2, named('d')))).toBe('mode-mismatch');
+    expect(stream.chain.refusal(17, stream.proveOpen(who, 0, 2, named('d')))).toBe('mode-mismatch');
     const open = world(1, { replication: { mode: 'open' } });
-    open.reach(8);
-    expect(open.chain.refusal(9, open.prove(who, 0, 2))).toBe('mode-mismatch');
-    expect(open.chain.refusal(9, open.proveOpen(who, 0, 2, named('d'), named('root')))).toBe('mode-mismatch');
-    expect(open.chain.refusal(9, open.proveOpen(who, 0, 2, named('d')))).toBeNull();
+    open.reach(16);
+    expect(open.chain.refusal(17, open.prove(who, 0, 2))).toBe('mode-mismatch');
+    expect(open.chain.refusal(17, open.proveOpen(who, 0, 2, named('d'), named('root')))).toBe('mode-mismatch');
+    expect(open.chain.refusal(17, open.proveOpen(who, 0, 2, named('d')))).toBeNull();
   });
 
   it('open wants the commit before the hash of the period', () => {
     const one = new MarketWorld({ replication: { mode: 'open' } });
     const who = one.replicators[0]!;
     one.done([one.register(who)]);
-    one.reach(7);
-    one.done([one.commit(who, 0, 0)], 8);
-    // Slot 8 designates period 2: a commit in that very block is in time, one after it is not.
-    expect(one.chain.refusal(9, one.proveOpen(who, 0, 2, named('d')))).toBeNull();
-    expect(one.chain.refusal(9, one.proveOpen(who, 0, 1, named('d')))).toBe('commit-too-late');
-    expect(one.chain.refusal(8 + 1, one.proveOpen(who, 0, 3, named('d')))).toBe('period-not-open');
+    one.reach(15);
+    one.done([one.commit(who, 0, 0)], 16);
+    // Slot 16 designates period 2: a commit in that very block is in time, one after it is not.
+    expect(one.chain.refusal(17, one.proveOpen(who, 0, 2, named('d')))).toBeNull();
+    expect(one.chain.refusal(17, one.proveOpen(who, 0, 1, named('d')))).toBe('commit-too-late');
+    expect(one.chain.refusal(16 + 1, one.proveOpen(who, 0, 3, named('d')))).toBe('period-not-open');
     const slow = new MarketWorld({ replication: { mode: 'open' } });
     slow.done([slow.register(who)]);
-    slow.reach(8);
-    slow.done([slow.commit(who, 0, 0)], 9);
-    expect(slow.chain.refusal(10, slow.proveOpen(who, 0, 2, named('d')))).toBe('commit-too-late');
+    slow.reach(16);
+    slow.done([slow.commit(who, 0, 0)], 17);
+    expect(slow.chain.refusal(18, slow.proveOpen(who, 0, 2, named('d')))).toBe('commit-too-late');
   });
 });
 
@@ -189,7 +195,7 @@ describe('standings', () => {
     });
     expect(now[1]).toMatchObject({ replicas: 0, provenPeriod: null });
     // Both die after period 2: the breach shows as soon as period 3 is decided, before anything has lapsed.
-    expect(standings(20)[0]).toMatchObject({ proven: 2, isBelowTarget: false });
-    expect(standings(21)[0]).toMatchObject({ proven: 0, isBelowTarget: true, missesMost: 2 });
+    expect(standings(35)[0]).toMatchObject({ proven: 2, isBelowTarget: false });
+    expect(standings(36)[0]).toMatchObject({ proven: 0, isBelowTarget: true, missesMost: 3 });
   });
 });

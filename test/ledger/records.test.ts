@@ -11,6 +11,7 @@ import {
   isRevived,
   RecordError,
   revivedKey,
+  type SealRecord,
   type SegmentPlaces,
   type ValidatorFaults,
 } from '../../src/ledger/index.ts';
@@ -24,6 +25,7 @@ import {
   placesKey,
   replicaKey,
   replicaOfKey,
+  sealKey,
 } from '../../src/ledger/replication/record-key.ts';
 import {
   decodeReplica,
@@ -31,6 +33,7 @@ import {
   type ReplicaRecord,
   replicaRecordSizeBytes,
 } from '../../src/ledger/replication/replica.ts';
+import { decodeSeal, encodeSeal } from '../../src/ledger/replication/seals.ts';
 import { decodePlaces, encodePlaces } from '../../src/ledger/replication/segment-places.ts';
 import { decodeFaults, encodeFaults } from '../../src/ledger/replication/validator-faults.ts';
 import { Frontier } from '../../storage/commitment/frontier.ts';
@@ -59,7 +62,8 @@ const proof = (validatorCount: number) =>
         });
         return set;
       };
-      return { ...rest, valid: bits(1), invalid: bits(2) };
+      const sealed = bits(2);
+      return { ...rest, spoken: bits(1).map((byte, at) => byte | sealed[at]!), sealed };
     });
 const replica: fc.Arbitrary<ReplicaRecord> = fc.integer({ min: 1, max: 1024 }).chain((validatorCount) =>
   fc.record({
@@ -96,6 +100,7 @@ const newcomer: IdentityRecord = {
   paidUnits: amount(14n),
   provableFrom: 15,
 };
+const seal: SealRecord = { isOpen: true, value: named('secret') };
 const faults: ValidatorFaults = { faults: 3, permille: 1000, lastSlot: slot(77) };
 const places: SegmentPlaces = {
   period: 9,
@@ -127,8 +132,8 @@ const small: ReplicaRecord = {
     sampleProof: new Uint8Array(80).fill(0xbb),
     samplesRoot: named('samples'),
     openingDigest: named('opening'),
-    valid: Uint8Array.of(0b0101),
-    invalid: Uint8Array.of(0b0010),
+    spoken: Uint8Array.of(0b0111),
+    sealed: Uint8Array.of(0b0010),
   },
 };
 
@@ -147,7 +152,7 @@ describe('replica record', () => {
     const value = encodeReplica(small);
     const view = new DataView(value.buffer);
     expect(value).toHaveLength(322);
-    expect([...value.subarray(0, 4)]).toEqual([2, 1, 4, 0]);
+    expect([...value.subarray(0, 4)]).toEqual([3, 1, 4, 0]);
     expect(view.getUint32(4, true)).toBe(0x01020304);
     expect(view.getBigUint64(8, true)).toBe(5n);
     expect(value.subarray(16, 96)).toEqual(small.keyProof);
@@ -160,7 +165,7 @@ describe('replica record', () => {
     expect(value.subarray(176, 256)).toEqual(small.proof!.sampleProof);
     expect(value.subarray(256, 288)).toEqual(new Uint8Array(small.proof!.samplesRoot));
     expect(value.subarray(288, 320)).toEqual(new Uint8Array(small.proof!.openingDigest));
-    expect([...value.subarray(320)]).toEqual([0b0101, 0b0010]);
+    expect([...value.subarray(320)]).toEqual([0b0111, 0b0010]);
     expect(replicaRecordSizeBytes(1024)).toBe(576);
   });
 
@@ -184,9 +189,25 @@ describe('replica record', () => {
     expectCorrupt(decodeReplica, changed(value, 165, 1), /reserved/);
     expectCorrupt(decodeReplica, changed(value, 164, 11), /reason/);
     expectCorrupt(decodeReplica, changed(value, 320, 0b1_0000), /past validator 3/);
-    expectCorrupt(decodeReplica, value.subarray(0, 321), /invalid.*needs 1/);
+    expectCorrupt(decodeReplica, changed(value, 321, 0b1000), /has not spoken/);
+    expectCorrupt(decodeReplica, value.subarray(0, 321), /sealed.*needs 1/);
     expectCorrupt(decodeReplica, new Uint8Array([...value, 0]), /after the end/);
     expectCorrupt(decodeReplica, new Uint8Array(0), /version/);
+  });
+});
+
+describe('seal record', () => {
+  it('stands at the offsets of docs/format/records.md, and refuses each broken field by its name', () => {
+    const value = encodeSeal(seal);
+    expect(value).toHaveLength(40);
+    expect([...value.subarray(0, 8)]).toEqual([1, 1, 0, 0, 0, 0, 0, 0]);
+    expect(value.subarray(8)).toEqual(new Uint8Array(seal.value));
+    expect(decodeSeal(value)).toEqual(seal);
+    expect(decodeSeal(changed(value, 1, 0))).toEqual({ ...seal, isOpen: false });
+    expectCorrupt(decodeSeal, changed(value, 0, 2), /version/);
+    expectCorrupt(decodeSeal, changed(value, 1, 2), /isOpen/);
+    expectCorrupt(decodeSeal, changed(value, 7, 1), /reserved/);
+    expectCorrupt(decodeSeal, value.subarray(0, 39), /value/);
   });
 });
 
@@ -315,6 +336,7 @@ describe('hostile records', () => {
       [(value) => encodeEvictions(decodeEvictions(value)), evictions(5, 77n)],
       [(value) => encodePlaces(decodePlaces(value)), encodePlaces(places)],
       [(value) => encodeFaults(decodeFaults(value)), encodeFaults(faults)],
+      [(value) => encodeSeal(decodeSeal(value)), encodeSeal(seal)],
     ];
     const tried = (again: (value: Uint8Array) => Uint8Array, value: Uint8Array): void => {
       try {
@@ -325,7 +347,7 @@ describe('hostile records', () => {
     };
     fc.assert(
       fc.property(
-        fc.nat(6),
+        fc.nat(7),
         fc.array(fc.tuple(fc.nat(599), fc.nat(255)), { maxLength: 4 }),
         fc.nat(40),
         fc.uint8Array({ maxLength: 300 }),
@@ -350,6 +372,9 @@ describe('record keys', () => {
     expect([...keys].sort(Buffer.compare)).toEqual(keys);
     expect(keys.map((key) => replicaOfKey(key))).toEqual(order.map((segment) => ({ segment, identity: who })));
     expect(order.map((period) => numberOfKey(designatedKey(period)))).toEqual(order);
+    expect([...sealKey(0x01020304, 0x0506)]).toEqual([0x22, 1, 2, 3, 4, 5, 6]);
+    expect(numberOfKey(sealKey(77, 3))).toBe(77);
+    expect(() => sealKey(0, 65_536)).toThrowError(/u16/);
     expect([...identityKey(who)]).toEqual([1, ...who]);
     expect(() => designatedKey(2 ** 32)).toThrowError(/u32/);
     expect(() => replicaKey(-1, who)).toThrowError(/u32/);

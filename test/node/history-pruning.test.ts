@@ -180,8 +180,8 @@ const REPLICA: ReplicaRecord = {
     sampleProof: new Uint8Array(80),
     samplesRoot: world.check.rules.chainId,
     openingDigest: world.check.rules.chainId,
-    valid: new Uint8Array(1),
-    invalid: new Uint8Array(1),
+    spoken: new Uint8Array(1),
+    sealed: new Uint8Array(1),
   },
 };
 const withProof = (

@@ -1,7 +1,7 @@
 /** A validator's checks of storage proofs: real replicas of a small segment, in all three modes; what is said, signed, sent, and when. */
 import { describe, expect, it } from 'vitest';
 import { hash } from '../../native/index.ts';
-import { hasFinding, packSignedMessages, validationMessage } from '../../src/codec/index.ts';
+import { packSignedMessages, sealFindings } from '../../src/codec/index.ts';
 import { fakeOpening, fakeSamplesRoot, openingRestHash, pendingProofs, readFaults } from '../../src/ledger/index.ts';
 import type { ProofCheckerDeps } from '../../src/node/proof-checks/proof-checker.ts';
 import { storageJob } from '../../src/node/proof-checks/storage-job.ts';
@@ -22,7 +22,7 @@ describe('verifyMany', () => {
     commits[0] = { ...commits[1]!, from: badKey! };
     commits[1] = await scene.commit(badRoot!, hash(new Uint8Array(32).fill(9)));
     world.done(commits);
-    world.reach(5);
+    world.reach(9);
     const drafts = await Promise.all(
       world.replicators.map(async (who) => {
         const made = await scene.make(who, 1);
@@ -64,14 +64,14 @@ describe('verifyMany', () => {
     await scene.checker(world.validators[0]!).look(scene.final);
     expect(scene.jobs.every(({ segment }) => segment === undefined)).toBe(true);
     // Another's openings are of other leaves: their number, or their path, gives them away.
-    const { 4: copied, ...others } = scene.verdicts();
+    const { 4: copied, ...others } = scene.rejections(1);
     expect(others).toEqual({ 1: 'replica-opening', 2: 'opening-length', 3: 'segment-opening' });
     expect(['opening-length', 'replica-opening']).toContain(copied);
   });
 });
 
 describe('a checker', () => {
-  it('sends rejections at once, leaves approvals to packets for a while, and signs both', async () => {
+  it('seals approvals and rejections alike, and opens them when nobody can seal any more', async () => {
     const scene = new Scene('stream', 3);
     const { world } = scene;
     await scene.ready();
@@ -83,26 +83,105 @@ describe('a checker', () => {
     );
     const validator = world.validators[1]!;
     const checker = scene.checker(validator);
-    expect(checker.sign(1, scene.entries())).toBeNull();
-    await checker.look(scene.final);
-    expect(scene.verdicts()).toEqual({ 2: 'samples-root' });
-    expect(checker.counts).toEqual({ verified: 3, invalid: 1 });
     const entries = scene.entries();
-    const signed = checker.sign(1, entries)!;
-    const wrong = entries.findIndex(({ identity }) => Buffer.compare(identity, world.replicators[2]!.address) === 0);
-    expect(entries.map((_, n) => [hasFinding(signed.valid, n), hasFinding(signed.invalid, n)])).toEqual(
-      entries.map((_, n) => [n !== wrong, n === wrong]),
-    );
-    const message = validationMessage(world.chain.rules.chainId, { period: 1, entries }, signed);
-    expect(validator.signing.sign(message)).toEqual(signed.signature);
-    // What it has not checked it says nothing of.
-    expect(checker.sign(2, entries)).toBeNull();
+    expect(checker.seal(1, entries)).toBeNull();
     await checker.look(scene.final);
-    expect(scene.sent).toHaveLength(1);
+    expect(scene.findings(1)).toEqual({ 0: 'valid', 1: 'valid', 2: 'samples-root' });
+    expect(checker.counts).toEqual({ verified: 3, invalid: 1 });
+    const wrong = entries.findIndex(({ identity }) => Buffer.compare(identity, world.replicators[2]!.address) === 0);
+    const words = entries.map((_, n) => n !== wrong);
+    const list = { period: 1, entries };
+    expect(checker.seal(1, entries)).toEqual(
+      sealFindings(kernels, world.chain.rules.chainId, list, words, world.seat(validator), validator.signing),
+    );
+    // What it has not checked it says nothing of; and nothing is sent while packets may bring it.
+    expect(checker.seal(2, entries)).toBeNull();
+    expect([scene.sent, checker.secret(1)]).toEqual([[], null]);
     world.reach(world.slot + 2);
     await checker.look(scene.final);
-    expect(scene.verdicts()).toEqual({ 0: 'valid', 1: 'valid', 2: 'samples-root' });
+    expect(scene.sent.map(({ kind }) => kind)).toEqual(['validations']);
+    world.done(scene.drafts.splice(0));
+    // The final chain is not past the last slot for sealed findings: the secret is nobody's.
+    expect([world.slot, checker.secret(1)]).toEqual([13, null]);
+    await checker.look(scene.final);
+    expect(scene.sent).toHaveLength(1);
+    world.reach(14);
+    await checker.look(scene.final);
+    expect(checker.secret(1)).toEqual(world.secret(validator, 1));
+    // It opens what it has rejected at once, with the reason, and leaves what it has approved to others.
+    expect(scene.sent[1]).toEqual({
+      kind: 'unseal',
+      period: 1,
+      secrets: [world.secret(validator, 1)],
+      entries: [{ ...entries[wrong]!, reason: 'samples-root' }],
+    });
+    world.done(scene.drafts.splice(0));
+    expect(world.word(validator, world.replicators[2]!)).toBe('invalid');
     expect(checker.counts.verified).toBe(3);
+  });
+
+  it('that was away opens what it has sealed, out of its key and the ledger alone', async () => {
+    const scene = new Scene('stream', 1);
+    const { world } = scene;
+    await scene.ready();
+    const [who] = world.replicators;
+    const validator = world.validators[1]!;
+    world.done([scene.draft(who!, 1, await scene.make(who!, 1))]);
+    const before = scene.checker(validator);
+    await before.look(scene.final);
+    const voter = before.seal(1, scene.entries())!;
+    const payload = { kind: 'validations' as const, period: 1, entries: scene.entries(), voters: [voter] };
+    world.done([{ from: world.payer, payload, fee: 2n }]);
+    // Another process, which has checked nothing. It is patient first: others may open it.
+    world.untilOpen(1);
+    world.reach(world.slot + 1);
+    const after = scene.checker(validator, {
+      segment: async () => {
+        throw new RangeError('nothing is checked any more');
+      },
+    });
+    await after.look(scene.final);
+    expect(scene.sent).toEqual([]);
+    world.reach(world.slot + 2);
+    await after.look(scene.final);
+    await after.look(scene.final);
+    expect(scene.sent).toEqual([{ kind: 'unseal', period: 1, secrets: [world.secret(validator, 1)], entries: [] }]);
+    world.done(scene.drafts.splice(0));
+    expect(world.word(validator, who!)).toBe('valid');
+    world.reach(world.slot + 4);
+    await after.look(scene.final);
+    expect(scene.sent).toHaveLength(1);
+  });
+
+  it('that copies seals an approval unseen, and keeps its secret where somebody rejected', async () => {
+    for (const isFake of [false, true]) {
+      const scene = new Scene('stream', 1);
+      const { world } = scene;
+      await scene.ready();
+      const [who] = world.replicators;
+      const [honest, , copying] = world.validators;
+      const made = await scene.make(who!, 1);
+      const samplesRoot = isFake ? hash(new Uint8Array(32)) : made.samplesRoot;
+      world.done([scene.draft(who!, 1, { ...made, samplesRoot })]);
+      const copier = scene.checker(copying!, { copies: kernels });
+      await copier.look(scene.final);
+      expect([scene.jobs.length, scene.findings(1)]).toEqual([0, { 0: 'valid' }]);
+      const checker = scene.checker(honest!);
+      await checker.look(scene.final);
+      const voters = [checker, copier].map((each) => each.seal(1, scene.entries())!).sort((a, b) => a.seat - b.seat);
+      const payload = { kind: 'validations' as const, period: 1, entries: scene.entries(), voters };
+      world.done([{ from: world.payer, payload, fee: 3n }]);
+      world.untilOpen(1);
+      world.reach(world.slot + 1);
+      await copier.look(scene.final);
+      // Nobody's word has been shown yet.
+      expect([copier.secret(1), scene.sent]).toEqual([null, []]);
+      world.done([world.unseal(honest!, 1, [honest!], scene.entries(), 'samples-root')]);
+      world.reach(world.slot + 2);
+      await copier.look(scene.final);
+      expect(copier.secret(1)).toEqual(isFake ? null : world.secret(copying!, 1));
+      expect(scene.sent.map(({ kind }) => kind)).toEqual(isFake ? [] : ['unseal']);
+    }
   });
 
   it('recomputes a committed root once, and only samples afterwards', async () => {
@@ -111,7 +190,7 @@ describe('a checker', () => {
     await scene.ready();
     const checker = scene.checker(world.validators[0]!);
     for (const period of [1, 2]) {
-      world.reach(period * 4 + 1);
+      world.reach(period * 8 + 1);
       world.done([scene.draft(world.replicators[0]!, period, await scene.make(world.replicators[0]!, period))]);
       await checker.look(scene.final);
     }
@@ -131,21 +210,17 @@ describe('a checker', () => {
     const checker = scene.checker(world.validators[0]!);
     await checker.look(scene.final);
     expect(checker.counts).toEqual({ verified: 1, invalid: 0 });
-    // Verdicts on period 1 close after slot 12: from slot 11 on it is too late.
-    world.reach(10);
-    await checker.look(scene.final);
-    expect(checker.counts.verified).toBe(1);
+    // Findings on period 1 are sealed up to slot 13: from slot 12 on it is too late.
     world.reach(11);
     await checker.look(scene.final);
-    expect(scene.verdicts()).toEqual({ 0: 'valid', 1: 'not-available' });
+    expect(checker.counts.verified).toBe(1);
+    world.reach(12);
+    await checker.look(scene.final);
+    expect(scene.findings(1)).toEqual({ 0: 'valid', 1: 'not-available' });
     // Openings that turn up afterwards change nothing that was said.
     scene.bodies.set(name, body);
     await checker.look(scene.final);
-    const signed = checker.sign(1, scene.entries())!;
-    const late = scene
-      .entries()
-      .findIndex(({ identity }) => Buffer.compare(identity, world.replicators[1]!.address) === 0);
-    expect(hasFinding(signed.invalid, late)).toBe(true);
+    expect(scene.findings(1)).toEqual({ 0: 'valid', 1: 'not-available' });
   });
 
   it('in mode both follows the openings, and samples where it has the segment', async () => {
@@ -157,11 +232,10 @@ describe('a checker', () => {
     const wrongBody = { ...made[2]!, body: flipped(made[2]!.body, 0) };
     world.done([made[0]!, wrongRoot, wrongBody].map((each, n) => scene.draft(world.replicators[n]!, 1, each)));
     await scene.checker(world.validators[0]!).look(scene.final);
-    expect(scene.verdicts()).toEqual({ 1: 'samples-root', 2: 'replica-opening' });
-    scene.sent.length = 0;
+    expect(scene.rejections(1)).toEqual({ 1: 'samples-root', 2: 'replica-opening' });
     const without = scene.checker(world.validators[1]!, { segment: async () => undefined });
     await without.look(scene.final);
-    expect(scene.verdicts()).toEqual({ 2: 'replica-opening' });
+    expect(scene.rejections(1)).toEqual({ 2: 'replica-opening' });
     expect(without.counts.verified).toBe(3);
   });
 
@@ -173,7 +247,8 @@ describe('a checker', () => {
       await scene.ready();
       world.done([scene.draft(who, 1, await scene.make(who, 1))]);
       world.done([world.approve(1, scene.entries())]);
-      world.reach(9);
+      world.settle(1, scene.entries());
+      world.reach(17);
       const made = await scene.make(who, 2);
       const subject = world.subject(who, 0, 2);
       const secret = secretOf(mode);
@@ -185,17 +260,18 @@ describe('a checker', () => {
       world.done([scene.draft(who, 2, fake)]);
       const honest = scene.checker(world.validators[0]!);
       await honest.look(scene.final);
-      expect(scene.verdicts()).toEqual({ 0: mode === 'stream' ? 'samples-root' : 'replica-opening' });
+      expect(scene.rejections(2)).toEqual({ 0: mode === 'stream' ? 'samples-root' : 'replica-opening' });
       // Everything that can be seen without following the openings to their root is as in the true proof.
       expect(fake.body).toHaveLength(made.body.length);
-      const signed = honest.sign(2, scene.entries())!;
+      const signed = honest.seal(2, scene.entries())!;
       const lazy = world.findings(world.validators[1]!, 2, scene.entries(), () => true);
       const voters = [signed, lazy].sort((a, b) => a.seat - b.seat);
       world.done([
         { from: who, payload: { kind: 'validations', period: 2, entries: scene.entries(), voters }, fee: 3n },
       ]);
+      world.settle(2, scene.entries());
       const restHash = mode === 'stream' ? hash(new Uint8Array(32)) : openingRestHash(kernels, fake.body);
-      world.done([world.reveal(who, 0, 2, secret, restHash)], 13);
+      world.done([world.reveal(who, 0, 2, secret, restHash)], 24);
       const faults = world.validators.map(({ key }) => readFaults(world.chain.state, key)?.faults ?? 0);
       expect([mode, ...faults]).toEqual([mode, 0, 1, 0, 0]);
     }
@@ -248,7 +324,7 @@ describe('on verify threads', () => {
       expect([...(await verifier.ed25519Verify(batch))]).toEqual([1]);
       await checking;
       expect(checker.counts).toEqual({ verified: 4, invalid: 1 });
-      expect(scene.verdicts()).toEqual({ 3: 'replica-opening' });
+      expect(scene.rejections(1)).toEqual({ 3: 'replica-opening' });
     } finally {
       await verifier.stop();
     }

@@ -15,11 +15,12 @@ describe('the queue', () => {
     const [a, b, c, d] = one.replicators;
     one.done(one.replicators.map((who) => one.register(who)));
     for (const who of [a!, b!, c!, d!]) one.done([one.commit(who, 0, 0)]);
-    one.reach(8);
+    one.reach(16);
     // The youngest alone proves, and so holds the place.
     one.done([one.prove(d!, 0, 2)]);
     one.done([one.approve(2, [{ segment: 0, identity: d!.address }])]);
-    one.reach(12);
+    one.settle(2, [{ segment: 0, identity: d!.address }]);
+    one.reach(24);
     one.done([c!, b!, a!, d!].map((who) => one.prove(who, 0, 3)));
     const due = dueProofs(one.chain.rules, one.chain.state, 0, one.slot, () => true);
     expect(due).toHaveLength(1);

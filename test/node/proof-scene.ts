@@ -55,6 +55,10 @@ export class Scene {
   readonly mode: Mode;
   readonly bodies: Map<string, Uint8Array> = new Map();
   readonly sent: Payload[] = [];
+  /** The same as transactions. */
+  readonly drafts: Draft[] = [];
+  /** Of the checker made last. */
+  book: FindingsBook | undefined;
   readonly jobs: StorageProofJob[] = [];
   asked = 0;
 
@@ -147,7 +151,7 @@ export class Scene {
     const { world } = this;
     world.done(world.replicators.map((who) => world.register(who)));
     world.done(await Promise.all(world.replicators.map((who) => this.commit(who))));
-    world.reach(5);
+    world.reach(9);
   }
 
   get final(): ChainBlock {
@@ -169,7 +173,7 @@ export class Scene {
       verifier: { run } as unknown as ProofCheckerDeps['verifier'],
       lanes: 2,
       publicKey: validator.key,
-      book: new FindingsBook(rules.chainId, validator.signing),
+      book: this.#newBook(validator),
       segment: async () => ({ bytes: SEGMENT, root: SEGMENT_ROOT }),
       segmentRoot: () => SEGMENT_ROOT,
       openings: async (proofs) => {
@@ -178,8 +182,9 @@ export class Scene {
           this.bodies.get(`${Buffer.from(publicKey).toString('hex')}/${period}`),
         );
       },
-      send: async (payload) => {
+      send: async (payload, fees) => {
         this.sent.push(payload);
+        this.drafts.push({ from: validator, payload, fee: BigInt(fees) });
       },
       log: SILENT,
       ...changes,
@@ -188,16 +193,22 @@ export class Scene {
   entries(): ReplicaName[] {
     return this.world.replicators.map(({ address }) => ({ segment: 0, identity: address })).sort(replicaNameOrder);
   }
-  /** The verdicts sent so far, by replicator. */
-  verdicts(): Record<string, VerdictReason | 'valid'> {
-    const said: Record<string, VerdictReason | 'valid'> = {};
-    for (const payload of this.sent)
-      if (payload.kind === 'verdicts')
-        for (const { identity, valid, reason } of payload.verdicts) {
-          const n = this.world.replicators.findIndex(({ address }) => Buffer.compare(address, identity) === 0);
-          said[n] = valid ? 'valid' : (reason ?? 'unstated');
-        }
-    return said;
+  #newBook({ signing }: Signer): FindingsBook {
+    this.book = new FindingsBook(kernels, this.world.chain.rules.chainId, signing);
+    return this.book;
+  }
+  /** What the checker made last has found of a period's proofs, by replicator. */
+  findings(period: number): Record<string, VerdictReason | 'valid'> {
+    const found: Record<string, VerdictReason | 'valid'> = {};
+    for (const [n, { address }] of this.world.replicators.entries()) {
+      const finding = this.book!.get({ segment: 0, identity: address, period });
+      if (finding !== undefined) found[n] = finding.valid ? 'valid' : finding.reason;
+    }
+    return found;
+  }
+  /** What it has found invalid. */
+  rejections(period: number): Record<string, VerdictReason | 'valid'> {
+    return Object.fromEntries(Object.entries(this.findings(period)).filter(([, reason]) => reason !== 'valid'));
   }
 }
 

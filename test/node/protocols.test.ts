@@ -8,6 +8,8 @@ import {
   decodeMessage,
   EmptyRequest,
   encodeMessage,
+  FindingsSecretAnswer,
+  FindingsSecretRequest,
   HashRequest,
   OpeningRequest,
   PendingProofsAnswer,
@@ -77,8 +79,13 @@ const samples: readonly (readonly [z.ZodType<unknown>, Record<string, unknown>])
   [ValidationsRequest, { period: 4, entries: [{ segment: 1, identity: new Uint8Array(20).fill(3) }] }],
   [
     ValidationsAnswer,
-    { seat: 3, valid: Uint8Array.of(1), invalid: Uint8Array.of(0), signature: new Uint8Array(64).fill(8) },
+    {
+      ...{ seat: 3, seal: new Uint8Array(32).fill(9), spoken: Uint8Array.of(1), sealed: Uint8Array.of(0) },
+      signature: new Uint8Array(64).fill(8),
+    },
   ],
+  [FindingsSecretRequest, { period: 4 }],
+  [FindingsSecretAnswer, { seat: 1023, secret: new Uint8Array(32).fill(10) }],
   [StandingsAnswer, { slot: 8, target: 4, identities: 2, standings: [{ segment: 0, proven: 1, replicas: 3 }] }],
 ];
 

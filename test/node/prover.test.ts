@@ -11,13 +11,21 @@ import {
   ReplicaStore,
   verifyOpen,
 } from '../../replicator/index.ts';
-import { type Payload, signFindings, signingKey, type ValidationsPayload } from '../../src/codec/index.ts';
+import {
+  findingsSecret,
+  type Payload,
+  sealFindings,
+  signingKey,
+  type UnsealPayload,
+  type ValidationsPayload,
+} from '../../src/codec/index.ts';
 import {
   fakeOpening,
   fakeSamplesRoot,
   genesisElectorate,
   openingDigest,
   openingRestHash,
+  sealLastSlot,
 } from '../../src/ledger/index.ts';
 import { encodeMessage, PROTOCOL, type ReplicaStatus } from '../../src/node/protocols.ts';
 import { FakeReveals } from '../../src/node/replicator/fake-reveals.ts';
@@ -153,22 +161,23 @@ describe('fakes', () => {
     const sent: Payload[] = [];
     const send = async (payload: Payload): Promise<boolean> => sent.push(payload) > 0;
     const schedule = { slotsPerPeriod: 8, periodsPerRotation: 4 };
-    const reveals = new FakeReveals({ schedule, market: { proofDeadlineSlots: 6 }, folder, send });
+    const reveals = new FakeReveals({ schedule, market: { proofDeadlineSlots: 2 }, folder, send });
     const fake = { segment: 0, period: 2, secret: kernels.sha256(seed), restHash: new Uint8Array(32) };
     await folder.saveFake(fake);
     const record = (proof: ReplicaStatus['proof'], lastPeriod = 2): ReplicaStatus => ({
       ...{ segment: 0, rotation: 0, commitSlot: 0, lastPeriod, proof, accepted: 0, rejected: 0, expired: 0 },
       ...{ reason: 'unstated', paid: 0, misses: 0 },
     });
-    await reveals.work(21, [record('rejected')]);
-    await reveals.work(22, []);
-    expect([sent.length, reveals.mustWait(0, 3, 22), reveals.mustWait(1, 3, 22)]).toEqual([0, true, false]);
-    for (const slot of [22, 23, 26]) await reveals.work(slot, [record('rejected')]);
-    expect(sent).toEqual([22, 26].map(() => ({ kind: 'revealFake', ...fake })));
-    await reveals.work(27, [record('revealed')]);
-    expect([folder.fakes, reveals.mustWait(0, 3, 27)]).toEqual([[], false]);
+    // Slots 24 .. 26, the next period's up to its deadline: sent when the block before is final.
+    await reveals.work(22, [record('rejected')]);
+    await reveals.work(23, []);
+    expect([sent.length, reveals.mustWait(0, 3, 23), reveals.mustWait(1, 3, 23)]).toEqual([0, true, false]);
+    for (const slot of [23, 24]) await reveals.work(slot, [record('rejected')]);
+    expect(sent).toEqual([23].map(() => ({ kind: 'revealFake', ...fake })));
+    await reveals.work(25, [record('revealed')]);
+    expect([folder.fakes, reveals.mustWait(0, 3, 25)]).toEqual([[], false]);
     await folder.saveFake(fake);
-    await reveals.work(30, [record('rejected')]);
+    await reveals.work(26, [record('rejected')]);
     expect(folder.fakes).toEqual([]);
   });
 });
@@ -187,6 +196,9 @@ describe('opening folder', () => {
 });
 
 describe('packet gatherer', () => {
+  /** Slots of the final head in period 4: while findings are sealed, and the last such one. */
+  const CLOSED = sealLastSlot(world.check.rules.replication, 4);
+  const OPEN = CLOSED - 1;
   const mine = key.address;
   const other = keyOf(77).address;
 
@@ -215,18 +227,20 @@ describe('packet gatherer', () => {
           entries: entries.map(({ segment, identity }) => ({ segment, identity: identity as typeof mine })),
         };
         // Everybody rejects segment 9 and approves the rest.
-        const bits = (wanted: boolean): Uint8Array =>
-          Uint8Array.of(
-            list.entries.reduce((sum, { segment }, at) => sum | (Number((segment === 9) !== wanted) << at), 0),
-          );
-        const signed = signFindings(rules.chainId, list, { valid: bits(true), invalid: bits(false) }, seat, validator);
+        const words = list.entries.map(({ segment }) => segment !== 9);
+        const signed = sealFindings(kernels, rules.chainId, list, words, seat, validator);
         yield encodeMessage({
           ...signed,
           ...(seat === lies.badSeat ? { signature: signed.signature.with(3, 1) } : {}),
         });
       });
+      transport.handle(PROTOCOL.findingsSecret, async function* () {
+        if (lies.silent?.includes(seat)) return;
+        const secret = findingsSecret(kernels, { chainId: rules.chainId, seat, period: 4 }, validator);
+        yield encodeMessage({ seat: seat === lies.badSeat ? 900 : seat, secret });
+      });
     }
-    const sent: { payload: ValidationsPayload; fees: number }[] = [];
+    const sent: { payload: ValidationsPayload | UnsealPayload; fees: number }[] = [];
     const electorate = genesisElectorate(world.genesis);
     const gatherer = new PacketGatherer({
       electorate: () => electorate,
@@ -236,30 +250,57 @@ describe('packet gatherer', () => {
     return { net, gatherer, sent };
   }
 
-  it('lands own and other proofs that hold with everybody who says so, once', async () => {
+  it('lands sealed findings on own and other proofs of everybody who speaks, once; then their secrets, once', async () => {
     const { net, gatherer, sent } = await gathered();
-    await net.settle(gatherer.gather(4, [2, 3], 10));
-    await net.settle(gatherer.gather(4, [2, 3], 11));
+    await net.settle(gatherer.gather(4, [2, 3], OPEN));
+    await net.settle(gatherer.gather(4, [2, 3], OPEN + 1));
     expect(sent).toHaveLength(1);
     const { payload, fees } = sent[0]!;
-    // What everybody rejects is left out: validators say themselves why.
-    expect(payload.entries.map(({ segment }) => segment)).toEqual([1, 2, 3]);
-    expect(payload.voters.map(({ seat, valid, invalid }) => [seat, valid[0], invalid[0]])).toEqual(
-      world.validators.map((_, seat) => [seat, 0b111, 0]),
+    if (payload.kind !== 'validations') throw new RangeError(payload.kind);
+    // What they say of each, nobody can tell: also the proof that all reject goes along.
+    expect(payload.entries.map(({ segment }) => segment)).toEqual([1, 2, 3, 9]);
+    expect(payload.voters.map(({ seat, spoken }) => [seat, spoken[0]])).toEqual(
+      world.validators.map((_, seat) => [seat, 0b1111]),
     );
     expect(fees).toBe(1 + world.validators.length);
-    await net.settle(gatherer.gather(4, [2, 3], 18));
+    await net.settle(gatherer.gather(4, [2, 3], CLOSED + 1));
+    await net.settle(gatherer.gather(4, [2, 3], CLOSED + 2));
     expect(sent).toHaveLength(2);
+    const { payload: opening, fees: more } = sent[1]!;
+    if (opening.kind !== 'unseal') throw new RangeError(opening.kind);
+    expect(opening.entries.map(({ segment }) => segment)).toEqual([1, 2, 3, 9]);
+    expect(opening.secrets.map(({ seat }) => seat)).toEqual(world.validators.map((_, seat) => seat));
+    expect(more).toBe(1 + world.validators.length + 4);
+    await net.settle(gatherer.gather(4, [2, 3], CLOSED + 5));
+    expect(sent).toHaveLength(3);
+  });
+
+  it('sends sealed findings once more when there are no others', async () => {
+    const { net, gatherer, sent } = await gathered();
+    const counts: number[] = [];
+    for (const before of [20, 17, 16, 12, 8]) {
+      await net.settle(gatherer.gather(4, [2, 3], CLOSED - before));
+      counts.push(sent.length);
+    }
+    expect(counts).toEqual([1, 1, 2, 2, 2]);
+    // Another proof of its own is something new.
+    await net.settle(gatherer.gather(4, [2, 3, 5], CLOSED - 1));
+    expect(sent).toHaveLength(3);
   });
 
   it('leaves out a signature that does not hold, and sends nothing without two thirds', async () => {
     const lying = await gathered({ badSeat: 1 });
-    await lying.net.settle(lying.gatherer.gather(4, [2], 10));
-    expect(lying.sent[0]!.payload.voters.map(({ seat }) => seat)).toEqual([0, 2, 3]);
+    await lying.net.settle(lying.gatherer.gather(4, [2], OPEN));
+    await lying.net.settle(lying.gatherer.gather(4, [2], CLOSED + 1));
+    const [sealed, opening] = lying.sent.map(({ payload }) => payload);
+    expect((sealed as ValidationsPayload).voters.map(({ seat }) => seat)).toEqual([0, 2, 3]);
+    // A secret of a seat that nobody has is left out; whether one fits, the ledger sees.
+    expect((opening as UnsealPayload).secrets.map(({ seat }) => seat)).toEqual([0, 2, 3]);
     const quiet = await gathered({ badSeat: 1, silent: [2] });
-    await quiet.net.settle(quiet.gatherer.gather(4, [2], 10));
+    await quiet.net.settle(quiet.gatherer.gather(4, [2], OPEN));
+    await quiet.net.settle(quiet.gatherer.gather(4, [2], CLOSED + 1));
     expect(quiet.sent).toEqual([]);
-    await quiet.net.settle(quiet.gatherer.gather(4, [], 10));
+    await quiet.net.settle(quiet.gatherer.gather(4, [], OPEN));
     expect(quiet.sent).toEqual([]);
   });
 });

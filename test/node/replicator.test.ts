@@ -76,7 +76,8 @@ function newKeeper(
     identity: key.publicKey,
     schedule: world.genesis.replication,
     geometry: { segmentSizeBytes, leafSizeBytes },
-    market: world.genesis.replication,
+    // Long enough to be met slot by slot.
+    market: { ...world.genesis.replication, proofDeadlineSlots: 12 },
     prover: new Prover({
       ...{ kernels, vrf: createVrfKey(seed), seed, identity: key.publicKey, address: key.address },
       ...{ chainId: world.check.rules.chainId, genesis: world.genesis, folder, unchecked: false },

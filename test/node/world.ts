@@ -116,7 +116,8 @@ export function newWorld(options: WorldOptions = {}): World {
       replicasPerSegment: 4,
       depositPerReplica: '100',
       rewardLockoutPeriods: 0,
-      proofDeadlineSlots: 2 * (options.slotsPerPeriod ?? 4) - 1,
+      proofDeadlineSlots: (options.slotsPerPeriod ?? 4) - 3,
+      sealSlots: 1,
       missesMax: 3,
       slashPerMissPermille: 250,
       slashPerFakePermille: 100,
@@ -170,6 +171,8 @@ export interface TransferPlan {
   readonly to?: number;
   readonly amount?: bigint;
   readonly counter: bigint;
+  /** 1 unless given. */
+  readonly fee?: bigint;
   readonly payload?: Payload;
   readonly key?: SigningKey;
 }
@@ -185,7 +188,7 @@ export function transactionOn(world: World, on: ChainBlock['header'], plan: Tran
       lastValidCount: on.pohCount,
       payload: plan.payload ?? { kind: 'transfer', to, amount: amount(plan.amount ?? 5n) },
       counter: plan.counter,
-      fee: amount(1n),
+      fee: amount(plan.fee ?? 1n),
     },
     key,
   );

@@ -59,7 +59,12 @@ const PAYLOADS: readonly Payload[] = [
   { kind: 'register', deposit: amount(1_000n) },
   { kind: 'commit', segment: 3, rotation: 2, keyProof: new Uint8Array(80).fill(9), replicaRoot: digest('root') },
   { kind: 'prove', segment: 3, period: 8, sampleProof: new Uint8Array(80).fill(8), samplesRoot: digest('samples') },
-  { kind: 'verdicts', verdicts: [{ identity: OTHER.address, segment: 3, period: 8, valid: true }] },
+  {
+    kind: 'unseal',
+    period: 8,
+    secrets: [{ seat: 2, secret: digest('secret') }],
+    entries: [{ identity: OTHER.address, segment: 3, reason: 'samples-root' }],
+  },
 ];
 
 export function transaction(payload: Payload, counter = 1n): Transaction {

@@ -5,12 +5,11 @@
  * - Slots of 500 ms: finality is two slots and a round of votes, about 1.5 s.
  * - Segments of 256 KiB: at 500 transfers a second history grows by about 100 KB/s, so a segment fills in under 3 s, and the 11,000
  *   Ethereum transfers (2 MB) still fill 7.
- * - Periods of 8 slots (4 s): a proof needs the period's first block final (1.5 s), its own block final (1.5 s), and may land until the end of the next period;
- *   its verdicts then have until the next proof, 4 s later, to gather. Halving it would leave a slow machine no room.
- * - Rotation every 4 periods (16 s): a 60 s run sees three, and three proofs fit into each.
+ * - Periods of 24 slots (12 s): a proof needs the period's first block final (1.5 s) and may land within 12 slots (6 s); the validators' sealed findings on it within 5 more
+ *   (2.5 s: its block final, checked, gathered, landed), their secrets in the rest. Halving it would leave a slow machine no room.
+ * - Rotation every 3 periods (36 s): a 60 s run sees two, and three proofs fit into each.
  * - Sample blocks of 16 KiB: 16 slices a proof.
- * - Proofs are due within 15 slots, which is as late as one can stand; no replica lapses within the run, and nobody sends fakes: `cairn devnet --cheats` has
- *   those, late proofs and cheats.
+ * - No replica lapses within the run, and nobody sends fakes: `cairn devnet --cheats` has those, late proofs and cheats.
  * - Rent of a millionth of a unit a byte and block: every block works it out, but the first unit falls due at height 31,250, after four hours. The
  *   transfers' opening balances are exact, and the recomputation of all balances knows nothing of rent.
  * - Recency window of 40 slots (20 s), so that 73 blocks is the least depth a validator may prune at: after 37 s the first segments go.
@@ -42,8 +41,8 @@ export const DEVNET_GENESIS: NetworkParameters = {
   history: { segmentSizeBytes: 256 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 16 * 1024,
-    slotsPerPeriod: 8,
-    periodsPerRotation: 4,
+    slotsPerPeriod: 24,
+    periodsPerRotation: 3,
     minimumDeposit: '1000000',
     rewardPerProof: '5',
     mode: 'stream',
@@ -53,7 +52,8 @@ export const DEVNET_GENESIS: NetworkParameters = {
     replicasPerSegment: 4,
     depositPerReplica: '100000',
     rewardLockoutPeriods: 2,
-    proofDeadlineSlots: 15,
+    proofDeadlineSlots: 12,
+    sealSlots: 5,
     missesMax: 1000,
     slashPerMissPermille: 50,
     slashPerFakePermille: 100,

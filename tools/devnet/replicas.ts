@@ -14,11 +14,15 @@ export interface ReplicaLife {
   /** 1 + its key rotations. */
   commits: number;
   accepted: number;
+  /** But those that came too late, as on a machine with too much to do: they say nothing about the replica. */
   rejected: number;
+  late: number;
   expired: number;
   /** `accepted` when a rejection was first seen; null before. */
   acceptedAtFirstRejection: number | null;
 }
+
+const NONE_YET = { rejected: 0, late: 0, expired: 0, acceptedAtFirstRejection: null };
 
 export class ReplicaTracker {
   readonly #lives = new Map<string, ReplicaLife>();
@@ -41,20 +45,25 @@ export class ReplicaTracker {
     let life = this.#lives.get(key);
     if (life === undefined) {
       const { identity, segment } = row;
-      life = { identity, segment, commits: 0, accepted: 0, rejected: 0, expired: 0, acceptedAtFirstRejection: null };
+      life = { identity, segment, commits: 0, accepted: 0, ...NONE_YET };
       this.#lives.set(key, life);
     }
     return life;
   }
 
   #update(life: ReplicaLife, row: Wire<ReplicaRow>): void {
-    for (const counter of ['commits', 'accepted', 'rejected', 'expired'] as const) {
+    for (const counter of ['commits', 'accepted', 'expired'] as const) {
       if (row[counter] < life[counter]) return;
     }
-    if (life.rejected === 0 && row.rejected > 0) life.acceptedAtFirstRejection = row.accepted;
+    const added = row.rejected - life.rejected - life.late;
+    if (added < 0) return;
+    if (row.reason === 'late') life.late += added;
+    else if (added > 0) {
+      if (life.rejected === 0) life.acceptedAtFirstRejection = row.accepted;
+      life.rejected += added;
+    }
     life.commits = row.commits;
     life.accepted = row.accepted;
-    life.rejected = row.rejected;
     life.expired = row.expired;
   }
 }

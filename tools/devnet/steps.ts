@@ -39,7 +39,7 @@ const LEVEL_BLOCKS = 2;
 const CATCH_UP_TIMEOUT_MS = 60_000;
 const SYNC_TIMEOUT_MS = 120_000;
 const PROVEN_TIMEOUT_MS = 120_000;
-const PRUNED_TIMEOUT_MS = 60_000;
+const PRUNED_TIMEOUT_MS = 120_000;
 const POLL_MS = 100;
 
 /** Waits until `done` holds; false when it did not within `timeoutMs` or the run was stopped. */

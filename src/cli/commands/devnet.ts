@@ -47,7 +47,16 @@ export function devnetCommand(): Command {
       new Option(
         '--byzantine <kind>',
         'one validator misbehaves; what leaves proof behind must get it slashed',
-      ).choices(['double-vote', 'double-propose', 'twin', 'lazy', 'lazy-verifier', 'silent', 'censor']),
+      ).choices([
+        'double-vote',
+        'double-propose',
+        'twin',
+        'lazy',
+        'lazy-verifier',
+        'copying-verifier',
+        'silent',
+        'censor',
+      ]),
     )
     .option(
       '--partition <spec>',

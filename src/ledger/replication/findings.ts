@@ -1,52 +1,79 @@
 /**
- * What becomes of one validator's finding on one proof, however it reached the ledger (its own `verdicts`, or a `validations` packet).
+ * What becomes of one validator's findings: sealed first, opened later, counted then.
  *
- * - A finding counts on the pending proof of its period, up to the period's last slot for verdicts. More than 2/3 of all weight for valid accepts the
- *   proof, 1/3 or more for invalid rejects it; both can never hold.
- * - A validator is heard once. But its *signed* word "valid" is kept beside an "invalid" it gave elsewhere, and beside a rejection: who hands out approvals
- *   unseen and takes them back when others disagree has still approved. With both words it counts for neither side.
+ * - A sealed finding is noted on the pending proof of its period, up to the period's last slot for them. A seat is heard once, and bound by its first seal.
+ * - Findings count when the seat's secret has opened them. More than 2/3 of all weight for valid accepts the proof, 1/3 or more for invalid rejects it; both
+ *   can never hold. Rejected is a proof by the transaction of a validator that says so, which gives the reason.
  * - What no longer matters is skipped: validators answer at once and cannot see each other's answers, so that is no fault of theirs.
  */
-
-import type { VerdictReason } from '../../codec/index.ts';
+import type { ReplicaName, VerdictReason } from '../../codec/index.ts';
 import type { Electorate } from '../../consensus/electorate.ts';
 import { electorateNow } from '../bonds/succession.ts';
 import type { BlockContext } from '../context.ts';
 import type { Overlay } from '../overlay.ts';
 import { acceptProof } from './accept.ts';
 import { counted, putReplica, type Replica, type ReplicaProof, type ReplicaRecord, readReplica } from './replica.ts';
-import { verdictLastSlot } from './schedule.ts';
-import { hasSeat, seatKey, totalWeight, weightOfSeats, withSeat } from './seats.ts';
+import { sealLastSlot, verdictLastSlot } from './schedule.ts';
+import type { WordReader } from './seals.ts';
+import { hasSeat, seatKey, seatsIn, totalWeight, weightOf, withSeat } from './seats.ts';
 import { slashValidator } from './validator-faults.ts';
-
-/** One validator's finding. */
-export interface Finding {
-  readonly seat: number;
-  readonly valid: boolean;
-  /** For an invalid one. */
-  readonly reason: VerdictReason;
-  /** Whether the word stands in a packet, where somebody else may have landed it. */
-  readonly isSigned: boolean;
-}
 
 /** Which proof it is about. */
 export type ProofName = Pick<Replica, 'segment' | 'identity'> & { readonly period: number };
 
-/** Applies a finding, or skips it. */
-export function applyFinding(context: BlockContext, overlay: Overlay, name: ProofName, finding: Finding): void {
-  const record = readReplica(overlay, name.segment, name.identity);
-  const proof = record?.proof;
-  if (record === undefined || proof === null || proof === undefined) return;
-  if (record.nextPeriod !== name.period + 1 || finding.seat >= record.validatorCount) return;
-  const heard = withFinding(proof, finding);
-  if (heard === undefined) return;
-  if (proof.state === 'revealed') punish(context, overlay, finding.seat);
-  const isOpen = proof.state === 'pending' && context.slot <= verdictLastSlot(context.rules.replication, name.period);
-  const state = isOpen ? settledState(electorateNow(context, overlay), heard) : proof.state;
-  const next: ReplicaRecord = { ...record, proof: { ...heard, state } };
-  if (state === proof.state) putReplica(overlay, name.segment, name.identity, next);
-  else if (state === 'accepted') acceptProof(context, overlay, name, next);
-  else putReplica(overlay, name.segment, name.identity, rejected(next, finding.reason));
+/** Who has a proof settled, and why it is invalid if that seat says so. `seat`: -1 for whoever is no validator. */
+export interface Settler {
+  readonly seat: number;
+  readonly reason: VerdictReason;
+}
+
+type PendingRecord = ReplicaRecord & { readonly proof: ReplicaProof };
+
+/** The record of a proof that waits for its verdict; undefined when there is none of this name. */
+function pendingRecord(overlay: Overlay, { segment, identity, period }: ProofName): PendingRecord | undefined {
+  const record = readReplica(overlay, segment, identity);
+  if (record?.proof?.state !== 'pending' || record.nextPeriod !== period + 1) return undefined;
+  return { ...record, proof: record.proof };
+}
+
+/** Whether a seat's sealed finding on a proof would be noted in a block of this context's slot. */
+export function isHeard({ rules, slot }: BlockContext, overlay: Overlay, name: ProofName, seat: number): boolean {
+  if (slot > sealLastSlot(rules.replication, name.period)) return false;
+  const record = pendingRecord(overlay, name);
+  return record !== undefined && seat < record.validatorCount && !hasSeat(record.proof.spoken, seat);
+}
+
+/** Notes sealed findings on a proof. @param says each a seat that is heard (`isHeard`), and its sealed bit */
+export function noteSealed(
+  overlay: Overlay,
+  name: ProofName,
+  says: readonly { readonly seat: number; readonly bit: boolean }[],
+): void {
+  const record = pendingRecord(overlay, name)!;
+  let { spoken, sealed } = record.proof;
+  for (const { seat, bit } of says) {
+    spoken = withSeat(spoken, seat);
+    if (bit) sealed = withSeat(sealed, seat);
+  }
+  putReplica(overlay, name.segment, name.identity, { ...record, proof: { ...record.proof, spoken, sealed } });
+}
+
+/** Settles a proof by the findings that are open, or leaves it as it is. */
+export function settleProof(
+  context: BlockContext,
+  overlay: Overlay,
+  name: ProofName,
+  words: WordReader,
+  settler: Settler,
+): void {
+  if (context.slot > verdictLastSlot(context.rules.replication, name.period)) return;
+  const record = pendingRecord(overlay, name);
+  if (record === undefined) return;
+  const state = settledState(electorateNow(context, overlay), name, record.proof, words);
+  const next: ReplicaRecord = { ...record, proof: { ...record.proof, state } };
+  if (state === 'accepted') acceptProof(context, overlay, name, next);
+  else if (state === 'rejected' && words.word(settler.seat, name, record.proof) === 'invalid')
+    putReplica(overlay, name.segment, name.identity, rejected(next, settler.reason));
 }
 
 /** A record whose proof has just been rejected. */
@@ -54,32 +81,37 @@ export function rejected(record: ReplicaRecord, reason: VerdictReason): ReplicaR
   return { ...record, rejected: counted(record.rejected), reason };
 }
 
-/** The proof with a finding noted, or undefined when it is to be skipped. */
-function withFinding(proof: ReplicaProof, { seat, valid, isSigned }: Finding): ReplicaProof | undefined {
-  const [saidValid, saidInvalid] = [hasSeat(proof.valid, seat), hasSeat(proof.invalid, seat)];
-  if (saidValid) return undefined;
-  if (proof.state === 'pending' && !saidInvalid)
-    return valid
-      ? { ...proof, valid: withSeat(proof.valid, seat) }
-      : { ...proof, invalid: withSeat(proof.invalid, seat) };
-  const isKept = valid && isSigned && proof.state !== 'accepted';
-  return isKept ? { ...proof, valid: withSeat(proof.valid, seat) } : undefined;
-}
-
-/** Where a proof stands by the weight behind the findings. */
-function settledState(electorate: Electorate, { valid, invalid }: ReplicaProof): ReplicaProof['state'] {
+/** Where a proof stands by the weight behind the open findings. */
+function settledState(
+  electorate: Electorate,
+  name: ReplicaName,
+  proof: ReplicaProof,
+  words: WordReader,
+): ReplicaProof['state'] {
   const total = totalWeight(electorate);
-  if (weightOfSeats(electorate, without(valid, invalid)) * 3n > total * 2n) return 'accepted';
-  if (weightOfSeats(electorate, without(invalid, valid)) * 3n >= total) return 'rejected';
-  return 'pending';
+  let [valid, invalid] = [0n, 0n];
+  for (const seat of seatsIn(proof.spoken)) {
+    const word = words.word(seat, name, proof);
+    if (word === 'valid') valid += weightOf(electorate, seat);
+    else if (word === 'invalid') invalid += weightOf(electorate, seat);
+  }
+  if (valid * 3n > total * 2n) return 'accepted';
+  return invalid * 3n >= total ? 'rejected' : 'pending';
 }
 
-function without(bits: Uint8Array, others: Uint8Array): Uint8Array {
-  return bits.map((byte, index) => byte & ~others[index]!);
+/** Notes the fault of every seat that approved a fake, or sealed a word on it that it never opened. */
+export function punishApprovals(
+  context: BlockContext,
+  overlay: Overlay,
+  name: ReplicaName,
+  proof: ReplicaProof,
+  words: WordReader,
+): void {
+  for (const seat of seatsIn(proof.spoken))
+    if (words.word(seat, name, proof) !== 'invalid') punish(context, overlay, seat);
 }
 
-/** Notes the fault of one seat that approved a fake. */
-export function punish(context: BlockContext, overlay: Overlay, seat: number): void {
+function punish(context: BlockContext, overlay: Overlay, seat: number): void {
   const key = seatKey(electorateNow(context, overlay), seat);
   if (key !== undefined) slashValidator(context, overlay, key, context.rules.replication.slashPerFakePermille);
 }

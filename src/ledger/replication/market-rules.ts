@@ -39,6 +39,8 @@ export interface MarketRules extends ScheduleRules {
   readonly rewardLockoutPeriods: number;
   /** A proof for period p counts in blocks of slots up to p * slotsPerPeriod + this; later ones are rejected as late. */
   readonly proofDeadlineSlots: number;
+  /** Slots after the deadline in which validators' sealed findings may land; as many are left for their secrets. */
+  readonly sealSlots: number;
   /** Misses in a row that a replica survives. */
   readonly missesMax: number;
   /** Share of `depositPerReplica` lost for each miss in a row when a replica lapses or is retired. */
@@ -68,12 +70,12 @@ export function openingSizeBytesBound(
 
 /** Relations that do not hold: the field to change and what is wrong with it. */
 export function* marketProblems(rules: MarketRules, shape: SegmentShape): Iterable<readonly [field: string, string]> {
-  const { slotsPerPeriod, periodsPerRotation, proofDeadlineSlots, mode } = rules;
-  const latest = 2 * slotsPerPeriod - 1;
-  if (proofDeadlineSlots > latest)
+  const { slotsPerPeriod, periodsPerRotation, proofDeadlineSlots, sealSlots, mode } = rules;
+  const needed = proofDeadlineSlots + 2 * sealSlots;
+  if (needed >= slotsPerPeriod)
     yield [
-      'proofDeadlineSlots',
-      `must be at most 2 * slotsPerPeriod - 1 (${latest}), the last slot a proof may stand in; found ${proofDeadlineSlots}`,
+      'sealSlots',
+      `proofDeadlineSlots + 2 * sealSlots must be below slotsPerPeriod (${slotsPerPeriod}): proofs, sealed findings and their secrets follow one another within a period; found ${needed}`,
     ];
   if (mode === 'stream') return;
   if (periodsPerRotation < 2)

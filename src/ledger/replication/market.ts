@@ -1,5 +1,5 @@
 /** The market's transactions (kinds 24 and up): which check and which writes belong to which. */
-import type { Address } from '../../../native/index.ts';
+import type { Address, PublicKey } from '../../../native/index.ts';
 import type { MarketPayload } from '../../codec/index.ts';
 import type { BlockContext } from '../context.ts';
 import type { LedgerState } from '../ledger-state.ts';
@@ -16,6 +16,7 @@ import {
 import { applyReport, applyRetire, checkReport, checkRetire } from './lapse.ts';
 import { applyProof, checkProof } from './prove.ts';
 import { applyReveal, checkReveal } from './reveal.ts';
+import { applyUnseal, checkUnseal } from './unseal.ts';
 import { applyValidations, checkValidations } from './validations.ts';
 
 /** The kind's own checks. @param fee the transaction's */
@@ -31,6 +32,8 @@ export function checkMarket(
       return checkProof(context, state, payload, sender);
     case 'validations':
       return checkValidations(context, state, payload, fee);
+    case 'unseal':
+      return checkUnseal(context, payload, fee);
     case 'revealFake':
       return checkReveal(context, state, payload, sender);
     case 'addDeposit':
@@ -46,10 +49,17 @@ export function checkMarket(
   }
 }
 
-/** The kind's own writes. */
-export function applyMarket(context: BlockContext, overlay: Overlay, payload: MarketPayload, sender: Address): void {
+/** The kind's own writes. @param from the sender's key */
+export function applyMarket(
+  context: BlockContext,
+  overlay: Overlay,
+  payload: MarketPayload,
+  sender: Address,
+  from: PublicKey,
+): void {
   if (payload.kind === 'proveOpen') applyProof(context, overlay, payload, sender);
   else if (payload.kind === 'validations') applyValidations(context, overlay, payload);
+  else if (payload.kind === 'unseal') applyUnseal(context, overlay, payload, from);
   else if (payload.kind === 'revealFake') applyReveal(context, overlay, payload, sender);
   else if (payload.kind === 'addDeposit') applyAddDeposit(overlay, payload, sender);
   else if (payload.kind === 'retire') applyRetire(context, overlay, payload, sender);

@@ -13,7 +13,7 @@ import { type DesignatedRecord, readDesignated, readRotationHash } from './desig
 import { type IdentityRecord, readIdentities, readIdentity } from './identity.ts';
 import { isLapsed, missesOf } from './lapse.ts';
 import { type ProofState, type Replica, type ReplicaProof, readReplica, readReplicas } from './replica.ts';
-import { periodOfSlot, rotationOfPeriod, verdictLastSlot } from './schedule.ts';
+import { periodOfSlot, rotationOfPeriod, sealLastSlot } from './schedule.ts';
 import { hasSeat, weightOfSeats } from './seats.ts';
 
 /** Sums over all replicas and identities; proofs since genesis. */
@@ -35,7 +35,7 @@ export interface IdentityOverview extends IdentityRecord {
   readonly freePeriod: number | null;
 }
 
-/** One replica, with the bonds behind the verdicts on its last proof. */
+/** One replica, with the bonds behind the findings on its last proof. */
 export interface ReplicaOverview {
   readonly identity: Address;
   readonly segment: number;
@@ -60,8 +60,8 @@ export interface ReplicaOverview {
   readonly misses: number;
   /** Whether it has missed more in a row than it survives: anybody may report it. */
   readonly isLapsed: boolean;
-  readonly validBond: bigint;
-  readonly invalidBond: bigint;
+  /** Weight of the validators that have sealed a finding on the last proof. */
+  readonly spokenBond: bigint;
 }
 
 export interface ReplicationOverview {
@@ -160,8 +160,7 @@ function overviewOf(
     isLapsed: isLapsed(rules.replication, record, slot),
     lastPeriod: nextPeriod === 0 ? null : nextPeriod - 1,
     proof: proof?.state ?? 'none',
-    validBond: proof === null ? 0n : weightOfSeats(electorate, proof.valid),
-    invalidBond: proof === null ? 0n : weightOfSeats(electorate, proof.invalid),
+    spokenBond: proof === null ? 0n : weightOfSeats(electorate, proof.spoken),
   };
 }
 
@@ -178,8 +177,8 @@ export interface PendingProof extends Replica {
 }
 
 /**
- * The pending proofs on which a validator has not spoken yet: its work list, read from a final state. Proofs that verdicts no longer settle, and those whose
- * designated hashes are no longer kept, are left out: they can only expire.
+ * The pending proofs on which a validator has not spoken and still may: its work list, read from a final state. Those whose designated hashes are no longer kept
+ * are left out: they can only expire.
  * @param slot of the block whose state is read
  * @throws RecordError
  */
@@ -191,13 +190,17 @@ export function* pendingProofs(
 ): Iterable<PendingProof> {
   for (const replica of readReplicas(state)) {
     const { proof, nextPeriod, rotation } = replica.record;
-    if (proof?.state !== 'pending' || hasSeat(proof.valid, seat) || hasSeat(proof.invalid, seat)) continue;
+    if (proof?.state !== 'pending' || hasSpoken(proof, seat)) continue;
     const period = nextPeriod - 1;
-    if (slot > verdictLastSlot(rules.replication, period)) continue;
+    if (slot >= sealLastSlot(rules.replication, period)) continue;
     const identity = readIdentity(state, replica.identity);
     const rotationHash = readRotationHash(rules.replication, state, rotation);
     const periodHash = readDesignated(state, period);
     if (identity === undefined || rotationHash === undefined || periodHash === undefined) continue;
     yield { ...replica, proof, period, publicKey: identity.publicKey, rotationHash, periodHash };
   }
+}
+
+function hasSpoken({ spoken }: ReplicaProof, seat: number): boolean {
+  return seat < spoken.length * 8 && hasSeat(spoken, seat);
 }

@@ -98,8 +98,8 @@ export function applyProof(context: BlockContext, overlay: Overlay, payload: Pro
     sampleProof: payload.sampleProof,
     samplesRoot: payload.samplesRoot,
     openingDigest: digestOf(payload),
-    valid: new Uint8Array(bitsSize),
-    invalid: new Uint8Array(bitsSize),
+    spoken: new Uint8Array(bitsSize),
+    sealed: new Uint8Array(bitsSize),
   };
   const expired = record.proof?.state === 'pending' ? counted(record.expired) : record.expired;
   const next = { ...record, validatorCount, expired, nextPeriod: period + 1, proof };

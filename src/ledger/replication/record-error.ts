@@ -8,6 +8,7 @@ export type RecordName =
   | 'identity'
   | 'replica'
   | 'designated'
+  | 'seal'
   | 'evictions'
   | 'revived'
   | 'bond'

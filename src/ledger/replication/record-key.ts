@@ -8,6 +8,7 @@
  * | 0x03 | period u32 BE | designated hash record |
  * | 0x20 | segment u32 BE | segment's places |
  * | 0x21 | validator's public key 32 | validator's faults |
+ * | 0x22 | period u32 BE, seat u16 BE | seal of a seat's findings |
  *
  * 0x04 and 0x05 are evictions (evictions/evictions-record.ts).
  */
@@ -16,7 +17,7 @@ import { invariant } from '../invariant.ts';
 import { ADDRESS_SIZE_BYTES } from '../state-key.ts';
 
 const U32_MAX = 0xffff_ffff;
-const FAMILY = { identity: 1, replica: 2, designated: 3, places: 0x20, faults: 0x21 } as const;
+const FAMILY = { identity: 1, replica: 2, designated: 3, places: 0x20, faults: 0x21, seal: 0x22 } as const;
 const KEY_SIZE_BYTES = 32;
 const REPLICA_KEY_SIZE_BYTES: number = 1 + 4 + ADDRESS_SIZE_BYTES;
 
@@ -31,6 +32,18 @@ export const DESIGNATED_PREFIX: Uint8Array = Uint8Array.of(FAMILY.designated);
 export const PLACES_PREFIX: Uint8Array = Uint8Array.of(FAMILY.places);
 /** Prefix of all validators' faults. */
 export const FAULTS_PREFIX: Uint8Array = Uint8Array.of(FAMILY.faults);
+
+/** Prefix of all seals of findings. */
+export const SEAL_PREFIX: Uint8Array = Uint8Array.of(FAMILY.seal);
+
+/** Key of the seal of a seat's findings of a period. */
+export function sealKey(period: number, seat: number): Uint8Array {
+  invariant(Number.isInteger(seat) && seat >= 0 && seat <= 0xffff, 'argument', () => `a seat is a u16, got ${seat}`);
+  const key = new Uint8Array(7);
+  key.set(numbered(FAMILY.seal, period));
+  new DataView(key.buffer).setUint16(5, seat, false);
+  return key;
+}
 
 /** Key of the record of a segment's paid places. */
 export function placesKey(segment: number): Uint8Array {
@@ -83,7 +96,7 @@ export function replicaOfKey(key: Uint8Array): { readonly segment: number; reado
   return { segment: numberOfKey(key), identity: address(key.subarray(5)) };
 }
 
-/** The big-endian number after the family byte: a replica's segment, a designated hash's period. */
+/** The big-endian number after the family byte: a replica's segment, a designated hash's or a seal's period. */
 export function numberOfKey(key: Uint8Array): number {
   invariant(key.length >= 5, 'argument', () => `numbered key of ${key.length} bytes`);
   return new DataView(key.buffer, key.byteOffset, key.length).getUint32(1, false);

@@ -1,11 +1,11 @@
 /**
  * The replica record: one for each (segment, identity) that has ever committed. It holds the commit of one rotation, the last proof
- * (under that commit, or one that was decided under the one before) with the verdicts on it, and counters since the first commit. With the identity record and the designated hashes it is
+ * (under that commit, or one that was decided under the one before) with the sealed findings on it, and counters since the first commit. With the identity record and the designated hashes it is
  * all a validator needs to check the proof.
  *
  * | offset | bytes | field |
  * |---|---|---|
- * | 0 | 1 | version = 2 |
+ * | 0 | 1 | version = 3 |
  * | 1 | 1 | proof state: 0 none, 1 pending, 2 accepted, 3 rejected, 4 revealed |
  * | 2 | 2 | v: number of seats, 1 .. 1024 |
  * | 4 | 4 | rotation of the commit |
@@ -26,10 +26,10 @@
  * | 176 | 80 | sample proof |
  * | 256 | 32 | samples root |
  * | 288 | 32 | digest of the openings |
- * | 320 | b | valid: bit i % 8 of byte i / 8 is seat i's finding "valid"; b = ceil(v / 8) |
- * | 320 + b | b | invalid: likewise |
+ * | 320 | b | spoken: bit i % 8 of byte i / 8 is set when seat i has sealed a finding on it; b = ceil(v / 8) |
+ * | 320 + b | b | sealed: likewise, the finding (1 valid) XOR its mask (codec: seal.ts) |
  *
- * Invariants: without a proof, everything from 168 on is zero; bits past v are zero. A seat with both bits contradicted itself and counts for neither.
+ * Invariants: without a proof, everything from 168 on is zero; bits past v are zero, and so are sealed bits of seats that have not spoken.
  */
 import { type Address, type Hash, hash, type Slot, slot } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
@@ -39,7 +39,7 @@ import type { Overlay } from '../overlay.ts';
 import { decodeRecord } from './record-error.ts';
 import { REPLICA_PREFIX, replicaKey, replicaOfKey, segmentPrefix } from './record-key.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const HEAD_SIZE_BYTES = 168;
 const PROOF_SIZE_BYTES: number = 8 + 80 + 32 + 32;
 const U32_MAX = 0xffff_ffff;
@@ -60,8 +60,8 @@ export interface ReplicaProof {
   /** Zero in mode stream. */
   readonly openingDigest: Hash;
   /** Bit sets over the seats, ceil(validatorCount / 8) bytes each. */
-  readonly valid: Uint8Array;
-  readonly invalid: Uint8Array;
+  readonly spoken: Uint8Array;
+  readonly sealed: Uint8Array;
 }
 
 export interface ReplicaRecord {
@@ -137,8 +137,8 @@ export function encodeReplica(record: ReplicaRecord): Uint8Array {
     writer.put(proof.sampleProof, 80, 'proof.sampleProof');
     writer.put(proof.samplesRoot, 32, 'proof.samplesRoot');
     writer.put(proof.openingDigest, 32, 'proof.openingDigest');
-    writer.put(proof.valid, bitsSize, 'proof.valid');
-    writer.put(proof.invalid, bitsSize, 'proof.invalid');
+    writer.put(proof.spoken, bitsSize, 'proof.spoken');
+    writer.put(proof.sealed, bitsSize, 'proof.sealed');
   }
   return writer.done('replica');
 }
@@ -184,17 +184,18 @@ function readProof(reader: ByteReader, state: ProofState, validatorCount: number
   const sampleProof = reader.take(80, 'proof.sampleProof');
   const samplesRoot = hash(reader.take(32, 'proof.samplesRoot'));
   const openingDigest = hash(reader.take(32, 'proof.openingDigest'));
-  const valid = reader.take(bitsSize, 'proof.valid');
-  const invalid = reader.take(bitsSize, 'proof.invalid');
-  checkBits(valid, invalid, validatorCount);
-  return { state, slot: proofSlot, sampleProof, samplesRoot, openingDigest, valid, invalid };
+  const spoken = reader.take(bitsSize, 'proof.spoken');
+  const sealed = reader.take(bitsSize, 'proof.sealed');
+  checkBits(spoken, sealed, validatorCount);
+  return { state, slot: proofSlot, sampleProof, samplesRoot, openingDigest, spoken, sealed };
 }
 
-function checkBits(valid: Uint8Array, invalid: Uint8Array, validatorCount: number): void {
+function checkBits(spoken: Uint8Array, sealed: Uint8Array, validatorCount: number): void {
   const spare = validatorCount % 8 === 0 ? 0 : 0xff & (0xff << (validatorCount % 8));
-  const last = valid.length - 1;
-  if (((valid[last]! | invalid[last]!) & spare) !== 0)
-    throw new CodecError('reserved', 'proof.valid', `bits past validator ${validatorCount - 1} must be zero`);
+  if ((spoken.at(-1)! & spare) !== 0)
+    throw new CodecError('reserved', 'proof.spoken', `bits past validator ${validatorCount - 1} must be zero`);
+  if (sealed.some((byte, index) => (byte & ~spoken[index]!) !== 0))
+    throw new CodecError('mismatch', 'proof.sealed', 'a sealed bit of a seat that has not spoken');
 }
 
 function reasonOf(byte: number): VerdictReason {

@@ -1,5 +1,6 @@
 /**
- * `revealFake`: an identity shows that its last proof was made to be wrong (fakes.ts). Every validator that approved it is at fault; the identity is treated as
+ * `revealFake`: an identity shows that its last proof was made to be wrong (fakes.ts). Every validator that approved it, or never opened what it
+ * had sealed on it, is at fault; the identity is treated as
  * if it had proven the period, so that making fakes costs nothing, within a share of its proofs, so that it does not pay to prove nothing else.
  */
 import { type Address, sameBytes, ZERO_HASH } from '../../../native/index.ts';
@@ -11,12 +12,12 @@ import { type Refusal, refuse } from '../refusal.ts';
 import { acceptFake } from './accept.ts';
 import { readDesignated } from './designated.ts';
 import { type FakeSubject, fakeOpeningHead, fakeSamplesRoot, openingDigestOf } from './fakes.ts';
-import { punish } from './findings.ts';
+import { punishApprovals } from './findings.ts';
 import { type IdentityRecord, putIdentity, readIdentity } from './identity.ts';
 import { PERMILLE } from './market-rules.ts';
 import { counted, putReplica, type ReplicaProof, type ReplicaRecord, readReplica } from './replica.ts';
-import { revealSlots } from './schedule.ts';
-import { seatsIn } from './seats.ts';
+import { proofLastSlot, revealSlots } from './schedule.ts';
+import { WordReader } from './seals.ts';
 
 /** Checks of `revealFake`, in order: replica-unknown, no-such-proof, reveal-not-open, not-a-fake, too-many-fakes. */
 export function checkReveal(
@@ -35,7 +36,8 @@ export function checkReveal(
       `the sender's last proof of segment ${segment} is not an unrevealed one for period ${period}`,
     );
   const { first, last } = revealSlots(context.rules.replication, period);
-  if (proof.slot >= first || context.slot < first || context.slot > last)
+  const isLate = proof.slot > proofLastSlot(context.rules.replication, period);
+  if (isLate || context.slot < first || context.slot > last)
     return refuse(
       'reveal-not-open',
       `a proof of period ${period} that was in time is revealed in slots ${first} .. ${last}, this is ${context.slot}`,
@@ -80,7 +82,8 @@ export function applyReveal(
   const record = readReplica(overlay, segment, sender)!;
   const proof = record.proof!;
   const revealed: ReplicaRecord = { ...record, proof: { ...proof, state: 'revealed' } };
-  for (const seat of seatsIn(proof.valid)) punish(context, overlay, seat);
+  const words = new WordReader(context.kernels, overlay, period);
+  punishApprovals(context, overlay, { segment, identity: sender }, proof, words);
   if (proof.state !== 'accepted') {
     acceptFake(context, overlay, { segment, identity: sender, period }, revealed);
     return;

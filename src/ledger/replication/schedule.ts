@@ -3,8 +3,9 @@
  *
  * Period p is slots p * S .. (p + 1) * S - 1, S = slotsPerPeriod; rotation r is periods r * P .. (r + 1) * P - 1, P = periodsPerRotation.
  * The designated hash of period p is the PoH hash at the end of the chain's last block of a slot <= p * S; of rotation r, that of
- * its first period. A proof for period p may stand in blocks of periods p and p + 1, in time up to slot p * S + D, D = proofDeadlineSlots; verdicts settle it up to slot
- * (p + 1) * S + D, after which the period is decided. A commit for rotation r may stand only in blocks of rotation r.
+ * its first period. A proof for period p may stand in blocks of periods p and p + 1, in time up to slot p * S + D, D = proofDeadlineSlots; sealed
+ * findings on it up to slot p * S + D + C, C = sealSlots; their secrets after that; D + 2 * C < S, so at least C slots of the period are left for them. Fakes are revealed from the
+ * next period's first slot up to its deadline, (p + 1) * S + D, which is also where verdicts close and the period is decided. A commit for rotation r may stand only in blocks of rotation r.
  *
  *   S = 4, P = 2     slot      0  1  2  3 | 4  5  6  7 | 8  9 10 11 | 12 ..
  *                    period    0          | 1          | 2          | 3
@@ -22,6 +23,8 @@ export interface ScheduleRules {
 /** The schedule with its deadlines. */
 export interface DeadlineRules extends ScheduleRules {
   readonly proofDeadlineSlots: number;
+  /** Slots after the deadline in which sealed findings may still land. */
+  readonly sealSlots: number;
 }
 
 /** An inclusive range of slots. */
@@ -81,14 +84,19 @@ export function proofLastSlot(rules: DeadlineRules, period: number): number {
   return period * rules.slotsPerPeriod + rules.proofDeadlineSlots;
 }
 
+/** The last slot in which sealed findings on proofs for `period` land; secrets land after it. */
+export function sealLastSlot(rules: DeadlineRules, period: number): number {
+  return proofLastSlot(rules, period) + rules.sealSlots;
+}
+
 /** The last slot in which verdicts settle a proof for `period`: the next period's deadline. */
 export function verdictLastSlot(rules: DeadlineRules, period: number): number {
   return proofLastSlot(rules, period + 1);
 }
 
-/** Slots of the blocks in which a fake of `period` may be revealed: after its own deadline, up to the next period's. */
+/** Slots of the blocks in which a fake of `period` may be revealed: from the next period's first, when honest validators have shown their secrets, to its deadline. */
 export function revealSlots(rules: DeadlineRules, period: number): SlotRange {
-  return { first: toSlot(proofLastSlot(rules, period) + 1), last: toSlot(verdictLastSlot(rules, period)) };
+  return { first: slotsOfPeriod(rules, period + 1).first, last: toSlot(verdictLastSlot(rules, period)) };
 }
 
 /** The first period that is not yet decided at `slot`: verdicts may still settle a proof for it. All before it are decided. */

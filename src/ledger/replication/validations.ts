@@ -1,13 +1,14 @@
 /**
- * `validations`: a packet of many validators' signed findings on many identities' proofs of one period. Anybody may land it; it costs a minimum fee for each
+ * `validations`: a packet of many validators' sealed findings on many identities' proofs of one period. Anybody may land it; it costs a minimum fee for each
  * signature, because every node checks them, once, when the packet is executed and paid for: a voter whose signature does not hold is passed over and no reason to refuse, or checking
  * packets that are refused would be work for nothing. Findings are added to those the ledger has, so a packet need not hold a supermajority by itself.
+ * Nobody can read them before their secrets are shown (unseal.ts), which no transaction may do before the last slot for sealed ones.
  */
 import {
   hasFinding,
   packSignedMessages,
   type ReplicaName,
-  type SignedFindings,
+  type SealedFindings,
   type ValidationsPayload,
   validationMessage,
 } from '../../codec/index.ts';
@@ -17,11 +18,13 @@ import type { BlockContext } from '../context.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import type { Overlay } from '../overlay.ts';
 import { type Refusal, refuse } from '../refusal.ts';
-import { applyFinding } from './findings.ts';
+import { isHeard, noteSealed } from './findings.ts';
 import { readReplica } from './replica.ts';
+import { sealLastSlot } from './schedule.ts';
+import { bindSeal } from './seals.ts';
 import { seatKey } from './seats.ts';
 
-/** Checks of `validations`, in order: fee-too-low, not-a-validator. */
+/** Checks of `validations`, in order: fee-too-low, sealing-closed, not-a-validator. */
 export function checkValidations(
   context: BlockContext,
   state: LedgerState,
@@ -31,6 +34,12 @@ export function checkValidations(
   const needed = context.rules.minimumFee * BigInt(1 + payload.voters.length);
   if (fee < needed)
     return refuse('fee-too-low', `fee is ${fee}, a packet of ${payload.voters.length} voters needs ${needed}`);
+  const last = sealLastSlot(context.rules.replication, payload.period);
+  if (context.slot > last)
+    return refuse(
+      'sealing-closed',
+      `sealed findings of period ${payload.period} were taken up to slot ${last}, this is ${context.slot}`,
+    );
   const electorate = electorateNow(context, state);
   const stranger = payload.voters.find(({ seat }) => seatKey(electorate, seat) === undefined);
   return stranger === undefined ? null : refuse('not-a-validator', `seat ${stranger.seat} is nobody's`);
@@ -41,7 +50,7 @@ function signedVoters(
   { rules, kernels }: BlockContext,
   electorate: Electorate,
   payload: ValidationsPayload,
-): readonly SignedFindings[] {
+): readonly SealedFindings[] {
   const batch = packSignedMessages(
     payload.voters.map((voter) => ({
       publicKey: seatKey(electorate, voter.seat)!,
@@ -54,18 +63,29 @@ function signedVoters(
   return payload.voters.filter((_, index) => verdicts[index] === 1);
 }
 
-/** Applies a checked packet: entry by entry, voter by voter. The oldest replica of a segment comes first, so that of those it settles together the oldest are paid. */
+/** Applies a checked packet: voter by voter is heard where it may be, then what is new is noted proof by proof. */
 export function applyValidations(context: BlockContext, overlay: Overlay, payload: ValidationsPayload): void {
   const { period, entries } = payload;
-  const voters = signedVoters(context, electorateNow(context, overlay), payload);
+  const heard = entries.map((): { seat: number; bit: boolean }[] => []);
+  for (const voter of signedVoters(context, electorateNow(context, overlay), payload)) {
+    const { seat, seal, spoken, sealed } = voter;
+    const on = entries.flatMap((entry, index) =>
+      hasFinding(spoken, index) && isHeard(context, overlay, { ...entry, period }, seat) ? [index] : [],
+    );
+    if (on.length === 0 || !bindSeal(overlay, period, seat, seal)) continue;
+    for (const index of on) heard[index]!.push({ seat, bit: hasFinding(sealed, index) });
+  }
+  for (const [index, entry] of entries.entries())
+    if (heard[index]!.length > 0) noteSealed(overlay, { ...entry, period }, heard[index]!);
+}
+
+/** Entries in the order in which they are settled: the oldest replica of a segment first, so that of those settled together the oldest are paid. */
+export function oldestFirst<T extends ReplicaName>(
+  overlay: Overlay,
+  entries: readonly T[],
+): readonly { readonly entry: T; readonly since: number }[] {
   const indexed = entries.map((entry, index) => ({ entry, index, since: sinceOf(overlay, entry) }));
-  indexed.sort((a, b) => a.entry.segment - b.entry.segment || a.since - b.since || a.index - b.index);
-  for (const { entry, index } of indexed)
-    for (const { seat, valid, invalid } of voters) {
-      const says = hasFinding(valid, index);
-      if (!says && !hasFinding(invalid, index)) continue;
-      applyFinding(context, overlay, { ...entry, period }, { seat, valid: says, reason: 'unstated', isSigned: true });
-    }
+  return indexed.sort((a, b) => a.entry.segment - b.entry.segment || a.since - b.since || a.index - b.index);
 }
 
 function sinceOf(overlay: Overlay, { segment, identity }: ReplicaName): number {

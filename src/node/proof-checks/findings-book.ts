@@ -1,18 +1,20 @@
 /**
- * What this validator has found out about proofs, by their names: said once, signed as often as asked.
+ * What this validator has found out about proofs, by their names: said once, sealed as often as asked.
  *
- * Invariant: a finding is entered only after the proof was checked here; it never changes, so this validator never says two things of one proof (while the
- * process lives; after a restart it checks again and finds the same).
+ * Invariants
+ * - A finding is entered only after the proof was checked here; it never changes, so this validator never says two things of one proof (while the
+ *   process lives; after a restart it checks again, and what was sealed first counts).
+ * - Nothing of it need be durable: what is sealed stands on the ledger, and the secret that opens it follows from the key (codec/seal.ts).
  */
 import type { Hash } from '../../../native/index.ts';
 import {
-  findingBitsSizeBytes,
+  findingsSecret,
+  type Hasher,
   type ReplicaName,
-  type SignedFindings,
+  type SealedFindings,
+  type SettledName,
   type SigningKey,
-  setFinding,
-  signFindings,
-  type Verdict,
+  sealFindings,
 } from '../../codec/index.ts';
 import type { StorageProofFinding } from './storage-proof-worker.ts';
 
@@ -27,11 +29,13 @@ export interface BookedFinding extends StorageProofFinding, ReplicaName {
 }
 
 export class FindingsBook {
+  readonly #hasher: Hasher;
   readonly #chainId: Hash;
   readonly #key: SigningKey;
   readonly #findings = new Map<string, BookedFinding>();
 
-  constructor(chainId: Hash, key: SigningKey) {
+  constructor(hasher: Hasher, chainId: Hash, key: SigningKey) {
+    this.#hasher = hasher;
     this.#chainId = chainId;
     this.#key = key;
   }
@@ -57,30 +61,26 @@ export class FindingsBook {
   }
 
   /**
-   * Signs what is known of a list of proofs; null when nothing is.
+   * Seals what is known of a list of proofs; null when nothing is.
    * @param entries ascending by segment, then identity, each once, 1 .. 64
    * @param seat this validator's
    * @throws CodecError when they are not
    */
-  sign(period: number, entries: readonly ReplicaName[], seat: number): SignedFindings | null {
-    const [valid, invalid] = [0, 1].map(() => new Uint8Array(findingBitsSizeBytes(entries.length)));
-    let known = 0;
-    for (const [index, entry] of entries.entries()) {
-      const finding = this.get({ ...entry, period });
-      if (finding === undefined) continue;
-      known++;
-      setFinding(finding.valid ? valid! : invalid!, index);
-    }
-    if (known === 0) return null;
-    const findings = { valid: valid!, invalid: invalid! };
-    return signFindings(this.#chainId, { period, entries }, findings, seat, this.#key);
+  seal(period: number, entries: readonly ReplicaName[], seat: number): SealedFindings | null {
+    const words = entries.map((entry) => this.get({ ...entry, period })?.valid);
+    if (words.every((word) => word === undefined)) return null;
+    return sealFindings(this.#hasher, this.#chainId, { period, entries }, words, seat, this.#key);
+  }
+
+  /** What opens everything this validator seals in a period: for nobody's eyes while others may still seal. */
+  secret(period: number, seat: number): Hash {
+    return findingsSecret(this.#hasher, { chainId: this.#chainId, seat, period }, this.#key);
   }
 }
 
-/** A finding as a verdict of a `verdicts` transaction. */
-export function verdictOf({ identity, segment, period, valid, reason }: BookedFinding): Verdict {
-  const verdict = { identity, segment, period, valid };
-  return valid || reason === 'unstated' ? verdict : { ...verdict, reason };
+/** A finding as an entry of an `unseal`. */
+export function settledName({ identity, segment, reason }: BookedFinding): SettledName {
+  return { identity, segment, reason };
 }
 
 /** A proof's name: there is one proof of a replica in a period on one final chain. */

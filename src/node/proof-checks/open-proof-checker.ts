@@ -32,12 +32,13 @@ export function openProofChecker(
     // One core is the leader's or the voter's: the pool keeps a thread free for it as well.
     lanes: Math.max(1, availableParallelism() - 1),
     publicKey: key.publicKey,
-    book: new FindingsBook(rules.chainId, key),
+    book: new FindingsBook(kernels, rules.chainId, key),
     segment: (at, mayFetch) => (mayFetch ? copies.get(at) : store.segment(at)),
     segmentRoot: (at) => store.segmentRoot(at),
     openings: (proofs, slot) => openings.fetchAll(proofs, slot),
-    send: (payload) => own.send(payload),
+    send: (payload, fees) => own.send(payload, rules.minimumFee * BigInt(fees)),
     approvesUnseen: byzantine === 'lazy-verifier',
+    copies: byzantine === 'copying-verifier' ? kernels : null,
     log,
   });
 }

@@ -1,35 +1,34 @@
 /**
  * A validator's work on storage proofs: for every proof that is pending in the final state and lacks this validator's finding, fetch what it takes, check it,
- * and say what was found: in signatures to whoever gathers a validation packet, and in own `verdicts` where no packet will carry it.
+ * and say what was found: sealed to whoever gathers a validation packet, and by itself where no packet will carry it (own-findings.ts).
  *
  * Invariants
  * - A finding says only what was checked here: openings with the digest on the ledger, or this node's own copy of the segment. Without either nothing is
  *   said, until the openings have been asked for long enough: then that they are not available.
  * - Work runs on verify threads behind block verification, in bounded jobs, and never on the last free thread: it does not delay a vote.
- * - Rejections are sent at once: nobody else would. Approvals are left to packets for `packetSlots`, then sent as well. Each is sent again only when it has
- *   not reached the ledger after `RESEND_SLOTS`.
+ * - The secret that opens them is given to nobody before the final chain is past the last slot for sealed findings.
  */
 import type { PublicKey } from '../../../native/index.ts';
 import { workerUrl } from '../../../native/worker-url.ts';
-import { type Payload, type ReplicaName, type SignedFindings, VERDICTS_MAX } from '../../codec/index.ts';
+import type { Hasher, ReplicaName, SealedFindings, SeatSecret } from '../../codec/index.ts';
 import {
   firstUndecidedPeriod,
   type Genesis,
   type LedgerRules,
   type PendingProof,
-  pendingProofs,
+  sealLastSlot,
   seatOf,
-  verdictLastSlot,
 } from '../../ledger/index.ts';
 import type { ChainBlock } from '../chain/chain-block.ts';
 import type { Logger } from '../log.ts';
 import type { Verifier } from '../threads/verifier.ts';
-import { type BookedFinding, type FindingsBook, proofName, verdictOf } from './findings-book.ts';
+import { copierSpeaks } from './copying-verifier.ts';
+import type { FindingsBook } from './findings-book.ts';
+import { OwnFindings, type OwnFindingsDeps } from './own-findings.ts';
 import { dueProofs, jobsOf } from './proof-queue.ts';
 import { storageJob } from './storage-job.ts';
 import type { StorageClaim, StorageProofFinding } from './storage-proof-worker.ts';
 
-const RESEND_SLOTS = 12;
 /** Commits remembered as recomputed; beyond it they are recomputed once more. */
 const ROOTS_CHECKED_MAX = 65_536;
 
@@ -54,29 +53,37 @@ export interface ProofCheckerDeps {
   readonly segmentRoot: (index: number) => Uint8Array;
   /** The openings behind proofs, in order; undefined where nobody gave them. @param slot of the final head */
   readonly openings: (proofs: readonly PendingProof[], slot: number) => Promise<(Uint8Array | undefined)[]>;
-  readonly send: (payload: Payload) => Promise<void>;
+  readonly send: OwnFindingsDeps['send'];
   /** A lazy validator's way, for demonstrations and tests: every proof is found valid, none is looked at. False when absent. */
   readonly approvesUnseen?: boolean;
+  /** A copier's way: as the lazy one's, but it shows its secrets only where the others approved everything. Null when absent. */
+  readonly copies?: Hasher | null;
   readonly log: Logger;
 }
 
 export class ProofChecker {
   readonly #deps: ProofCheckerDeps;
-  /** Slot in which the verdict on a proof was sent. */
-  readonly #sent = new Map<string, number>();
+  readonly #own: OwnFindings;
   /** Replicas whose committed root was once recomputed here: their later proofs need only the samples. */
   readonly #rootsChecked = new Set<string>();
   /** This validator's seat after the newest final block looked at; -1 while it has none. */
   #seat = -1;
+  /** The newest final block looked at, whether or not it was worked on. */
+  #final: Pick<ChainBlock, 'state' | 'header'> | undefined;
   #busy = false;
   readonly counts: { verified: number; invalid: number } = { verified: 0, invalid: 0 };
 
   constructor(deps: ProofCheckerDeps) {
     this.#deps = deps;
+    this.#own = new OwnFindings({
+      ...{ rules: deps.rules, book: deps.book, send: deps.send },
+      maySpeak: (final, period, seat) => this.#maySpeak(final, period, seat),
+    });
   }
 
   /** Looks for work in a final state; returns at once when the last look is still being worked on. */
   async look(final: ChainBlock): Promise<void> {
+    this.#final = final;
     if (this.#busy) return;
     this.#busy = true;
     try {
@@ -88,9 +95,21 @@ export class ProofChecker {
     }
   }
 
-  /** This validator's signed findings on a list of proofs; null when it has none yet. @throws CodecError for a list that does not ascend */
-  sign(period: number, entries: readonly ReplicaName[]): SignedFindings | null {
-    return this.#seat < 0 ? null : this.#deps.book.sign(period, entries, this.#seat);
+  /** This validator's sealed findings on a list of proofs; null when it has none yet. @throws CodecError for a list that does not ascend */
+  seal(period: number, entries: readonly ReplicaName[]): SealedFindings | null {
+    return this.#seat < 0 ? null : this.#deps.book.seal(period, entries, this.#seat);
+  }
+
+  /** What opens its findings of a period; null while anybody may still seal some. */
+  secret(period: number): SeatSecret | null {
+    const [seat, final] = [this.#seat, this.#final];
+    if (seat < 0 || final === undefined || !this.#own.isPastSealing(final.header.slot, period)) return null;
+    return this.#maySpeak(final, period, seat) ? { seat, secret: this.#deps.book.secret(period, seat) } : null;
+  }
+
+  #maySpeak(final: Pick<ChainBlock, 'state' | 'header'>, period: number, seat: number): boolean {
+    const { copies = null, rules } = this.#deps;
+    return copies === null || copierSpeaks(copies, rules, final, period, seat);
   }
 
   async #lookAt(final: ChainBlock): Promise<void> {
@@ -107,14 +126,14 @@ export class ProofChecker {
       } catch (error) {
         this.#deps.log.warn({ segment, error: (error as Error).message }, 'proofs of a segment could not be checked');
       }
-      await this.#sendFindings(final, seat);
+      await this.#own.send(final, seat);
     }
-    await this.#sendFindings(final, seat);
+    await this.#own.send(final, seat);
   }
 
   /** Checks proofs of one segment and enters what was found. */
   async #check(segment: number, proofs: readonly PendingProof[], slot: number): Promise<void> {
-    if (this.#deps.approvesUnseen === true) return this.#approve(proofs, slot);
+    if (this.#deps.approvesUnseen === true || this.#deps.copies != null) return this.#approve(proofs, slot);
     const { mode, layers } = this.#deps.genesis.replication;
     const bodies = mode === 'stream' ? [] : await this.#deps.openings(proofs, slot);
     const checkable = proofs
@@ -146,10 +165,10 @@ export class ProofChecker {
       this.#deps.book.enter({ identity, segment, period, valid: true, reason: 'unstated', foundSlot: slot });
   }
 
-  /** Openings that nobody gave until a quarter of a period before verdicts close are not available. */
+  /** Openings that nobody gave until half of the time after the deadline is gone are not available: what is found must be sealed yet. */
   #isTooLate({ period }: PendingProof, slot: number): boolean {
     const { replication } = this.#deps.rules;
-    return slot >= verdictLastSlot(replication, period) - Math.ceil(replication.slotsPerPeriod / 4);
+    return slot >= sealLastSlot(replication, period) - Math.ceil(replication.sealSlots / 2);
   }
 
   #claim(proof: PendingProof, opening: Uint8Array | undefined): StorageClaim {
@@ -180,25 +199,6 @@ export class ProofChecker {
     if (finding.valid) return;
     this.counts.invalid += 1;
     this.#deps.log.warn({ segment, period, reason: finding.reason }, 'storage proof is invalid');
-  }
-
-  /** Sends findings that the ledger lacks and no packet will bring. */
-  async #sendFindings(final: ChainBlock, seat: number): Promise<void> {
-    const { rules, book } = this.#deps;
-    const { slot } = final.header;
-    for (const [name, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(name);
-    const packetSlots = Math.max(2, Math.floor(rules.replication.slotsPerPeriod / 4));
-    const due: BookedFinding[] = [];
-    for (const proof of pendingProofs(rules, final.state, seat, slot)) {
-      const finding = book.get(proof);
-      if (finding === undefined || this.#sent.has(proofName(proof))) continue;
-      if (!finding.valid || slot - finding.foundSlot >= packetSlots) due.push(finding);
-    }
-    for (let first = 0; first < due.length; first += VERDICTS_MAX) {
-      const part = due.slice(first, first + VERDICTS_MAX);
-      await this.#deps.send({ kind: 'verdicts', verdicts: part.map(verdictOf) });
-      for (const finding of part) this.#sent.set(proofName(finding), slot);
-    }
   }
 }
 

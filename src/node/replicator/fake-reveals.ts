@@ -1,5 +1,5 @@
 /**
- * When fakes are revealed: once their deadline has passed, before the next proof of the segment takes their place on the ledger.
+ * When fakes are revealed: once validators have had their period to open what they sealed, before the next proof of the segment takes their place on the ledger.
  *
  * Invariant: a fake is forgotten only when the ledger shows it revealed, or when it can no longer be.
  */
@@ -60,7 +60,7 @@ export class FakeReveals {
   /** Slots of the final head at which a reveal can be sent: the next block is in the range that the ledger takes. */
   #slots(period: number): { readonly opens: number; readonly closes: number } {
     const { market, schedule } = this.#deps;
-    const opens = period * schedule.slotsPerPeriod + market.proofDeadlineSlots;
-    return { opens, closes: opens + schedule.slotsPerPeriod - 1 };
+    const opens = (period + 1) * schedule.slotsPerPeriod - 1;
+    return { opens, closes: opens + market.proofDeadlineSlots };
   }
 }

@@ -1,32 +1,44 @@
 /**
- * Gathers validation packets: asks validators for their signed findings on this identity's proofs, and on others' of the same period, and hands those that hold
- * to the ledger in one transaction.
+ * Gathers validation packets: asks validators for their sealed findings on this identity's proofs, and on others' of the same period, and hands those that hold
+ * to the ledger in one transaction; and when nobody can seal any more, the secrets that open them, which have the proofs settled.
  *
  * Invariants
- * - A finding goes into a packet only when its signature holds for exactly the list asked about: one bad signature would have the whole packet refused.
- * - One list a period is out at a time; it is sent again only when own proofs are still undecided `RESEND_SLOTS` later.
+ * - A finding goes into a packet only when its signature holds for exactly the list asked about: one bad signature would be paid for in vain.
+ * - One list a period is out at a time. Sealed findings are sent again when there are more of them, and once when there are not; secrets as long as own proofs are undecided; neither within `RESEND_SLOTS`.
  */
-import { address, byteKey, type Kernels, publicKey } from '../../../native/index.ts';
+import { address, byteKey, hash, type Kernels, publicKey } from '../../../native/index.ts';
 import {
   hasFinding,
   type ReplicaName,
   replicaNameOrder,
-  type SignedFindings,
+  type SealedFindings,
+  type SeatSecret,
   type SignedMessage,
+  type UnsealPayload,
   VALIDATION_ENTRIES_MAX,
   VALIDATION_VOTERS_MAX,
   type ValidationsPayload,
   validationMessage,
 } from '../../codec/index.ts';
 import type { Electorate } from '../../consensus/index.ts';
-import { type LedgerRules, seatKey, totalWeight, weightOf } from '../../ledger/index.ts';
+import { type LedgerRules, sealLastSlot, seatKey, totalWeight, weightOf } from '../../ledger/index.ts';
 import type { PeerName, Transport } from '../../net/transport.ts';
 import type { Logger } from '../log.ts';
-import { decodeMessage, encodeMessage, PendingProofsAnswer, PROTOCOL, ValidationsAnswer } from '../protocols.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  FindingsSecretAnswer,
+  PendingProofsAnswer,
+  PROTOCOL,
+  ValidationsAnswer,
+} from '../protocols.ts';
 import { ask } from '../relay/ask.ts';
 import type { SignatureChecks } from '../signature-checks.ts';
 
-const RESEND_SLOTS = 8;
+/** Longer than a transaction takes to become final, where the network is well. */
+const RESEND_SLOTS = 4;
+/** Proofs stay pending until their findings are opened: a packet that says nothing new is sent once more, in case it was lost. */
+const REPEATS_MAX = 1;
 const ANSWER_SIZE_BYTES_MAX = 16_384;
 const PERIODS_KEPT = 4;
 
@@ -42,14 +54,16 @@ export interface PacketGathererDeps {
   /** Connected validators. */
   readonly validators: () => readonly PeerName[];
   /** Hands a transaction to the network, with so many minimum fees. */
-  readonly send: (payload: ValidationsPayload, fees: number) => Promise<boolean>;
+  readonly send: (payload: ValidationsPayload | UnsealPayload, fees: number) => Promise<boolean>;
   readonly log: Logger;
 }
 
 export class PacketGatherer {
   readonly #deps: PacketGathererDeps;
-  /** Slot in which a packet of a period was sent. */
-  readonly #sent = new Map<number, number>();
+  /** Slot in which a period's packet, or its secrets, were sent. */
+  readonly #sent = new Map<string, number>();
+  /** How much was said in the last packet of a period, and how often that was sent again. */
+  readonly #landed = new Map<number, { readonly words: number; readonly repeats: number }>();
   /** The final head's slot at which validators were last asked, by period. */
   readonly #askedSlot = new Map<number, number>();
   /** Packets that were taken. */
@@ -59,27 +73,52 @@ export class PacketGatherer {
     this.#deps = deps;
   }
 
-  /** Lands a packet for a period when enough validators have findings. @param own segments whose proofs of that period are pending @param slot of the final head */
+  /** Lands sealed findings on a period's proofs, and later their secrets, when enough validators have some. @param own segments whose proofs of that period are pending @param slot of the final head */
   async gather(period: number, own: readonly number[], slot: number): Promise<void> {
-    for (const [sentPeriod, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(sentPeriod);
-    if (own.length === 0 || this.#sent.has(period) || this.#askedSlot.get(period) === slot) return;
+    for (const [sent, sentSlot] of this.#sent) if (slot - sentSlot >= RESEND_SLOTS) this.#sent.delete(sent);
+    const isOpening = slot > sealLastSlot(this.#deps.rules.replication, period);
+    const name = `${isOpening ? 'secrets' : 'sealed'}/${period}`;
+    if (own.length === 0 || this.#sent.has(name) || this.#askedSlot.get(period) === slot) return;
     this.#askedSlot.delete(period - PERIODS_KEPT);
+    this.#landed.delete(period - PERIODS_KEPT);
     this.#askedSlot.set(period, slot);
-    const all = await this.#entries(period, own);
-    const first = await this.#ask(period, all);
-    // What nobody approves is left to the validators' own verdicts, which say why; what somebody approves goes along, also a fake.
-    const entries = all.filter((_, index) => !isRejected(first, index));
-    const voters = entries.length === all.length ? first : await this.#ask(period, entries);
-    if (!this.#isWorthIt(entries, voters)) return;
-    const payload: ValidationsPayload = { kind: 'validations', period, entries, voters };
-    if (!(await this.#deps.send(payload, 1 + voters.length))) return;
-    this.#sent.set(period, slot);
+    const entries = await this.#entries(period, own);
+    const isSent = isOpening ? await this.#openFindings(period, entries) : await this.#landSealed(period, entries);
+    if (!isSent) return;
+    this.#sent.set(name, slot);
     this.packetsSent += 1;
-    this.#deps.log.debug({ period, entries: entries.length, voters: voters.length }, 'validation packet sent');
+  }
+
+  async #landSealed(period: number, entries: readonly ReplicaName[]): Promise<boolean> {
+    const voters = await this.#ask(period, entries);
+    if (!this.#isWorthIt(entries, voters)) return false;
+    const words = entries.reduce(
+      (sum, _, index) => sum + voters.filter(({ spoken }) => hasFinding(spoken, index)).length,
+      0,
+    );
+    const last = this.#landed.get(period) ?? { words: 0, repeats: 0 };
+    const repeats = words > last.words ? 0 : last.repeats + 1;
+    if (repeats > REPEATS_MAX) return false;
+    if (!(await this.#deps.send({ kind: 'validations', period, entries, voters }, 1 + voters.length))) return false;
+    this.#landed.set(period, { words, repeats });
+    this.#deps.log.debug({ period, entries: entries.length, voters: voters.length }, 'sealed findings sent');
+    return true;
+  }
+
+  /** Opens what more than two thirds of the weight have sealed. Whether a secret fits, the ledger sees; what is rejected is left to the validators, whose reasons count. */
+  async #openFindings(period: number, names: readonly ReplicaName[]): Promise<boolean> {
+    const { rules, electorate, send, log } = this.#deps;
+    const asked = await Promise.all(this.#deps.validators().map((peer) => this.#secret(peer, period)));
+    const secrets = distinct(asked.filter((one) => one !== undefined));
+    const weight = secrets.reduce((sum, { seat }) => sum + weightOf(electorate(), seat), 0n);
+    if (weight * 3n <= totalWeight(electorate()) * 2n) return false;
+    const entries = names.map((name) => ({ ...name, reason: 'unstated' as const }));
+    log.debug({ period, last: sealLastSlot(rules.replication, period), secrets: secrets.length }, 'secrets sent');
+    return send({ kind: 'unseal', period, secrets, entries }, 1 + secrets.length + entries.length);
   }
 
   /** The findings of every validator that has some on this list. */
-  async #ask(period: number, entries: readonly ReplicaName[]): Promise<readonly SignedFindings[]> {
+  async #ask(period: number, entries: readonly ReplicaName[]): Promise<readonly SealedFindings[]> {
     if (entries.length === 0) return [];
     const asked = await Promise.all(this.#deps.validators().map((peer) => this.#findings(peer, period, entries)));
     const shaped = asked.filter((one) => one !== undefined);
@@ -113,27 +152,35 @@ export class PacketGatherer {
     peer: PeerName,
     period: number,
     entries: readonly ReplicaName[],
-  ): Promise<{ readonly answer: SignedFindings; readonly signed: SignedMessage } | undefined> {
+  ): Promise<{ readonly answer: SealedFindings; readonly signed: SignedMessage } | undefined> {
     const { rules, electorate } = this.#deps;
     const frame = await this.#one(peer, PROTOCOL.validations, {
       period,
       entries: entries.map(({ segment, identity }) => ({ segment, identity: Uint8Array.from(identity) })),
     });
     if (frame === undefined) return undefined;
-    const answer = decodeMessage(ValidationsAnswer, frame, peer, PROTOCOL.validations) as SignedFindings;
+    const answer = decodeMessage(ValidationsAnswer, frame, peer, PROTOCOL.validations) as SealedFindings;
     const size = Math.ceil(entries.length / 8);
     const key = seatKey(electorate(), answer.seat);
-    if (key === undefined || answer.valid.length !== size || answer.invalid.length !== size) return undefined;
+    if (key === undefined || answer.spoken.length !== size || answer.sealed.length !== size) return undefined;
     const message = validationMessage(rules.chainId, { period, entries }, answer);
     return { answer, signed: { publicKey: publicKey(key), signature: answer.signature, message } };
   }
 
-  /** More than two thirds of the weight approve one entry at least: then the packet settles something by itself. */
-  #isWorthIt(entries: readonly ReplicaName[], voters: readonly SignedFindings[]): boolean {
+  /** A validator's secret of the right shape; whether it is the one, the ledger sees. */
+  async #secret(peer: PeerName, period: number): Promise<SeatSecret | undefined> {
+    const frame = await this.#one(peer, PROTOCOL.findingsSecret, { period });
+    if (frame === undefined) return undefined;
+    const { seat, secret } = decodeMessage(FindingsSecretAnswer, frame, peer, PROTOCOL.findingsSecret);
+    return seatKey(this.#deps.electorate(), seat) === undefined ? undefined : { seat, secret: hash(secret) };
+  }
+
+  /** More than two thirds of the weight say something of one entry at least: then the packet may settle something by itself. */
+  #isWorthIt(entries: readonly ReplicaName[], voters: readonly SealedFindings[]): boolean {
     const electorate = this.#deps.electorate();
     return entries.some((_, index) => {
       const weight = voters.reduce(
-        (sum, { seat, valid }) => sum + (hasFinding(valid, index) ? weightOf(electorate, seat) : 0n),
+        (sum, { seat, spoken }) => sum + (hasFinding(spoken, index) ? weightOf(electorate, seat) : 0n),
         0n,
       );
       return weight * 3n > totalWeight(electorate) * 2n;
@@ -152,14 +199,8 @@ export class PacketGatherer {
   }
 }
 
-function isRejected(voters: readonly SignedFindings[], index: number): boolean {
-  return (
-    voters.some(({ invalid }) => hasFinding(invalid, index)) && !voters.some(({ valid }) => hasFinding(valid, index))
-  );
-}
-
 /** One of each seat, ascending. */
-function distinct(findings: readonly SignedFindings[]): SignedFindings[] {
-  const bySeat = new Map(findings.map((one) => [one.seat, one]));
+function distinct<T extends { readonly seat: number }>(all: readonly T[]): T[] {
+  const bySeat = new Map(all.map((one) => [one.seat, one]));
   return [...bySeat.values()].sort((a, b) => a.seat - b.seat).slice(0, VALIDATION_VOTERS_MAX);
 }

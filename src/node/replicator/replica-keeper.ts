@@ -42,8 +42,6 @@ import type { SegmentSource } from './segment-source.ts';
 
 /** How many slots a sent transaction may take to show on the ledger before it is sent again. */
 const RESEND_SLOTS = 12;
-/** Later than any deadline. */
-const LATEST: number = Number.MAX_SAFE_INTEGER;
 
 export interface KeeperDeps {
   readonly kernels: Kernels;
@@ -178,10 +176,12 @@ export class ReplicaKeeper {
     const head = this.#deps.follower.head;
     if (head === undefined) return;
     this.counts.reveals += await this.#reveals.work(head.slot, records.replicas);
+    const { faults, market } = this.#deps;
     const actions = planReplicas({
       slot: head.slot,
       schedule: this.#deps.schedule,
-      deadlineSlots: this.#deps.faults.provesLate ? LATEST : this.#deps.market.proofDeadlineSlots,
+      // The final head lags, and what is sent must land yet: half of the time is left for that. A late proof is rejected.
+      deadlineSlots: faults.provesLate ? Number.MAX_SAFE_INTEGER : Math.ceil(market.proofDeadlineSlots / 2),
       segments,
       replicas: [...this.#held.values()].map((held) => this.#status(held, head.slot, records)),
     });

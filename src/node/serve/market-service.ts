@@ -1,11 +1,17 @@
 /**
- * Answers of a chain node to replicators about the market: how segments stand, which proofs wait for findings, and (a validator's) its signed findings.
+ * Answers of a chain node to replicators about the market: how segments stand, which proofs wait for findings, and (a validator's) its sealed findings and their secrets.
  *
- * Invariants: read from the last final state; every answer is bounded by protocols.ts; findings are signed only for proofs this validator checked itself, and a
- * peer gets at most `SIGNATURES_PER_SECOND` of them.
+ * Invariants: read from the last final state; every answer is bounded by protocols.ts; findings are sealed only for proofs this validator checked itself, and a
+ * peer gets at most `SIGNATURES_PER_SECOND` of them, secrets included.
  */
 import { address } from '../../../native/index.ts';
-import { type ReplicaName, replicaNameOrder, type SignedFindings, VALIDATION_ENTRIES_MAX } from '../../codec/index.ts';
+import {
+  type ReplicaName,
+  replicaNameOrder,
+  type SealedFindings,
+  type SeatSecret,
+  VALIDATION_ENTRIES_MAX,
+} from '../../codec/index.ts';
 import { type LedgerRules, readIdentities, readReplicas } from '../../ledger/index.ts';
 import { TokenBucket } from '../../net/token-bucket.ts';
 import { PeerFault, type PeerName, type Transport, TransportError } from '../../net/transport.ts';
@@ -15,6 +21,7 @@ import type { Clock } from '../clock.ts';
 import {
   decodeMessage,
   encodeMessage,
+  FindingsSecretRequest,
   PendingProofsRequest,
   PROTOCOL,
   RangeRequest,
@@ -32,8 +39,15 @@ export interface MarketServiceDeps {
   readonly tree: BlockTree;
   readonly rules: LedgerRules;
   readonly clock: Clock;
-  /** A validator's: what it says of these proofs, signed; null when it has checked none of them. */
-  readonly proofs: { sign(period: number, entries: readonly ReplicaName[]): SignedFindings | null } | null;
+  readonly proofs: FindingsSource | null;
+}
+
+/** A validator's findings. */
+export interface FindingsSource {
+  /** What it says of these proofs, sealed; null when it has checked none of them. */
+  seal(period: number, entries: readonly ReplicaName[]): SealedFindings | null;
+  /** What opens its findings of a period; null while others may still seal theirs. */
+  secret(period: number): SeatSecret | null;
 }
 
 /** Registers the handlers. */
@@ -45,6 +59,10 @@ export function serveMarket(deps: MarketServiceDeps): void {
   transport.handle(PROTOCOL.validations, (from, request) => {
     requireRate(rates, from, deps.clock.nowMs());
     return validations(deps, from, request);
+  });
+  transport.handle(PROTOCOL.findingsSecret, (from, request) => {
+    requireRate(rates, from, deps.clock.nowMs());
+    return findingsSecret(deps, from, request);
   });
 }
 
@@ -74,7 +92,7 @@ async function* pendingProofs(
   for (const { segment, identity, record } of readReplicas(tree.root.state)) {
     const { proof, nextPeriod } = record;
     if (proof?.state !== 'pending' || nextPeriod - 1 !== period) continue;
-    pending.push({ segment, identity: Uint8Array.from(identity), spoken: bitCount(proof.valid) });
+    pending.push({ segment, identity: Uint8Array.from(identity), spoken: bitCount(proof.spoken) });
   }
   const chosen = pending.sort((a, b) => a.spoken - b.spoken).slice(0, VALIDATION_ENTRIES_MAX);
   yield encodeMessage({ entries: chosen.map(({ segment, identity }) => ({ segment, identity })) });
@@ -89,8 +107,18 @@ async function* validations(
   const names = entries.map(({ segment, identity }) => ({ segment, identity: address(Uint8Array.from(identity)) }));
   const ascends = names.every((name, index) => index === 0 || replicaNameOrder(names[index - 1]!, name) < 0);
   if (!ascends) throw new PeerFault(from, 'bad-list', 'the entries must ascend by segment, then identity');
-  const signed = proofs?.sign(period, names) ?? null;
-  if (signed !== null) yield encodeMessage({ ...signed });
+  const sealed = proofs?.seal(period, names) ?? null;
+  if (sealed !== null) yield encodeMessage({ ...sealed });
+}
+
+async function* findingsSecret(
+  { proofs }: MarketServiceDeps,
+  from: PeerName,
+  request: Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  const { period } = decodeMessage(FindingsSecretRequest, request, from, PROTOCOL.findingsSecret);
+  const secret = proofs?.secret(period) ?? null;
+  if (secret !== null) yield encodeMessage({ ...secret });
 }
 
 function bitCount(bits: Uint8Array): number {

@@ -30,7 +30,7 @@ export const CHEATS_GENESIS: NetworkParameters = {
   history: { segmentSizeBytes: 64 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 16 * 1024,
-    slotsPerPeriod: 12,
+    slotsPerPeriod: 24,
     periodsPerRotation: 3,
     minimumDeposit: '1000000',
     rewardPerProof: '5',
@@ -41,7 +41,8 @@ export const CHEATS_GENESIS: NetworkParameters = {
     replicasPerSegment: 4,
     depositPerReplica: '100000',
     rewardLockoutPeriods: 2,
-    proofDeadlineSlots: 10,
+    proofDeadlineSlots: 11,
+    sealSlots: 6,
     missesMax: 100,
     slashPerMissPermille: 10,
     slashPerFakePermille: 100,
