@@ -96,7 +96,8 @@ export const DEFAULT_PARAMETERS: NetworkParameters = {
   history: { segmentSizeBytes: 16 * 1024 * 1024, leafSizeBytes: 1024 },
   replication: {
     sampleBlockSizeBytes: 1024 * 1024,
-    slotsPerPeriod: 120,
+    // Twice the deadline and more: a validator that restarts between sealing findings and the next period's reveals has over a minute.
+    slotsPerPeriod: 240,
     periodsPerRotation: 60,
     minimumDeposit: '1000000',
     rewardPerProof: '100',
