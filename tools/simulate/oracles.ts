@@ -11,7 +11,7 @@
  * - Op log files of honest nodes are byte-identical as far as both go.
  * - Bonds, sets, eras, exclusions and leaders are what the plain rules come to; nobody honest is slashed (chain-watch.ts).
  */
-import { byteKey, type Hash } from '../../native/index.ts';
+import { byteKey, type Hash, sameBytes } from '../../native/index.ts';
 import {
   type Block,
   type BlockHeader,
@@ -180,8 +180,11 @@ export class Oracles {
   #noteJudges(name: string, { tree }: ChainNode): void {
     if (this.#best.get(name) === tree.best) return;
     this.#best.set(name, tree.best);
-    for (const { header, electorate } of [tree.root, ...tree.branch(tree.best)])
+    for (const { header, electorate, commitment } of [tree.root, ...tree.branch(tree.best)]) {
       this.votes.addJudge(header, electorate);
+      // Here and not only at the root: when several blocks become final at once, most of them never are the root.
+      if (!sameBytes(header.stateRoot, commitment.root)) this.#wrongRoot(name, header);
+    }
   }
 
   /** Looks at everything an honest node has made final since the last look. */
@@ -257,13 +260,16 @@ export class Oracles {
     }
   }
 
+  #wrongRoot(name: string, { height }: BlockHeader): never {
+    return this.#fail('state-root', `${name}: the header of height ${height} names another than execution gives`);
+  }
+
   #checkState(name: string, node: ChainNode): void {
     const { header, commitment, state } = node.tree.root;
     const height = header.height as number;
     const known = this.#stateRoots[height];
     if (this.#isForked) return;
-    if (byteKey(header.stateRoot) !== byteKey(commitment.root))
-      this.#fail('state-root', `${name}: the header of height ${height} names another than execution gives`);
+    if (byteKey(header.stateRoot) !== byteKey(commitment.root)) this.#wrongRoot(name, header);
     if (known === undefined) {
       this.#stateRoots[height] = commitment.root;
       if (node.store.stateHeight === height) this.watch.compare(name, node.tree.root);
