@@ -145,11 +145,11 @@ export class ReplicatorLives {
     for (let slot = 0; slot < dark; slot += 1) await this.#aSlot();
   }
 
-  /** A last life without an end, for two rotations. */
+  /** A last life without an end, for three rotations: one that it may have begun in the middle of, one to be proven in throughout, and what verdicts take. */
   async #lastLife(deaths: number): Promise<void> {
     const doom = { kind: 'process', counts: () => false, at: Number.POSITIVE_INFINITY } as const;
     this.#begin(doom, Math.floor(deaths / 3));
-    for (let slot = 0; slot < 2 * SLOTS_PER_PERIOD * PERIODS_PER_ROTATION; slot += 1) await this.#aSlot();
+    for (let slot = 0; slot < 3 * SLOTS_PER_PERIOD * PERIODS_PER_ROTATION; slot += 1) await this.#aSlot();
     await this.#expectWholeReplicas();
     const unfinished = [...this.#disk.image('/data/').keys()].filter((path) => /partial|progress|\.new$/.test(path));
     if (unfinished.length > 0) throw new RangeError(`left behind: ${unfinished.join(', ')}`);
