@@ -56,7 +56,8 @@ describe('planted bugs of proof of stake are found', { timeout: 300_000 }, () =>
   });
 
   it('state roots are not compared: everybody votes for decoys, and is slashed', async () => {
-    acceptEveryRoot();
+    // Else the oracle that compares them would be the first to say so, as in planted-bugs.test.ts.
+    acceptEveryRoot(true);
     expect(await hunt('lazy-voter')).toMatch(/^(honest-slashed|false-blame)/);
   });
 
