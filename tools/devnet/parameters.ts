@@ -7,7 +7,7 @@
  *   Ethereum transfers (2 MB) still fill 7.
  * - Periods of 24 slots (12 s): a proof needs the period's first block final (1.5 s) and may land within 12 slots (6 s); the validators' sealed findings on it within 5 more
  *   (2.5 s: its block final, checked, gathered, landed), their secrets in the rest. Halving it would leave a slow machine no room.
- * - Rotation every 3 periods (36 s): a 60 s run sees two, and three proofs fit into each.
+ * - Rotation every 3 periods (36 s): a 60 s run sees two, and two proofs fit into each, since its first period has none.
  * - Sample blocks of 16 KiB: 16 slices a proof.
  * - No replica lapses within the run, and nobody sends fakes: `cairn devnet --cheats` has those, late proofs and cheats.
  * - Rent of a millionth of a unit a byte and block: every block works it out, but the first unit falls due at height 31,250, after four hours. The
