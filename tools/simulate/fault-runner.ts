@@ -77,6 +77,11 @@ export class FaultRunner {
     return core;
   }
 
+  /** Whether nodes outside of the core stay broken. */
+  get leavesBroken(): boolean {
+    return this.#leftBroken.size > 0;
+  }
+
   /** What was left broken is mended. */
   restore(): void {
     for (const node of [...this.#leftBroken]) {

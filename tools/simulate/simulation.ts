@@ -22,6 +22,7 @@ import { NodeDisk } from './node-disk.ts';
 import { onNodeLog } from './node-log.ts';
 import { Oracles } from './oracles.ts';
 import type { Plant } from './plant.ts';
+import { expectProgress } from './progress.ts';
 import type { Scenario } from './scenario.ts';
 import { SharedKernels } from './shared-kernels.ts';
 import { type NodeEvents, SimulatedNode } from './simulated-node.ts';
@@ -34,13 +35,6 @@ import { wideAreaDelay } from './wide-area.ts';
 export const USUAL_SLOT_MS = 500;
 /** A phase with faults. */
 export const FAULTY_PHASE_MS = 90_000;
-/**
- * The longest that the phase after it may take to make progress: the protocol's minute, and another for the case that somebody who stays away must be excluded first
- * (`staleEpochsSlow` epochs, which pass slowly while nothing becomes final).
- */
-export const LIVENESS_BOUND_MS = 120_000;
-/** Blocks that must become final in it, above all that was final before. */
-export const LIVENESS_BLOCKS = 6;
 /** The phase after it where no progress is claimed. */
 const QUIET_MS = 30_000;
 /** How often the oracles look. */
@@ -211,7 +205,7 @@ export class Simulation {
     const core = this.#faults.calm();
     this.trace.add('calm', null, { core: core.map(({ name }) => name) });
     if (scenario.claimsProgress ?? true) {
-      await this.#expectProgress(core);
+      await expectProgress(this, core, this.#faults, (ms, isDone) => this.#runUntil(ms, isDone));
       await this.#expectClaims();
     } else await this.#runUntil(this.nowMs + QUIET_MS * this.stretch);
     await this.#look();
@@ -220,16 +214,6 @@ export class Simulation {
       this.nodes.filter(({ isHonest, isDiskRuined, node }) => isHonest && !isDiskRuined && node !== undefined),
     );
     this.#faults.restore();
-  }
-
-  async #expectProgress(core: readonly SimulatedNode[]): Promise<void> {
-    const goal = this.oracles.finalHeight + LIVENESS_BLOCKS;
-    const isDone = (): boolean => core.every(({ node }) => (node?.tree.root.header.height ?? 0) >= goal);
-    const boundMs = (this.options.scenario.livenessMs ?? LIVENESS_BOUND_MS) * this.stretch;
-    await this.#runUntil(this.nowMs + boundMs, isDone);
-    if (isDone() || this.oracles.isForked) return;
-    const heights = core.map(({ name, node }) => `${name} ${node?.tree.root.header.height ?? 'down'}`).join(', ');
-    this.oracles.fail('no-progress', `height ${goal} is not final after ${boundMs / 1000} s: ${heights}`);
   }
 
   async #expectClaims(): Promise<void> {

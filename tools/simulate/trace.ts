@@ -30,6 +30,7 @@ export type TraceKind =
   | 'fault'
   | 'heal'
   | 'calm'
+  | 'mended'
   | 'byzantine'
   | 'violation'
   | 'end';

@@ -106,8 +106,11 @@ function markOf(event: TraceEvent, x: (ms: number) => string, y: (node: string) 
             `<circle class="${kind}" cx="${x(ms)}" cy="${y(node) + 13}" r="4"><title>${escaped(JSON.stringify(event))}</title></circle>`,
           ];
     case 'calm':
+      return [across('faults end')];
+    case 'mended':
+      return [across('too few are there: all are mended')];
     case 'violation':
-      return [across(kind === 'calm' ? 'faults end' : String(event.message))];
+      return [across(String(event.message))];
     default:
       return [];
   }
@@ -121,7 +124,7 @@ const STYLE = `body{font:13px system-ui,sans-serif;margin:16px;background:#fff;c
 svg{background:#fafafa;border:1px solid #ddd}.wide{overflow-x:auto}.t{fill:#888;font-size:11px}
 .lead{fill:#3b82f6}.down{fill:#ef4444;opacity:.35}.fault{fill:#f59e0b;opacity:.3}.final{fill:#16a34a}
 .vote{stroke:#6b7280}.evidence{fill:#7c3aed}.byzantine{fill:#db2777}.refused{fill:#111}
-line.calm{stroke:#16a34a;stroke-dasharray:4}line.violation{stroke:#dc2626;stroke-width:3}`;
+line.calm,line.mended{stroke:#16a34a;stroke-dasharray:4}line.violation{stroke:#dc2626;stroke-width:3}`;
 
 function page(title: string, svg: string): string {
   const legend =
