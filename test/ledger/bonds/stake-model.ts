@@ -36,8 +36,6 @@ interface Stake {
   leaving: boolean;
   slashed: boolean;
   excluded: boolean;
-  /** Epoch in which it counted again after an exclusion. */
-  backEpoch: number;
   leftEpoch: number | null;
   /** Slot of the first block without it; 0 when it has never judged. */
   leftSlot: number;
@@ -243,7 +241,6 @@ export class StakeModel {
         const stake = this.stakes.get(name)!;
         if (!stake.excluded || stake.missed > 0) continue;
         stake.excluded = false;
-        stake.backEpoch = epoch;
         this.readmitted++;
       }
     if (this.final.slot >= this.#eraFirstSlot && this.#changeSets(era)) {
@@ -312,10 +309,7 @@ export class StakeModel {
     if (this.#stalled < staleEpochsSlow) return floor;
     const names = new Set([...this.sets.get(era)!, ...this.sets.get(era - 1)!]);
     const judging = [...names].map((name) => this.stakes.get(name)!);
-    const due = judging.filter(
-      ({ excluded, missed, backEpoch }) =>
-        !excluded && missed >= staleEpochsSlow && backEpoch <= this.#epochOf(this.final.slot),
-    );
+    const due = judging.filter(({ excluded, missed }) => !excluded && missed >= staleEpochsSlow);
     if (due.length === 0) return floor;
     const shares = [era, era - 1].map((one) => {
       const set = this.sets.get(one)!.map((name) => this.stakes.get(name)!);
@@ -344,7 +338,6 @@ export class StakeModel {
       leaving: false,
       slashed: false,
       excluded: false,
-      backEpoch: 0,
       leftEpoch: null,
       leftSlot: 0,
       missed: 0,
