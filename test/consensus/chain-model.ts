@@ -48,8 +48,6 @@ export interface ModelBond {
   readonly isSlashed: boolean;
   /** It left for absence and may ask to enter again. */
   readonly mayReturn: boolean;
-  /** It was excluded in a stall and counts again. */
-  readonly isBack: boolean;
 }
 
 /** What stands in the state after a block. */
@@ -115,7 +113,7 @@ export class ChainModel {
     const key = byteKey(header.hash);
     const bonds = plain.bonds.map((bond) => ({
       ...{ index: numberOf(bond.name), isExcluded: bond.isExcluded, isLeaving: bond.isLeaving },
-      ...{ isSlashed: bond.isSlashed, mayReturn: mayReturn(bond, plain), isBack: bond.backEpoch !== null },
+      ...{ isSlashed: bond.isSlashed, mayReturn: mayReturn(bond, plain) },
     }));
     const electorate = this.#electorateOf(plain);
     const state = { key, slot: header.slot, epoch: judge.epoch, era: judge.era, bonds, electorate, plain };

@@ -94,11 +94,14 @@ export function wentOnWithout(ranks: readonly number[], blocksMin: number): Clai
   };
 }
 
-/** Somebody excluded in a stall counts again in it. */
+/** Somebody excluded in a stall counts again in it. Says nothing where the branch that won excludes nobody: those who were away may have led it themselves. */
 export function readmitted(...ranks: readonly number[]): Claim {
   return {
     says: `of validators ${ranks.join(', ')} one counts again in the stall that excluded it`,
-    lacks: ({ oracles: { watch } }) => (ranks.some((rank) => watch.readmitted.has(rank)) ? null : 'none does'),
+    lacks: ({ oracles: { watch } }) =>
+      ranks.some((rank) => watch.readmitted.has(rank)) || ranks.every((rank) => !watch.blocksWithout.has(rank))
+        ? null
+        : 'none does',
   };
 }
 

@@ -86,7 +86,6 @@ export function newBond(
     fromEra: null,
     untilEra: null,
     excludedFrom: null,
-    backFrom: null,
     leftEpoch: null,
     absentFrom: null,
   };

@@ -11,9 +11,9 @@
  * | 4 | 4 | untilEra: first era whose set it is not in any more; 2^32 - 1 while that is open |
  * | 8 | 2 | seat, 0 .. 1023 |
  * | 10 | 2 | flags: 1 slashed, 2 has asked to leave |
- * | 12 | 4 | excludedFrom: epoch from which it does not count; 2^32 - 1 when it never did |
+ * | 12 | 4 | excludedFrom: epoch from which it has not counted; 2^32 - 1 while it counts |
  * | 16 | 4 | leftEpoch: epoch in which it had left both sets; 2^32 - 1 before |
- * | 20 | 4 | backFrom: epoch from which it counts again; 0 when it does not |
+ * | 20 | 4 | zero |
  *
  * Validator record, 64 bytes: version = 1, zero 7, public key 32, weight u64, bondedSlot u64, askedSlot u64.
  *
@@ -57,8 +57,6 @@ export interface BondStatus {
   readonly slashed: boolean;
   readonly leaving: boolean;
   readonly excludedFrom: number | null;
-  /** Above `excludedFrom`. */
-  readonly backFrom: number | null;
   readonly leftEpoch: number | null;
   /** The first full epoch it has missed and has been absent since. */
   readonly absentFrom: number | null;
@@ -73,12 +71,9 @@ export function isInSet({ fromEra, untilEra }: Pick<BondStatus, 'fromEra' | 'unt
   return fromEra !== null && fromEra <= era && (untilEra === null || era < untilEra);
 }
 
-/** Whether a bond does not count in an epoch: asked of past epochs too, whose votes are still coming in. */
-export function isExcludedIn(
-  { excludedFrom, backFrom }: Pick<BondStatus, 'excludedFrom' | 'backFrom'>,
-  epoch: number,
-): boolean {
-  return excludedFrom !== null && excludedFrom <= epoch && (backFrom === null || epoch < backFrom);
+/** Whether a bond does not count now. Who did not in an epoch of the past stands in its judge (epoch-record.ts). */
+export function isExcluded({ excludedFrom }: Pick<BondStatus, 'excludedFrom'>): boolean {
+  return excludedFrom !== null;
 }
 
 /** A bond that waits to enter. */
@@ -122,7 +117,7 @@ export function encodeStatus(status: BondStatus): BondState {
   writer.u16((status.slashed ? FLAG_SLASHED : 0) | (status.leaving ? FLAG_LEAVING : 0), 'flags');
   writer.u32(status.excludedFrom ?? NEVER, 'excludedFrom');
   writer.u32(status.leftEpoch ?? NEVER, 'leftEpoch');
-  writer.u32(status.backFrom ?? 0, 'backFrom');
+  writer.zeros(4, 'reserved');
   const lastVote = status.absentFrom === null ? 0n : BigInt(status.absentFrom) + 1n;
   return { bond: status.units, lastVote, details: writer.done('bond') };
 }
@@ -136,15 +131,12 @@ export function decodeStatus({ bond: units, lastVote, details }: BondState): Bon
     const flags = inRange(reader.u16('flags'), FLAG_SLASHED | FLAG_LEAVING, 'flags');
     const excludedFrom = orNever(reader, 'excludedFrom');
     const leftEpoch = orNever(reader, 'leftEpoch');
-    const back = reader.u32('backFrom');
-    if (back !== 0 && (excludedFrom === null || back <= excludedFrom))
-      throw new CodecError('range', 'backFrom', `must be 0 or above excludedFrom, found ${back}`);
-    const backFrom = back === 0 ? null : back;
+    reader.zeros(4, 'reserved');
     if (lastVote > BigInt(NEVER))
       throw new CodecError('range', 'lastVote', `must be at most 2^32 - 1, found ${lastVote}`);
     const absentFrom = lastVote === 0n ? null : Number(lastVote) - 1;
     const [slashed, leaving] = [(flags & FLAG_SLASHED) !== 0, (flags & FLAG_LEAVING) !== 0];
-    return { units, seat, fromEra, untilEra, slashed, leaving, excludedFrom, backFrom, leftEpoch, absentFrom };
+    return { units, seat, fromEra, untilEra, slashed, leaving, excludedFrom, leftEpoch, absentFrom };
   });
 }
 

@@ -34,7 +34,6 @@ export function comeBack({ slot }: { readonly slot: Slot }, bond: OpenBond): voi
   bond.untilEra = null;
   bond.leftEpoch = null;
   bond.excludedFrom = null;
-  bond.backFrom = null;
   bond.absentFrom = null;
   bond.askedSlot = slot;
 }

@@ -1,7 +1,7 @@
 /**
  * The electorate after a block, from the state after it alone: whoever has the state (by execution, from disk, by fast sync) finds the same.
  *
- * Owns the cache of members. Members follow from a judge's epoch, era and the bonds; epoch and parent name one electorate among all forks, so
+ * Owns the cache of members. Members follow from a judge's era and exclusions and the bonds; epoch and parent name one electorate among all forks, so
  * that is the cache's key, and all blocks of one epoch of one chain share one array of members.
  */
 import { byteKey, type PublicKey, sameBytes } from '../../../native/index.ts';
@@ -9,7 +9,7 @@ import { addressOf } from '../../codec/index.ts';
 import { addVoter, type Electorate, isQuorumOf, type Member, NO_TALLY, rankOf } from '../../consensus/electorate.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import { byteOrder } from '../state-key.ts';
-import { type Bond, isExcludedIn, isInSet, readBond, readBonds } from './bond.ts';
+import { type Bond, isInSet, readBond, readBonds } from './bond.ts';
 import { type Judge, judgeNow, readEpoch } from './epoch-record.ts';
 import { readNomination } from './nomination-record.ts';
 import { readProgress } from './progress-record.ts';
@@ -23,11 +23,11 @@ export class ElectorateCache {
   readonly #members: Map<string, readonly Member[]> = new Map();
 
   /** The members of a judge. @param bonds read only when they are not known yet */
-  membersOf({ epoch, era, parent }: Judge, bonds: () => readonly Bond[]): readonly Member[] {
+  membersOf({ epoch, era, excluded, parent }: Judge, bonds: () => readonly Bond[]): readonly Member[] {
     const name = `${epoch} ${byteKey(parent)}`;
     const known = this.#members.get(name);
     if (known !== undefined) return known;
-    const members = membersFrom(bonds(), epoch, era);
+    const members = membersFrom(bonds(), era, excluded);
     if (this.#members.size >= CACHE_SIZE) this.#members.delete(this.#members.keys().next().value!);
     this.#members.set(name, members);
     return members;
@@ -76,8 +76,8 @@ export function isQuorumOfSeats(electorate: Electorate, seats: Uint8Array): bool
   return isQuorumOf(electorate, tally);
 }
 
-/** The members of set(era) and set(era - 1), in order of rank. set(-1) is set(0). */
-export function membersFrom(bonds: readonly Bond[], epoch: number, era: number): readonly Member[] {
+/** The members of set(era) and set(era - 1), in order of rank. set(-1) is set(0). @param excluded seats of those that do not count */
+export function membersFrom(bonds: readonly Bond[], era: number, excluded: Uint8Array): readonly Member[] {
   const previousEra = Math.max(0, era - 1);
   return bonds
     .map((bond) => ({
@@ -86,7 +86,7 @@ export function membersFrom(bonds: readonly Bond[], epoch: number, era: number):
       seat: bond.seat,
       inCurrent: isInSet(bond, era),
       inPrevious: isInSet(bond, previousEra),
-      excluded: isExcludedIn(bond, epoch),
+      excluded: hasSeat(excluded, bond.seat),
     }))
     .filter(({ inCurrent, inPrevious }) => inCurrent || inPrevious)
     .sort(byRank);

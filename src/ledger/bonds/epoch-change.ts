@@ -17,17 +17,17 @@
 import type { Hash, Slot } from '../../../native/index.ts';
 import type { Hasher } from '../../codec/index.ts';
 import type { Overlay } from '../overlay.ts';
-import { type Bond, deleteBond, putStatus, putValidator, readBonds } from './bond.ts';
+import { type Bond, deleteBond, isExcluded, putStatus, putValidator, readBonds } from './bond.ts';
 import { comeBack, type EraPoint, hasLeftForGood, mayComeBack } from './coming-back.ts';
 import { membersFrom } from './electorate-after.ts';
 import { noteElectorate } from './electorate-record.ts';
 import { type EpochChange, openChange } from './epoch-opening.ts';
 import { type EpochRecord, encodeEpoch, judgeNow, withJudge } from './epoch-record.ts';
-import { changeEra } from './era-change.ts';
+import { changeEra, isJudging } from './era-change.ts';
 import { excludeAbsent, readmitPresent } from './exclusion.ts';
 import { EPOCH_KEY } from './keys.ts';
 import type { ProgressRecord } from './progress-record.ts';
-import { hasSeat } from './seat-set.ts';
+import { hasSeat, NO_SEATS, withSeat } from './seat-set.ts';
 import { releaseSeat } from './seats-record.ts';
 import type { ConsensusFields } from './stake-rules.ts';
 
@@ -49,24 +49,31 @@ export function beginEpoch(
   changeEra(change);
   excludeAbsent(change);
   const { epoch, era, eraFirstSlot, fullEpochs, stalledEpochs, majorityFloor } = change;
-  const judges = withJudge(before, { epoch, era, majorityFloor, parent: place.parent });
+  const excluded = excludedSeats(change);
+  const judges = withJudge(before, { epoch, era, majorityFloor, excluded, parent: place.parent });
   const record: EpochRecord = { judges, eraFirstSlot, finalSlot: progress.final.slot, fullEpochs, stalledEpochs };
   overlay.putRecord(EPOCH_KEY, encodeEpoch(record));
   for (const [index, bond] of change.bonds.entries()) writeBond(overlay, change, bonds[index]!, bond);
-  noteElectorate(hasher, overlay, { epoch, era, majorityFloor, members: membersFrom(change.bonds, epoch, era) });
+  noteElectorate(hasher, overlay, { epoch, era, majorityFloor, members: membersFrom(change.bonds, era, excluded) });
   return record;
 }
 
 /** Who voted in the epoch that ended is present; who did not, in a full one, is absent from it on. */
 function notePresence({ before, progress, bonds, fullEpochs }: EpochChange): void {
-  const { epoch, era } = judgeNow(before);
-  const seats = new Set(membersFrom(bonds, epoch, era).map(({ seat }) => seat));
+  const { era } = judgeNow(before);
+  const seats = new Set(bonds.filter((bond) => isJudging(bond, era)).map(({ seat }) => seat));
   const isFull = fullEpochs > before.fullEpochs;
   for (const bond of bonds) {
     if (!seats.has(bond.seat)) continue;
     if (hasSeat(progress.present, bond.seat)) bond.absentFrom = null;
     else if (isFull) bond.absentFrom ??= before.fullEpochs;
   }
+}
+
+/** Of the members of the sets that judge now, those that do not count. */
+function excludedSeats({ bonds, era }: EpochChange): Uint8Array {
+  const excluded = bonds.filter((bond) => isExcluded(bond) && isJudging(bond, era));
+  return excluded.reduce((seats, { seat }) => withSeat(seats, seat), NO_SEATS);
 }
 
 function writeBond(overlay: Overlay, change: EpochChange, before: Bond, after: Bond): void {
@@ -86,4 +93,4 @@ function pointOf({ era, eraFirstSlot, progress }: EpochChange): EraPoint {
 }
 
 /** What an epoch's change may set. */
-const STATUS_FIELDS = ['fromEra', 'untilEra', 'excludedFrom', 'backFrom', 'leftEpoch', 'absentFrom'] as const;
+const STATUS_FIELDS = ['fromEra', 'untilEra', 'excludedFrom', 'leftEpoch', 'absentFrom'] as const;

@@ -10,10 +10,13 @@
  * | 16 | 8 | finalSlot: shown final when the epoch began |
  * | 24 | 4 | fullEpochs: epochs so far of which at least half of the slots have blocks |
  * | 28 | 4 | stalledEpochs: epochs in a row, up to now, in which finality has not moved |
- * | 32 | 48 each | judges, the newest last: epoch u32, era u32, majority floor u8 (0 or 1), zero 7, parent 32 |
+ * | 32 | 48 + n each | judges, the newest last: epoch u32, era u32, majority floor u8 (0 or 1), zero 1, n u16, zero 4, parent 32, n bytes: seats of its members that do not count |
  *
- * A judge is an electorate: epoch and era say which bonds it is made of. Its `parent` is the block before its epoch's first: epoch and parent together name one
- * electorate among all forks. The newest judges the children of blocks of this epoch, the one before it this epoch's first block.
+ * A judge is an electorate: the era says which bonds it is made of, and the seats which of them are excluded. Its `parent` is the block before its epoch's first: epoch and
+ * parent together name one electorate among all forks. The newest judges the children of blocks of this epoch, the one before it this epoch's first block.
+ *
+ * Who is excluded stands with the judge and not with the bonds, because in a stall members are excluded and count again any number of times, and votes for blocks of
+ * each of those epochs still come in.
  */
 import { type Hash, hash, type Slot, slot } from '../../../native/index.ts';
 import type { StateReader } from '../../../storage/state-reader.ts';
@@ -21,11 +24,12 @@ import { type ByteReader, ByteWriter, CodecError } from '../../codec/index.ts';
 import { invariant } from '../invariant.ts';
 import { decodeRecord } from '../replication/record-error.ts';
 import { EPOCH_KEY } from './keys.ts';
+import { takeSeats } from './seat-set.ts';
 
 const VERSION = 1;
 const HEAD_SIZE_BYTES = 32;
-/** Bytes of a judge in a record. */
-export const JUDGE_SIZE_BYTES = 48;
+/** Of a judge in a record, but for its seats. */
+const JUDGE_HEAD_SIZE_BYTES = 48;
 /** This epoch's, and the one that judges its first block. */
 const JUDGES_MAX = 2;
 
@@ -34,6 +38,8 @@ export interface Judge {
   readonly epoch: number;
   readonly era: number;
   readonly majorityFloor: boolean;
+  /** Seats of the members that do not count. */
+  readonly excluded: Uint8Array;
   /** Hash of the last block before the epoch; the chain's zero hash for genesis. */
   readonly parent: Hash;
 }
@@ -58,7 +64,7 @@ export function withJudge({ judges }: EpochRecord, judge: Judge): readonly Judge
 
 export function encodeEpoch(record: EpochRecord): Uint8Array {
   const { judges } = record;
-  const writer = new ByteWriter(HEAD_SIZE_BYTES + JUDGE_SIZE_BYTES * judges.length);
+  const writer = new ByteWriter(judges.reduce((sum, judge) => sum + judgeSizeBytes(judge), HEAD_SIZE_BYTES));
   writer.u8(VERSION, 'version');
   writer.u8(judges.length, 'judges');
   writer.zeros(6, 'reserved');
@@ -70,12 +76,20 @@ export function encodeEpoch(record: EpochRecord): Uint8Array {
   return writer.done('epoch');
 }
 
+/** Bytes a judge takes in a record. */
+export function judgeSizeBytes({ excluded }: Judge): number {
+  return JUDGE_HEAD_SIZE_BYTES + excluded.length;
+}
+
 export function writeJudge(writer: ByteWriter, judge: Judge): void {
   writer.u32(judge.epoch, 'judge.epoch');
   writer.u32(judge.era, 'judge.era');
   writer.u8(judge.majorityFloor ? 1 : 0, 'judge.majorityFloor');
-  writer.zeros(7, 'judge.reserved');
+  writer.zeros(1, 'judge.reserved');
+  writer.u16(judge.excluded.length, 'judge.excluded');
+  writer.zeros(4, 'judge.reserved');
   writer.put(judge.parent, 32, 'judge.parent');
+  writer.put(judge.excluded, judge.excluded.length, 'judge.excluded');
 }
 
 /** @param value borrowed: hashes are views @throws RecordError */
@@ -110,6 +124,9 @@ export function readJudge(reader: ByteReader): Judge {
   const era = reader.u32('judge.era');
   const floor = reader.u8('judge.majorityFloor');
   if (floor > 1) throw new CodecError('range', 'judge.majorityFloor', `must be 0 or 1, found ${floor}`);
-  reader.zeros(7, 'judge.reserved');
-  return { epoch, era, majorityFloor: floor === 1, parent: hash(reader.take(32, 'judge.parent')) };
+  reader.zeros(1, 'judge.reserved');
+  const sizeBytes = reader.u16('judge.excluded');
+  reader.zeros(4, 'judge.reserved');
+  const parent = hash(reader.take(32, 'judge.parent'));
+  return { epoch, era, majorityFloor: floor === 1, excluded: takeSeats(reader, sizeBytes, 'judge.excluded'), parent };
 }

@@ -9,7 +9,7 @@
  * An era with nothing to change goes on: its number says how often the validators have changed, and a chain whose validators never do stays in era 0.
  */
 import { byteOrder } from '../state-key.ts';
-import { type Bond, isExcludedIn, isInSet, isWaiting } from './bond.ts';
+import { type Bond, isExcluded, isInSet, isWaiting } from './bond.ts';
 import { type EpochChange, missedEpochs, type OpenBond } from './epoch-opening.ts';
 
 /** 1/8 of the weight may enter, and 1/8 leave, in an era. */
@@ -30,7 +30,7 @@ export function changeEra(change: EpochChange): void {
   change.era = next;
   change.eraFirstSlot = change.slot;
   for (const bond of bonds) if (bond.untilEra !== null && bond.untilEra < next) bond.leftEpoch ??= change.epoch;
-  change.majorityFloor &&= bonds.some((bond) => isExcludedIn(bond, change.epoch) && isJudging(bond, next));
+  change.majorityFloor &&= bonds.some((bond) => isExcluded(bond) && isJudging(bond, next));
 }
 
 /** Whether a bond is in one of the sets that judge in an era. */
@@ -67,10 +67,10 @@ const ABSENT = 2;
 const STAYS = 3;
 
 /** Absence makes a member leave only while finality is alive: in a partition each side would throw out the other. */
-function classOf({ rules, epoch, fullEpochs, stalledEpochs }: EpochChange, bond: Bond): number {
+function classOf({ rules, fullEpochs, stalledEpochs }: EpochChange, bond: Bond): number {
   if (bond.slashed) return SLASHED;
   if (bond.leaving) return ASKED;
-  if (isExcludedIn(bond, epoch)) return ABSENT;
+  if (isExcluded(bond)) return ABSENT;
   return stalledEpochs === 0 && missedEpochs(fullEpochs, bond) >= rules.staleEpochsFast ? ABSENT : STAYS;
 }
 

@@ -6,46 +6,36 @@
  * If no side does, and genesis allows it, the same happens without the floor after `staleEpochsVerySlow` epochs: then both sides may, which is what the docs state.
  *
  * Who is excluded and votes again while finality still stalls counts again from the next epoch on: else a chain whose others go away later would stand still although enough of
- * its validators are back. Once in a stall: a member that came back is excluded again only when something has become final since, so that a past epoch's judges can be told from
- * the bonds (bond.ts). Who does not come back leaves the sets at an era's change. The floor stays until an era begins without anybody excluded: whoever counts, a quorum
- * has more than half of both full sets.
+ * its validators are back. And again and again: who came back for a moment only, and stays away for as long once more, is excluded once more, or the last word of one that
+ * dies could hold up the others for ever. Who does not come back leaves the sets at an era's change. The floor stays until an era begins without anybody excluded: whoever counts,
+ * a quorum has more than half of both full sets.
  */
-import { type Bond, isExcludedIn, isInSet } from './bond.ts';
+import { type Bond, isExcluded, isInSet } from './bond.ts';
 import { type EpochChange, isStalled, missedEpochs } from './epoch-opening.ts';
 import { isJudging } from './era-change.ts';
-import { epochOf } from './stake-rules.ts';
 
 /** Lets members count again that were excluded and have voted since; before eras are looked at, or they would be made to leave. */
 export function readmitPresent(change: EpochChange): void {
-  const { rules, bonds, era, epoch, fullEpochs } = change;
+  const { rules, bonds, era, fullEpochs } = change;
   if (!isStalled(rules, change)) return;
   for (const bond of bonds)
-    if (isJudging(bond, era) && isExcludedIn(bond, epoch) && missedEpochs(fullEpochs, bond) === 0)
-      bond.backFrom = epoch;
+    if (isJudging(bond, era) && isExcluded(bond) && missedEpochs(fullEpochs, bond) === 0) bond.excludedFrom = null;
 }
 
 /** Excludes who is due, at the first block of an epoch and after its era is known. */
 export function excludeAbsent(change: EpochChange): void {
-  const { rules, bonds, era, epoch, stalledEpochs, fullEpochs, progress } = change;
+  const { rules, bonds, era, epoch, stalledEpochs, fullEpochs } = change;
   if (!isStalled(rules, change)) return;
   const judging = bonds.filter((bond) => isJudging(bond, era));
-  const counted = judging.filter((bond) => !isExcludedIn(bond, epoch));
-  const finalEpoch = epochOf(rules, progress.final.slot);
-  const absent = counted.filter(
-    (bond) =>
-      missedEpochs(fullEpochs, bond) >= rules.staleEpochsSlow &&
-      (bond.backFrom === null || bond.backFrom <= finalEpoch),
-  );
+  const counted = judging.filter((bond) => !isExcluded(bond));
+  const absent = counted.filter((bond) => missedEpochs(fullEpochs, bond) >= rules.staleEpochsSlow);
   if (absent.length === 0) return;
   const rest = counted.filter((bond) => !absent.includes(bond));
   const sets = [era, Math.max(0, era - 1)];
   const isMajority = sets.every((set) => weightIn(rest, set) * 2n > weightIn(judging, set));
   const isAllowed = rules.staleEpochsVerySlow > 0 && stalledEpochs >= rules.staleEpochsVerySlow;
   if (!isMajority && !(isAllowed && sets.every((set) => weightIn(rest, set) > 0n))) return;
-  for (const bond of absent) {
-    bond.excludedFrom = epoch;
-    bond.backFrom = null;
-  }
+  for (const bond of absent) bond.excludedFrom = epoch;
   change.majorityFloor = isMajority;
 }
 

@@ -28,7 +28,7 @@ function genesisBonds({ validators }: Pick<Genesis, 'validators'>): Bond[] {
 
 /** Who judges and leads the first blocks: what a light client starts from. */
 export function genesisElectorate(genesis: Pick<Genesis, 'validators'>): Electorate {
-  const members = membersFrom(genesisBonds(genesis), 0, 0);
+  const members = membersFrom(genesisBonds(genesis), 0, NO_SEATS);
   return { epoch: 0, era: 0, members, majorityFloor: false, secondary: null, handOver: false, deposed: null };
 }
 
@@ -38,7 +38,7 @@ export function genesisStakeOps(hasher: Hasher, genesis: Pick<Genesis, 'validato
   const bonds = genesisBonds(genesis).sort((a, b) => byteOrder(a.address, b.address));
   const origin = { slot: slot(0), hash: ZERO_HASH };
   const epoch = encodeEpoch({
-    judges: [{ epoch: 0, era: 0, majorityFloor: false, parent: ZERO_HASH }],
+    judges: [{ epoch: 0, era: 0, majorityFloor: false, excluded: NO_SEATS, parent: ZERO_HASH }],
     eraFirstSlot: slot(0),
     finalSlot: slot(0),
     fullEpochs: 0,

@@ -3,7 +3,7 @@
  */
 import type { Address, PublicKey, Slot } from '../../../native/index.ts';
 import type { LedgerState } from '../ledger-state.ts';
-import { type Bond, isExcludedIn, isWaiting, readBonds } from './bond.ts';
+import { type Bond, isExcluded, isWaiting, readBonds } from './bond.ts';
 import { missedEpochs } from './epoch-opening.ts';
 import { type EpochRecord, judgeNow, readEpoch } from './epoch-record.ts';
 import { isJudging } from './era-change.ts';
@@ -56,12 +56,12 @@ function overviewOf(rules: ConsensusFields, record: EpochRecord, bond: Bond): Va
   const { publicKey, address, units, weight, seat, slashed, fromEra, untilEra, leftEpoch, bondedSlot } = bond;
   const missed = missedEpochs(record.fullEpochs, bond);
   const isAsked = bond.leaving || slashed;
-  const { epoch, era } = judgeNow(record);
+  const { era } = judgeNow(record);
   return {
     ...{ publicKey, address, units, weight, seat, slashed, fromEra, untilEra, leftEpoch, bondedSlot },
     stage: stageOf(bond, era),
     asked: bond.leaving,
-    excluded: isExcludedIn(bond, epoch),
+    excluded: isExcluded(bond),
     stale: missed >= rules.staleEpochsFast,
     missedEpochs: missed,
     freeEpoch: isAsked && leftEpoch !== null ? leftEpoch + rules.unbondingEpochs : null,

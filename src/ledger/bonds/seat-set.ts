@@ -58,7 +58,11 @@ export function writeSeats(writer: ByteWriter, set: Uint8Array, field: string): 
 
 /** A copy. @throws CodecError for a set that is too long or ends with a zero byte */
 export function readSeats(reader: ByteReader, field: string): Uint8Array {
-  const sizeBytes = reader.u16(field);
+  return takeSeats(reader, reader.u16(field), field);
+}
+
+/** A copy of a set whose length stood elsewhere. @throws CodecError for a set that is too long or ends with a zero byte */
+export function takeSeats(reader: ByteReader, sizeBytes: number, field: string): Uint8Array {
   if (sizeBytes > SEAT_BYTES_MAX)
     throw new CodecError('count', field, `must be at most ${SEAT_BYTES_MAX} bytes, found ${sizeBytes}`);
   const set = reader.take(sizeBytes, field).slice();

@@ -8,10 +8,10 @@
  * | 1 | 1 | flags: 1 justified |
  * | 2 | 1 | w: number of sources that votes wait for, 0 .. 8 |
  * | 3 | 5 | zero |
- * | 8 | 48 | judge, as in the epoch record |
- * | 56 | 32 | hash of the block |
- * | 88 | 32 | its state root |
- * | 120 | 2 + n | counted: seats whose vote has a good source |
+ * | 8 | 48 + n | judge, as in the epoch record |
+ * | | 32 | hash of the block |
+ * | | 32 | its state root |
+ * | | 2 + n | counted: seats whose vote has a good source |
  * | | 2 + n | linked: those of them whose source is the block of the slot before |
  * | | 8 + 2 + n each | w times: slot of a source that is not justified yet, ascending, and the seats whose vote names it |
  */
@@ -20,12 +20,11 @@ import type { StateReader } from '../../../storage/state-reader.ts';
 import { type ByteReader, ByteWriter, CodecError } from '../../codec/index.ts';
 import type { Overlay } from '../overlay.ts';
 import { decodeRecord } from '../replication/record-error.ts';
-import { JUDGE_SIZE_BYTES, type Judge, readJudge, writeJudge } from './epoch-record.ts';
+import { type Judge, judgeSizeBytes, readJudge, writeJudge } from './epoch-record.ts';
 import { slotOfTallyKey, TALLY_PREFIX, tallyKey } from './keys.ts';
 import { NO_SEATS, readSeats, seatsSizeBytes, withSeat, writeSeats } from './seat-set.ts';
 
 const VERSION = 1;
-const HEAD_SIZE_BYTES: number = 8 + JUDGE_SIZE_BYTES + 2 * 32;
 const FLAG_JUSTIFIED = 1;
 /** Most sources that the votes for one block wait for: voters of one target rarely differ in more than two. */
 const WAITING_SOURCES_MAX = 8;
@@ -64,7 +63,8 @@ export function withWaiting(waiting: readonly WaitingVotes[], source: number, se
 export function encodeTally(record: TallyRecord): Uint8Array {
   const { counted, linked, waiting } = record;
   const waitingSizeBytes = waiting.reduce((sum, { seats }) => sum + 8 + seatsSizeBytes(seats), 0);
-  const writer = new ByteWriter(HEAD_SIZE_BYTES + seatsSizeBytes(counted) + seatsSizeBytes(linked) + waitingSizeBytes);
+  const headSizeBytes = 8 + judgeSizeBytes(record.judge) + 2 * 32;
+  const writer = new ByteWriter(headSizeBytes + seatsSizeBytes(counted) + seatsSizeBytes(linked) + waitingSizeBytes);
   writer.u8(VERSION, 'version');
   writer.u8(record.justified ? FLAG_JUSTIFIED : 0, 'flags');
   writer.u8(waiting.length, 'waiting');

@@ -23,8 +23,8 @@ const hashOf = (value: number): Hash => hash(fill(value));
 const keyOf = (value: number): PublicKey => publicKey(fill(value));
 const H = (value: string): string => value.repeat(32);
 
-const judge = { epoch: 7, era: 2, majorityFloor: true, parent: hashOf(0xaa) };
-const earlier = { epoch: 5, era: 1, majorityFloor: false, parent: hashOf(0xbb) };
+const judge = { epoch: 7, era: 2, majorityFloor: true, excluded: Uint8Array.of(5, 1), parent: hashOf(0xaa) };
+const earlier = { epoch: 5, era: 1, majorityFloor: false, excluded: NO_SEATS, parent: hashOf(0xbb) };
 const point = (at: number, value: number) => ({ slot: slot(at), hash: hashOf(value) });
 
 /** A record's name, its value, its bytes by the tables of the document. */
@@ -33,10 +33,10 @@ const vectors = [
     name: 'epoch',
     value: { judges: [earlier, judge], eraFirstSlot: slot(48), finalSlot: slot(55), fullEpochs: 6, stalledEpochs: 3 },
     bytes: `01 02 000000000000 3000000000000000 3700000000000000 06000000 03000000
-      05000000 01000000 00 00000000000000 ${H('bb')} 07000000 02000000 01 00000000000000 ${H('aa')}`,
+      05000000 01000000 00 00000000000000 ${H('bb')} 07000000 02000000 01 00 0200 00000000 ${H('aa')} 0501`,
     encode: encodeEpoch,
     decode: decodeEpoch,
-    fixed: [2, 3, 4, 5, 6, 7, 41, 42, 47, 89, 95],
+    fixed: [2, 3, 4, 5, 6, 7, 41, 44, 47, 89, 92, 95],
   },
   {
     name: 'progress',
@@ -68,7 +68,7 @@ const vectors = [
         { source: 300, seats: Uint8Array.of(16) },
       ],
     },
-    bytes: `01 01 02 0000000000 07000000 02000000 01 00000000000000 ${H('aa')} ${H('04')} ${H('05')}
+    bytes: `01 01 02 0000000000 07000000 02000000 01 00 0200 00000000 ${H('aa')} 0501 ${H('04')} ${H('05')}
       0100 07 0100 03 0101000000000000 0200 0001 2c01000000000000 0100 10`,
     encode: encodeTally,
     decode: decodeTally,
@@ -185,14 +185,13 @@ describe('stake records', () => {
       slashed: true,
       leaving: true,
       excludedFrom: 9,
-      backFrom: 11,
       leftEpoch: 12,
       absentFrom: 4,
     };
-    const details = bytes('03000000 ffffffff 0102 0300 09000000 0c000000 0b000000');
+    const details = bytes('03000000 ffffffff 0102 0300 09000000 0c000000 00000000');
     expect(encodeStatus(status)).toEqual({ bond: 77n, lastVote: 5n, details });
     expect(decodeStatus({ bond: 77n, lastVote: 5n, details })).toEqual(status);
-    const never = { ...status, fromEra: null, excludedFrom: null, backFrom: null, leftEpoch: null, absentFrom: null };
+    const never = { ...status, fromEra: null, excludedFrom: null, leftEpoch: null, absentFrom: null };
     const plain = { ...never, seat: 0, slashed: false, leaving: false };
     expect(encodeStatus(plain)).toEqual({
       bond: 77n,
@@ -201,11 +200,10 @@ describe('stake records', () => {
     });
     const refused = (change: string, lastVote = 0n): void =>
       void expect(() => decodeStatus({ bond: 1n, lastVote, details: bytes(change) })).toThrowError(RecordError);
-    refused('03000000 ffffffff 0004 0300 09000000 0c000000 0b000000');
-    refused('03000000 ffffffff 0102 0400 09000000 0c000000 0b000000');
-    refused('03000000 ffffffff 0102 0300 09000000 0c000000 09000000');
-    refused('03000000 ffffffff 0102 0300 ffffffff 0c000000 0b000000');
-    refused('03000000 ffffffff 0102 0300 09000000 0c000000 0b000000', 2n ** 32n);
+    refused('03000000 ffffffff 0004 0300 09000000 0c000000 00000000');
+    refused('03000000 ffffffff 0102 0400 09000000 0c000000 00000000');
+    refused('03000000 ffffffff 0102 0300 09000000 0c000000 01000000');
+    refused('03000000 ffffffff 0102 0300 09000000 0c000000 00000000', 2n ** 32n);
     refused('03000000 ffffffff 0102 0300 09000000 0c000000');
   });
 

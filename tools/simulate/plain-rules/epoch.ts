@@ -60,7 +60,7 @@ export function mayReturn(bond: PlainBond, state: PlainState): boolean {
 }
 
 export function waitingAgain(bond: PlainBond, askedSlot: number): PlainBond {
-  const never = { fromEra: null, untilEra: null, leftEpoch: null, backEpoch: null };
+  const never = { fromEra: null, untilEra: null, leftEpoch: null };
   return { ...bond, ...never, missed: 0, isExcluded: false, askedSlot };
 }
 
@@ -86,10 +86,10 @@ function notePresence({ rules, before }: Opening): PlainBond[] {
 }
 
 /** In a stall, who was excluded and votes again counts again. */
-function readmitted({ rules, before, epoch, stalledEpochs }: Opening, bond: PlainBond): PlainBond {
+function readmitted({ rules, before, stalledEpochs }: Opening, bond: PlainBond): PlainBond {
   const isBack =
     isStalled(rules, stalledEpochs) && bond.isExcluded && bond.missed === 0 && isMember(bond, before.judge.era);
-  return isBack ? { ...bond, isExcluded: false, backEpoch: epoch } : bond;
+  return isBack ? { ...bond, isExcluded: false } : bond;
 }
 
 function changeEra(opening: Opening, bonds: readonly PlainBond[]): Sets {
@@ -143,15 +143,11 @@ function withinShare(ordered: readonly PlainBond[], share: bigint, countMax: num
   return ordered.slice(0, count);
 }
 
-function excludeAbsent({ rules, before, stalledEpochs }: Opening, sets: Sets): Sets {
+function excludeAbsent({ rules, stalledEpochs }: Opening, sets: Sets): Sets {
   const { bonds, era } = sets;
   if (!isStalled(rules, stalledEpochs)) return sets;
   const members = bonds.filter((bond) => isMember(bond, era));
-  const finalEpoch = epochOfSlot(rules, before.final.slot);
-  const absent = members.filter(
-    ({ isExcluded, missed, backEpoch }) =>
-      !isExcluded && missed >= rules.staleEpochsSlow && (backEpoch === null || backEpoch <= finalEpoch),
-  );
+  const absent = members.filter(({ isExcluded, missed }) => !isExcluded && missed >= rules.staleEpochsSlow);
   if (absent.length === 0) return sets;
   const rest = members.filter((bond) => !bond.isExcluded && !absent.includes(bond));
   const eras = [era, Math.max(0, era - 1)];
@@ -159,6 +155,6 @@ function excludeAbsent({ rules, before, stalledEpochs }: Opening, sets: Sets): S
   const isMajority = eras.every((of) => 2n * weightIn(rest, of) > weightIn(members, of));
   const isVerySlow = rules.staleEpochsVerySlow > 0 && stalledEpochs >= rules.staleEpochsVerySlow;
   if (!isMajority && !(isVerySlow && eras.every((of) => weightIn(rest, of) > 0n))) return sets;
-  const out = (bond: PlainBond): PlainBond => ({ ...bond, isExcluded: true, backEpoch: null });
+  const out = (bond: PlainBond): PlainBond => ({ ...bond, isExcluded: true });
   return { ...sets, bonds: bonds.map((bond) => (absent.includes(bond) ? out(bond) : bond)), majorityFloor: isMajority };
 }

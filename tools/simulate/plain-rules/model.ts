@@ -35,8 +35,6 @@ export interface PlainBond {
   /** Full epochs missed in a row. */
   readonly missed: number;
   readonly isExcluded: boolean;
-  /** It was excluded in a stall and came back in this epoch; null once it was excluded again. */
-  readonly backEpoch: number | null;
 }
 
 export interface PlainMember {
@@ -188,7 +186,7 @@ export function plainGenesis(
 export function newPlainBond(name: string, order: string, weight: bigint, askedSlot: number): PlainBond {
   return {
     ...{ name, order, weight, units: weight, askedSlot, missed: 0 },
-    ...{ fromEra: null, untilEra: null, leftEpoch: null, backEpoch: null },
+    ...{ fromEra: null, untilEra: null, leftEpoch: null },
     ...{ isLeaving: false, isSlashed: false, isExcluded: false },
   };
 }
