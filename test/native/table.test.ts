@@ -214,6 +214,45 @@ describe.each(ALL)('table of $name', ({ kernels }) => {
   });
 });
 
+/** A key that shares words with others and with empty slots: its first, or all but its first, are zero. */
+function likeKey(n: number): Uint8Array {
+  const bytes = key(n);
+  if (n % 3 === 0) bytes.fill(0, 0, 4);
+  if (n % 3 === 1) bytes.fill(0, 4);
+  return n === 0 ? bytes.fill(0) : bytes;
+}
+
+/**
+ * Batches longer than the kernels' chunks, of few keys: new, deleted and put again several times within one, half of the time while shards move.
+ * @returns all that is read, and all bytes, after each step
+ */
+function crowd(kernels: TableFunctions, slotSizeBytes: Slot, seed: number): string[] {
+  const random = seededRandom(seed);
+  const [shardCount, stride, seen] = [2, slotSizeBytes + 4, [] as string[]];
+  let table = emptyTable(slotSizeBytes, shardCount, 8);
+  for (let round = 0; round < 12; round++) {
+    const pick = (): number => Math.floor(random() * (80 + 20 * round));
+    const records = (count: number): Uint8Array => {
+      const bytes = seededBytes(seed + round)(count * stride);
+      for (let i = 0; i < count; i++) bytes.set(likeKey(pick()), i * stride);
+      return bytes;
+    };
+    kernels.tablePut(table, records(1200), stride, 1200, 2 ** 32 - 1 - 200 * (round + 1));
+    kernels.tableDelete(table, records(100), stride, 100);
+    const missing = new Uint32Array(shardCount);
+    const wanted = records(1200);
+    kernels.tableMissing(table, wanted, stride, 1200, missing);
+    const out = new Uint8Array(1200 * (slotSizeBytes - 20));
+    kernels.tableRead(table, wanted, stride, 20, slotSizeBytes - 20, out);
+    seen.push(`${missing}`, digestOf(hex(out)), imageOf(table));
+    for (let shard = 0; shard < shardCount; shard++)
+      if (round % 4 === 1) table = startMove(table, shard, 9 + (round >> 2));
+      else if (table.olds[shard]!.length > 0 && kernels.tableMove(table, shard, round % 4 === 0 ? 2 ** 20 : 9 + shard))
+        table = endMove(table, shard);
+  }
+  return seen;
+}
+
 describe('table variants', () => {
   it.each(SLOTS)('of %i-byte slots leave the same bytes at every step of one story', (slotSizeBytes) => {
     const images = ALL.map(({ kernels }) => {
@@ -263,6 +302,13 @@ describe('table variants', () => {
         return imageOf(table);
       });
       for (const image of images) expect(image).toBe(images[0]);
+    }
+  });
+
+  it('agree on batches with keys many times over, while shards move', () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const results = ALL.map(({ kernels }) => crowd(kernels, 32, seed));
+      for (const result of results) expect(result).toEqual(results[0]);
     }
   });
 
