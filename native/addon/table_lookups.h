@@ -92,7 +92,7 @@ struct Lookups {
 
   // Finishes the first waiting keys until `left` are left. False when a table has no empty slot.
   bool drain(uint32_t left) {
-    order();
+    if (FOR_WRITE) order();
     for (; last - first > left; first++) {
       const Waiting waiting = queue[first % QUEUE];
       const TableShard &shard = set.shards[waiting.shard];

@@ -5,10 +5,9 @@
  * Owns: staging for keys and hashes. Invariant: not re-entrant, which one thread of plain functions cannot be.
  * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), with one compression round a word and three final ones.
  */
-import { Code, instantiate, moduleBytes } from './wasm-module.ts';
+import { Code, instantiate, moduleBytes, PAGE_BYTES } from './wasm-module.ts';
 
 const ADDRESS_BYTES = 20;
-const PAGE_BYTES = 65_536;
 const KEYS_START: number = PAGE_BYTES;
 const HASHES_START: number = 2 * PAGE_BYTES;
 /** Keys hashed in one call, when they are not too far apart: so few that they and their home lines stay in the nearest caches. */

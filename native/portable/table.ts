@@ -10,55 +10,12 @@ import { type RawKernels, tableCorrupt, tableFull } from '../raw-kernels.ts';
 import { chunkOf, type SipHasher } from './siphash.ts';
 import { tableArena } from './table-arena.ts';
 import { find, inHomeLine, LINE_WORDS, probe, secondOf, TOMBSTONE } from './table-probe.ts';
+import { ELSEWHERE, type Known, type Shard, shardsOf, wordsOf } from './table-shards.ts';
 
 const ADDRESS_WORDS = 5;
 const STATE_WORDS = 4;
 const [LIVE, TOMBSTONES, START, MOVED] = [0, 1, 2, 3];
 const POSITION_MAX = 2 ** 32 - 2;
-
-/** A shard's tables as words; shifts turn a hash's high word into a line. */
-interface Shard {
-  readonly table: Int32Array;
-  readonly shift: number;
-  readonly old: Int32Array | undefined;
-  readonly oldShift: number;
-  readonly oldMask: number;
-  /** Slots that may be used. */
-  readonly limit: number;
-}
-
-const wordsOf = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-const shiftOf = (words: Int32Array): number => 32 - Math.log2(words.length / LINE_WORDS);
-
-/** Stands for a shard that is held elsewhere: always empty, never written. */
-const ELSEWHERE: Shard = {
-  table: new Int32Array(2 * LINE_WORDS),
-  shift: 31,
-  old: undefined,
-  oldShift: 31,
-  oldMask: -1,
-  limit: 0,
-};
-
-function shardOf({ slotSizeBytes, tables, olds }: TableShards, index: number): Shard {
-  if (tables[index]!.length === 0) return ELSEWHERE;
-  const table = wordsOf(tables[index]!);
-  const old = olds[index]!.length === 0 ? undefined : wordsOf(olds[index]!);
-  const limit = ((old ?? table).length * 4) / slotSizeBytes / 2;
-  const oldShift = old === undefined ? 31 : shiftOf(old);
-  return { table, shift: shiftOf(table), old, oldShift, oldMask: (old?.length ?? 0) / LINE_WORDS - 1, limit };
-}
-
-/** A table's shards as words, kept while its TableShards lives. */
-const known = new WeakMap<TableShards, Shard[]>();
-
-function shardsOf(shards: TableShards): Shard[] {
-  const found = known.get(shards);
-  if (found !== undefined) return found;
-  const made = shards.tables.map((_, index) => shardOf(shards, index));
-  known.set(shards, made);
-  return made;
-}
 
 type TableKernels = Pick<
   RawKernels,
@@ -80,7 +37,7 @@ interface Stage extends SipHasher {
 function enter(
   stage: Stage,
   shards: TableShards,
-  all: readonly Shard[],
+  { all, lineEnd }: Known,
   bytes: Uint8Array,
   stride: number,
   from: number,
@@ -106,13 +63,10 @@ function enter(
     sides[i] = words;
     homes[i] = line * LINE_WORDS;
   }
-  // A loop of its own: the shorter, the more reads are under way at once. Both ends, because an array need not begin with a line of the processor's cache.
+  // Loops of their own: the shorter, the more reads are under way at once.
   let sum = 0;
-  for (let i = 0; i < count; i++) {
-    const words = sides[i]!;
-    const home = homes[i]!;
-    sum ^= words[home]! ^ words[home + LINE_WORDS - 1]!;
-  }
+  for (let i = 0; i < count; i++) sum ^= sides[i]![homes[i]!]!;
+  if (lineEnd > 0) for (let i = 0; i < count; i++) sum ^= sides[i]![homes[i]! + lineEnd]!;
   sink[0] = sum;
 }
 
@@ -238,38 +192,40 @@ export function tableKernels(hasher: SipHasher): TableKernels {
   const { keys, hashes, homes, sides } = stage;
 
   const tableRead: TableKernels['tableRead'] = (shards, bytes, stride, at, sizeBytes, out) => {
-    const all = shardsOf(shards);
+    const table = shardsOf(shards);
     const [first, width, slotWords, keyWords] = [at >>> 2, sizeBytes >>> 2, shards.slotSizeBytes >>> 2, stride >>> 2];
     const aligned = out.byteOffset % 4 === 0;
     const field = aligned ? wordsOf(out) : new Int32Array(out.length >>> 2);
     const [count, chunk] = [out.length / sizeBytes, chunkOf(stride)];
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      enter(stage, shards, all, bytes, stride, from, here);
+      enter(stage, shards, table, bytes, stride, from, here);
       read(stage, slotWords, keyWords, here, first, width, field, from * width);
     }
     if (!aligned) out.set(new Uint8Array(field.buffer));
   };
 
   const tablePut: TableKernels['tablePut'] = (shards, records, stride, count, position) => {
-    const all = shardsOf(shards);
+    const table = shardsOf(shards);
+    const { all } = table;
     // Only keys are staged by the hasher: values are read where they stand.
     const source = wordsOf(records.byteOffset % 4 === 0 ? records : records.slice());
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      enter(stage, shards, all, records, stride, from, here);
+      enter(stage, shards, table, records, stride, from, here);
       write(stage, shards, all, source, stride, from, here, position);
     }
   };
 
   const tableDelete: TableKernels['tableDelete'] = (shards, bytes, stride, count) => {
-    const all = shardsOf(shards);
+    const table = shardsOf(shards);
+    const { all } = table;
     const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      enter(stage, shards, all, bytes, stride, from, here);
+      enter(stage, shards, table, bytes, stride, from, here);
       for (let i = 0; i < here; i++) {
         const words = sides[i]!;
         const slot = find(words, homes[i]!, slotWords, keys, i * keyWords);
@@ -285,12 +241,13 @@ export function tableKernels(hasher: SipHasher): TableKernels {
   };
 
   const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) => {
-    const all = shardsOf(shards);
+    const table = shardsOf(shards);
+    const { all } = table;
     const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      enter(stage, shards, all, bytes, stride, from, here);
+      enter(stage, shards, table, bytes, stride, from, here);
       for (let i = 0; i < here; i++) {
         const words = sides[i]!;
         const slot = find(words, homes[i]!, slotWords, keys, i * keyWords);
@@ -318,7 +275,7 @@ export function tableKernels(hasher: SipHasher): TableKernels {
 
   /** Stops behind a line that is not full: no key whose home was moved lies behind it. */
   const tableMove: TableKernels['tableMove'] = (shards, index, wanted) => {
-    const shard = shardsOf(shards)[index]!;
+    const shard = shardsOf(shards).all[index]!;
     const old = shard.old!;
     const { state, slotSizeBytes } = shards;
     const [base, slotWords, lines] = [STATE_WORDS * index, slotSizeBytes >>> 2, shard.oldMask + 1];

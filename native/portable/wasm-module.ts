@@ -161,7 +161,18 @@ export function moduleBytes(functions: readonly WasmFunction[], pages: number): 
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   readonly Instance: new (module: object) => { readonly exports: Record<string, unknown> };
+  readonly Memory: new (size: {
+    readonly initial: number;
+    readonly maximum: number;
+  }) => { readonly buffer: ArrayBuffer };
 };
+
+export const PAGE_BYTES = 65_536;
+
+/** A memory of so many pages, which begins with one of the system's. Throws where there is no WebAssembly, memory or address space. */
+export function newMemory(pages: number): ArrayBuffer {
+  return new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer;
+}
 
 /** An instance: its memory's bytes, and its functions. */
 export interface WasmInstance {
