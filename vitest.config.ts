@@ -23,8 +23,8 @@ const filesOf = (folders: readonly string[]): string[] => folders.map((folder) =
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
-    // For the two cores that we promise to fit: one file that computes, and networks of processes, which wait for slots more than they compute.
-    maxWorkers: 3,
+    // The machine we promise to fit has two cores: one for a file that computes, one for a network of processes, which takes about half of it.
+    maxWorkers: 2,
     // What starts when, long files first: tools/build/test-order.ts.
     sequence: { sequencer: TestOrder },
     testTimeout: 60_000,

@@ -1,7 +1,7 @@
 /**
- * Ten simulated hours over every scenario in turn. They run in a process of their own,
- * from the compiled program, as `cairn simulate` runs them, with slots of 4 s, so that an hour has an eighth of the slots that it has with 500 ms; faults, phases and bounds are
- * stretched alike, and a run of one phase takes so long that ten hours are more than forty seeds. Slots of 500 ms: simulation.test.ts. Longer campaigns: test/long/simulate.long.ts.
+ * Ten simulated hours over every scenario in turn, in a process of their own from the compiled program, as `cairn simulate` runs them. Slots are of 4 s, so
+ * that an hour has an eighth of the slots that it has with 500 ms; faults, phases and bounds are stretched alike, and a run of one phase takes so long that ten
+ * hours are more than forty seeds. Slots of 500 ms: simulation.test.ts. Longer campaigns: test/long/simulate.long.ts.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

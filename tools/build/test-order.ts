@@ -1,6 +1,6 @@
 /**
  * The order of test files: a plan made before the first one runs, from how long the long ones take, so that no long file is left over for the end and
- * the networks of processes do not all run at once.
+ * networks of processes run beside what computes, not beside each other, as long as there is something to compute.
  *
  * A file that starts a network of processes (`test/e2e`) mostly waits for slots and takes half a core; any other computes. The plan plays the run with the
  * figures below: whenever a worker is free it takes the longest network while fewer than `NETWORKS_AT_ONCE` are running, else the longest of the others. It
@@ -9,34 +9,34 @@
 import { relative, sep } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Networks that are meant to run at the same time, by the plan: the rest of the workers compute. */
-const NETWORKS_AT_ONCE = 2;
+/** Networks that are meant to run at the same time, by the plan: the rest of the workers compute. Two take more than a core, and make each other's slots late. */
+const NETWORKS_AT_ONCE = 1;
 
-/** Seconds on two idle cores; a file that is not named takes `USUAL_SECONDS`. Files that share a process (vitest.config.ts) come after all others. */
+/** About how many seconds on two cores with other work; a file that is not named takes `USUAL_SECONDS`. Files that share a process (vitest.config.ts) come after all others. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'simulate/hours': 100,
-  'simulate/simulation': 85,
-  'e2e/stake': 105,
-  'e2e/replicator-life': 103,
   'e2e/market': 100,
+  'e2e/stake': 86,
+  'simulate/simulation': 85,
   'e2e/replicator-kill': 85,
+  'simulate/hours': 82,
+  'e2e/replicator-life': 73,
   'e2e/crash': 72,
   'e2e/keeping': 65,
-  'e2e/commands': 62,
   'e2e/kill-validators': 60,
   'e2e/dishonest-verifiers': 60,
   'e2e/both-twins': 50,
   'e2e/bad-input': 40,
   'e2e/partition': 40,
-  'e2e/disk-full': 20,
   'simulate/planted-bugs': 38,
   'consensus/simulation': 37,
   'simulate/planted-stake-bugs': 35,
   'simulate/kills-at-work': 30,
+  'e2e/commands': 28,
   'crash/power-cuts': 22,
   'crash/every-operation': 21,
+  'e2e/disk-full': 20,
   'cli/program': 18,
-  'simulate/threads': 16,
+  'simulate/threads': 17,
   'storage/commands': 14,
   'crash/log-every-operation': 12,
   'replicator/open-proof': 11,
