@@ -80,8 +80,19 @@ struct Lookups {
     step(waiting.key, waiting.shard, next_line(set.shards[waiting.shard], waiting.line));
   }
 
-  // Finishes the oldest waiting keys until `left` are left. False when a table has no empty slot.
+  // The keys that wait in the batch's order: who was looked at more often may stand behind a later record of the same key.
+  void order() {
+    for (uint32_t k = first; k != last; k++) {
+      const Waiting late = queue[k % QUEUE];
+      uint32_t to = k;
+      for (; to != first && queue[(to - 1) % QUEUE].key > late.key; to--) queue[to % QUEUE] = queue[(to - 1) % QUEUE];
+      queue[to % QUEUE] = late;
+    }
+  }
+
+  // Finishes the first waiting keys until `left` are left. False when a table has no empty slot.
   bool drain(uint32_t left) {
+    order();
     for (; last - first > left; first++) {
       const Waiting waiting = queue[first % QUEUE];
       const TableShard &shard = set.shards[waiting.shard];

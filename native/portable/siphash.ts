@@ -11,8 +11,8 @@ const ADDRESS_BYTES = 20;
 const PAGE_BYTES = 65_536;
 const KEYS_START: number = PAGE_BYTES;
 const HASHES_START: number = 2 * PAGE_BYTES;
-/** Keys hashed in one call, when they are not too far apart. */
-const KEYS_MAX = 1024;
+/** Keys hashed in one call, when they are not too far apart: so few that they and their home lines stay in the nearest caches. */
+const KEYS_MAX = 512;
 
 /** "somepseudorandomlygeneratedbytes", as little-endian halves. */
 const INITIAL = [0x70736575, 0x736f6d65, 0x6e646f6d, 0x646f7261, 0x6e657261, 0x6c796765, 0x79746573, 0x74656462];

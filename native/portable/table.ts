@@ -1,18 +1,17 @@
 /**
  * The account table's kernels in TypeScript: batched lookup, insert, delete and moving, over 32-bit words of the tables.
  *
- * A chunk of keys is hashed, then the first slot of every home is read, so that the memory's latency is paid side by side, then every key
- * is looked at. The order of inserts, and so every byte, is that of the native twin. Owns: nothing; the tables are the caller's.
- * Invariant: a probe ends after at most every slot was seen once, also on damaged bytes.
+ * A chunk of keys is hashed, then every home line is read, so that the memory's latency is paid side by side, then every key is looked for in its home line, and those
+ * that are not there last: their next lines are read side by side too. The order of inserts, and so every byte, is that of the native twin. Owns: nothing; the tables
+ * are the caller's.
  */
-import type { TableArena, TableShards } from '../kernels.ts';
-import { type RawKernels, TableMemoryError, tableCorrupt, tableFull } from '../raw-kernels.ts';
+import type { TableShards } from '../kernels.ts';
+import { type RawKernels, tableCorrupt, tableFull } from '../raw-kernels.ts';
 import { chunkOf, type SipHasher } from './siphash.ts';
+import { tableArena } from './table-arena.ts';
+import { find, inHomeLine, LINE_WORDS, probe, secondOf, TOMBSTONE } from './table-probe.ts';
 
 const ADDRESS_WORDS = 5;
-const LINE_WORDS = 16;
-/** -1 as a signed word: 2^32 - 1. */
-const TOMBSTONE = -1;
 const STATE_WORDS = 4;
 const [LIVE, TOMBSTONES, START, MOVED] = [0, 1, 2, 3];
 const POSITION_MAX = 2 ** 32 - 2;
@@ -71,8 +70,8 @@ interface Stage extends SipHasher {
   readonly homes: Int32Array;
   /** The table each key belongs to. */
   readonly sides: Int32Array[];
-  /** Its slot, or -1 - the empty slot. */
-  readonly slots: Int32Array;
+  /** Room for those that are not in their home lines. */
+  readonly missed: Int32Array;
   /** Takes what only had to be read. */
   readonly sink: Int32Array;
 }
@@ -107,81 +106,122 @@ function enter(
     sides[i] = words;
     homes[i] = line * LINE_WORDS;
   }
-  // A loop of its own: the shorter, the more reads are under way at once.
+  // A loop of its own: the shorter, the more reads are under way at once. Both ends, because an array need not begin with a line of the processor's cache.
   let sum = 0;
-  for (let i = 0; i < count; i++) sum ^= sides[i]![homes[i]!]!;
+  for (let i = 0; i < count; i++) {
+    const words = sides[i]!;
+    const home = homes[i]!;
+    sum ^= words[home]! ^ words[home + LINE_WORDS - 1]!;
+  }
   sink[0] = sum;
 }
 
-/** Whether the address at a slot is that of the key, both from their second word on. */
-const isRestOf = (words: Int32Array, at: number, keys: Int32Array, key: number): boolean =>
-  words[at + 1] === keys[key + 1] &&
-  words[at + 2] === keys[key + 2] &&
-  words[at + 3] === keys[key + 3] &&
-  words[at + 4] === keys[key + 4];
-
-/** The slot of a key, or -1 - the empty slot where it would go. */
-function probe(words: Int32Array, home: number, slotWords: number, keys: Int32Array, key: number): number {
-  const first = keys[key]!;
-  let at = home;
-  for (let seen = 0; seen < words.length; seen += slotWords) {
-    // An empty slot has zeros for an address, which may be the key's.
-    if (words[at] === first && words[at + slotWords - 1] !== 0 && isRestOf(words, at, keys, key)) return at;
-    if (words[at + slotWords - 1] === 0) return -1 - at;
-    at += slotWords;
-    if (at === words.length) at = 0;
+/** Reads the lines behind the home lines of the first `count` missed keys. */
+function touchNext({ homes, sides, missed, sink }: Stage, count: number): void {
+  let sum = 0;
+  for (let j = 0; j < count; j++) {
+    const words = sides[missed[j]!]!;
+    const next = homes[missed[j]!]! + LINE_WORDS;
+    const mask = words.length - 1;
+    sum ^= words[next & mask]! ^ words[(next + LINE_WORDS - 1) & mask]!;
   }
-  throw tableCorrupt();
+  sink[0] = sum;
 }
 
-/** Finds every key of a chunk. */
-function locate(
+/** Copies `width` words, from `first` on, of each slot of a chunk to word `start` of `field` and on: first from home lines, then the others. */
+function read(
   stage: Stage,
-  shards: TableShards,
-  all: readonly Shard[],
-  bytes: Uint8Array,
-  stride: number,
-  from: number,
+  slotWords: number,
+  keyWords: number,
   count: number,
+  first: number,
+  width: number,
+  field: Int32Array,
+  start: number,
 ): void {
-  enter(stage, shards, all, bytes, stride, from, count);
-  const { keys, homes, sides, slots } = stage;
-  const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
-  for (let i = 0; i < count; i++) slots[i] = probe(sides[i]!, homes[i]!, slotWords, keys, i * keyWords);
+  const { keys, homes, sides, missed } = stage;
+  const [second, last] = [secondOf(slotWords), slotWords - 1];
+  let missedCount = 0;
+  for (let i = 0, to = start; i < count; i++, to += width) {
+    const words = sides[i]!;
+    const slot = inHomeLine(words, homes[i]!, second, last, keys, i * keyWords);
+    if (slot < 0 || words[slot + last] === TOMBSTONE) missed[missedCount++] = i;
+    else for (let word = 0; word < width; word++) field[to + word] = words[slot + first + word]!;
+  }
+  touchNext(stage, missedCount);
+  for (let j = 0; j < missedCount; j++) {
+    const i = missed[j]!;
+    const words = sides[i]!;
+    const slot = probe(words, homes[i]!, slotWords, keys, i * keyWords);
+    const there = slot >= 0 && words[slot + last] !== TOMBSTONE;
+    const to = start + i * width;
+    for (let word = 0; word < width; word++) field[to + word] = there ? words[slot + first + word]! : 0;
+  }
 }
 
-/** Writes the records of a chunk, in order, each from word `from` of `source` on. */
+/** Counts a slot as used: an empty one, or a deleted entry's. */
+function claim(state: Uint32Array, shard: number, isEmpty: boolean, limit: number): void {
+  const base = STATE_WORDS * shard;
+  if (!isEmpty) state[base + TOMBSTONES]! -= 1;
+  else if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > limit) throw tableFull();
+  state[base + LIVE]! += 1;
+}
+
+/** Writes a record's value and position. @param record its number: positions count up from `position`, which is record 0's */
+function writeValue(
+  words: Int32Array,
+  to: number,
+  last: number,
+  source: Int32Array,
+  from: number,
+  position: number,
+  record: number,
+): void {
+  words[to + ADDRESS_WORDS] = source[from + ADDRESS_WORDS]!;
+  words[to + ADDRESS_WORDS + 1] = source[from + ADDRESS_WORDS + 1]!;
+  for (let word = ADDRESS_WORDS + 2; word < last; word++) words[to + word] = source[from + word]!;
+  // As a signed word. Neither 2^32 - 1 nor 2^32 is a position, so two further from there on.
+  words[to + last] = (position | 0) + record + (record > POSITION_MAX - position ? 2 : 0);
+}
+
+/**
+ * Writes the records of a chunk: first those over entries in their home lines, then the others in order. What the first write moves nothing, and all
+ * records of one key are on the same side, so the bytes are those of writing all in order.
+ */
 function write(
   stage: Stage,
   shards: TableShards,
-  all: Shard[],
+  all: readonly Shard[],
   source: Int32Array,
   stride: number,
   begin: number,
   count: number,
   position: number,
 ): void {
-  const { keys, hashes, sides, slots } = stage;
-  const { state } = shards;
+  const { hashes, homes, sides, missed } = stage;
   const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
-  const last = slotWords - 1;
-  for (let i = 0, key = 0; i < count; i++, key += keyWords) {
+  const [second, last] = [secondOf(slotWords), slotWords - 1];
+  let missedCount = 0;
+  for (let i = 0, from = begin * keyWords; i < count; i++, from += keyWords) {
+    const words = sides[i]!;
+    const to = inHomeLine(words, homes[i]!, second, last, source, from);
+    if (to < 0 || words[to + last] === TOMBSTONE) missed[missedCount++] = i;
+    else writeValue(words, to, last, source, from, position, begin + i);
+  }
+  touchNext(stage, missedCount);
+  for (let j = 0; j < missedCount; j++) {
+    const i = missed[j]!;
     const words = sides[i]!;
     if (words === ELSEWHERE.table) continue;
-    // A record before this one may have taken the empty slot.
-    const slot = slots[i]! >= 0 ? slots[i]! : probe(words, -1 - slots[i]!, slotWords, keys, key);
-    const to = slot < 0 ? -1 - slot : slot;
-    if (slot < 0 || words[slot + last] === TOMBSTONE) {
-      const shard = hashes[2 * i]! & (all.length - 1);
-      const base = STATE_WORDS * shard;
-      if (slot >= 0) state[base + TOMBSTONES]! -= 1;
-      else if (state[base + LIVE]! + state[base + TOMBSTONES]! + 1 > all[shard]!.limit) throw tableFull();
-      state[base + LIVE]! += 1;
-      for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = keys[key + word]!;
-    }
     const from = (begin + i) * keyWords;
-    for (let word = ADDRESS_WORDS; word < last; word++) words[to + word] = source[from + word]!;
-    words[to + last] = ((position - 1 + begin + i) % POSITION_MAX) + 1;
+    const slot = probe(words, homes[i]!, slotWords, source, from);
+    const to = slot < 0 ? -1 - slot : slot;
+    if (slot < 0 || words[to + last] === TOMBSTONE) {
+      const shard = hashes[2 * i]! & (all.length - 1);
+      claim(shards.state, shard, slot < 0, all[shard]!.limit);
+      for (let word = 0; word < ADDRESS_WORDS; word++) words[to + word] = source[from + word]!;
+    }
+    writeValue(words, to, last, source, from, position, begin + i);
   }
 }
 
@@ -192,25 +232,21 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     ...hasher,
     homes: new Int32Array(chunkMax),
     sides: [],
-    slots: new Int32Array(chunkMax),
+    missed: new Int32Array(chunkMax),
     sink: new Int32Array(1),
   };
-  const { keys, hashes } = stage;
+  const { keys, hashes, homes, sides } = stage;
 
   const tableRead: TableKernels['tableRead'] = (shards, bytes, stride, at, sizeBytes, out) => {
     const all = shardsOf(shards);
-    const [first, width, last] = [at >>> 2, sizeBytes >>> 2, (shards.slotSizeBytes >>> 2) - 1];
+    const [first, width, slotWords, keyWords] = [at >>> 2, sizeBytes >>> 2, shards.slotSizeBytes >>> 2, stride >>> 2];
     const aligned = out.byteOffset % 4 === 0;
     const field = aligned ? wordsOf(out) : new Int32Array(out.length >>> 2);
     const [count, chunk] = [out.length / sizeBytes, chunkOf(stride)];
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(stage, shards, all, bytes, stride, from, here);
-      for (let i = 0, to = from * width; i < here; i++) {
-        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
-        const there = slot >= 0 && words[slot + last] !== TOMBSTONE;
-        for (let word = 0; word < width; word++) field[to++] = there ? words[slot + first + word]! : 0;
-      }
+      enter(stage, shards, all, bytes, stride, from, here);
+      read(stage, slotWords, keyWords, here, first, width, field, from * width);
     }
     if (!aligned) out.set(new Uint8Array(field.buffer));
   };
@@ -222,23 +258,25 @@ export function tableKernels(hasher: SipHasher): TableKernels {
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(stage, shards, all, records, stride, from, here);
+      enter(stage, shards, all, records, stride, from, here);
       write(stage, shards, all, source, stride, from, here, position);
     }
   };
 
   const tableDelete: TableKernels['tableDelete'] = (shards, bytes, stride, count) => {
     const all = shardsOf(shards);
-    const last = (shards.slotSizeBytes >>> 2) - 1;
+    const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(stage, shards, all, bytes, stride, from, here);
+      enter(stage, shards, all, bytes, stride, from, here);
       for (let i = 0; i < here; i++) {
-        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
-        if (slot < 0 || words[slot + last] === TOMBSTONE) continue;
-        words.fill(0, slot + ADDRESS_WORDS, slot + last);
-        words[slot + last] = TOMBSTONE;
+        const words = sides[i]!;
+        const slot = find(words, homes[i]!, slotWords, keys, i * keyWords);
+        const last = slot + slotWords - 1;
+        if (slot < 0 || words[last] === TOMBSTONE) continue;
+        words.fill(0, slot + ADDRESS_WORDS, last);
+        words[last] = TOMBSTONE;
         const base = STATE_WORDS * (hashes[2 * i]! & (all.length - 1));
         shards.state[base + LIVE]! -= 1;
         shards.state[base + TOMBSTONES]! += 1;
@@ -248,14 +286,15 @@ export function tableKernels(hasher: SipHasher): TableKernels {
 
   const tableMissing: TableKernels['tableMissing'] = (shards, bytes, stride, count, missing) => {
     const all = shardsOf(shards);
-    const last = (shards.slotSizeBytes >>> 2) - 1;
+    const [slotWords, keyWords] = [shards.slotSizeBytes >>> 2, stride >>> 2];
     const chunk = chunkOf(stride);
     for (let from = 0; from < count; from += chunk) {
       const here = Math.min(chunk, count - from);
-      locate(stage, shards, all, bytes, stride, from, here);
+      enter(stage, shards, all, bytes, stride, from, here);
       for (let i = 0; i < here; i++) {
-        const [words, slot] = [stage.sides[i]!, stage.slots[i]!];
-        if (slot < 0 || words[slot + last] === TOMBSTONE) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
+        const words = sides[i]!;
+        const slot = find(words, homes[i]!, slotWords, keys, i * keyWords);
+        if (slot < 0 || words[slot + slotWords - 1] === TOMBSTONE) missing[hashes[2 * i]! & (all.length - 1)]! += 1;
       }
     }
   };
@@ -305,24 +344,4 @@ export function tableKernels(hasher: SipHasher): TableKernels {
   };
 
   return { tableRead, tablePut, tableDelete, tableMissing, tableMove, tableArena };
-}
-
-/** Ordinary arrays, freed when nobody holds them any more. */
-function tableArena(): TableArena {
-  return {
-    allocate(sizeBytes) {
-      try {
-        return new Uint8Array(sizeBytes);
-      } catch (error) {
-        throw new TableMemoryError(sizeBytes, { cause: error });
-      }
-    },
-    release() {},
-    give: (bytes) => ({ memory: bytes, transfer: [bytes.buffer as ArrayBuffer] }),
-    take(memory) {
-      if (!(memory instanceof Uint8Array)) throw new TypeError(`memory must be bytes, got ${typeof memory}`);
-      return memory;
-    },
-    close() {},
-  };
 }

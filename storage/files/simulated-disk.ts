@@ -12,6 +12,7 @@
 import { dirname } from 'node:path';
 import { type FileLock, type Files, FilesError, type OpenMode, SECTOR_SIZE_BYTES, type StoredFile } from './files.ts';
 import { type Random, SimulatedInode, seededRandom } from './simulated-inode.ts';
+import { applyChange, type Entry, foldersAbove, type NameChange, removeTree, tree } from './simulated-names.ts';
 
 /** What happens to an operation: the power goes, it fails, or the disk is full (writes only; else the same as 'io'). */
 export type FaultKind = 'cut' | 'io' | 'no-space';
@@ -21,54 +22,11 @@ export interface Fault {
   readonly kind: FaultKind;
 }
 
-type Entry = SimulatedInode | 'folder';
-type NameChange =
-  | { readonly kind: 'put'; readonly path: string; readonly entry: Entry }
-  | { readonly kind: 'remove'; readonly path: string }
-  | { readonly kind: 'rename'; readonly path: string; readonly from: string; readonly entry: Entry };
-
 const MESSAGES: Readonly<Record<FaultKind, string>> = {
   cut: 'the power was cut',
   io: 'simulated I/O error (EIO)',
   'no-space': 'simulated full disk (ENOSPC)',
 };
-
-function applyChange(names: Map<string, Entry>, change: NameChange): void {
-  if (change.kind === 'put') names.set(change.path, change.entry);
-  else if (change.kind === 'remove') removeTree(names, change.path);
-  else if (change.entry === 'folder') moveTree(names, change.from, change.path);
-  else moveFile(names, change.from, change.path, change.entry);
-}
-
-function* tree(names: ReadonlyMap<string, Entry>, path: string): Generator<[string, Entry]> {
-  for (const [name, entry] of [...names]) if (name === path || name.startsWith(`${path}/`)) yield [name, entry];
-}
-
-function removeTree(names: Map<string, Entry>, path: string): void {
-  for (const [name] of tree(names, path)) names.delete(name);
-}
-
-/** What is renamed is that file, whatever stands at its old name where earlier changes have not landed. */
-function moveFile(names: Map<string, Entry>, from: string, to: string, file: SimulatedInode): void {
-  names.delete(from);
-  names.set(to, file);
-}
-
-/** From the root down. */
-function foldersAbove(path: string): string[] {
-  const above: string[] = [];
-  for (let folder = dirname(path); folder !== '/' && folder !== '.'; folder = dirname(folder)) above.unshift(folder);
-  return above;
-}
-
-function moveTree(names: Map<string, Entry>, from: string, to: string): void {
-  if (!names.has(from)) return;
-  removeTree(names, to);
-  for (const [name, entry] of tree(names, from)) {
-    names.delete(name);
-    names.set(to + name.slice(from.length), entry);
-  }
-}
 
 /** Shares of operations that fail with 'io', each by itself. */
 export interface ErrorRates {

@@ -1,29 +1,30 @@
 /**
- * A replicator's lives: the real composition (open-replicator.ts) on a simulated disk and virtual slots, killed at file operations of an encoding, a proof or a rotation.
+ * A replicator's lives (replicator-life.ts), one after the other on one disk and one ledger, each killed at a file operation of an encoding, a proof or a rotation.
  *
  * What must hold, and throws when it does not:
  * - what lies under a replica's name decodes to the segment, after every death;
  * - no proof is wrong but the replicator's own fakes (replicator-ledger.ts), and those are revealed unless it was down;
  * - every period is proven that it was not down in.
  */
-
 import { sameBytes } from '../../native/index.ts';
-import { Replica, ReplicaStore } from '../../replicator/index.ts';
-import { signingKey } from '../../src/codec/index.ts';
-import type { MemoryTransport } from '../../src/net/memory-transport.ts';
-import type { Clock } from '../../src/node/clock.ts';
-import { type OpenedReplicator, openReplicator } from '../../src/node/replicator/open-replicator.ts';
-import type { RoleContext } from '../../src/node/run.ts';
+import { Replica } from '../../replicator/index.ts';
 import { SimulatedDisk } from '../../storage/files/simulated-disk.ts';
 import { SimulatedKeyValues } from '../../storage/key-value/simulated-key-values.ts';
 import { VirtualNet } from '../node/virtual-net.ts';
-import { kernels, makeChain, newWorld, rootOf, SILENT } from '../node/world.ts';
-import { type DeathKind, MortalFiles } from './mortal-files.ts';
+import { kernels, makeChain, rootOf } from '../node/world.ts';
+import type { DeathKind } from './mortal-files.ts';
 import { ReplicatorLedger } from './replicator-ledger.ts';
+import {
+  DEADLINE_SLOTS,
+  key,
+  Life,
+  type LifeDeps,
+  PERIODS_PER_ROTATION,
+  SEED,
+  SLOTS_PER_PERIOD,
+  world,
+} from './replicator-life.ts';
 
-export const SLOTS_PER_PERIOD = 16;
-const DEADLINE_SLOTS = 9;
-export const PERIODS_PER_ROTATION = 3;
 /** Segments kept at once; every third life one more is wanted and the oldest given up, so that there is always something to encode. */
 const SEGMENTS_KEPT = 3;
 const MOMENTS = ['encode', 'prove', 'rotate'] as const;
@@ -33,19 +34,7 @@ const PASSES_PER_SLOT = 3;
 const PATIENCE_SLOTS = 3 * SLOTS_PER_PERIOD;
 /** Slots after a start in which a replicator may still be behind: an encoding, a commit, finality. */
 const CATCH_UP_SLOTS = 3;
-const SEED: Uint8Array = new Uint8Array(32).fill(101).map((_, index) => (101 * 37 + index * 11 + 5) & 0xff);
 
-const world = newWorld({
-  ...{ validators: 1, segmentSizeBytes: 8 * 1024, leafSizeBytes: 128, recencyWindowSlots: 40 },
-  consensus: { slotsPerEpoch: 600, unfinalizedBlocksMax: 4096 },
-  slotsPerPeriod: SLOTS_PER_PERIOD,
-  periodsPerRotation: PERIODS_PER_ROTATION,
-  replication: {
-    ...{ mode: 'both', samplesPerProof: 24, checksPerProof: 4, missesMax: 1000, slashPerMissPermille: 1 },
-    ...{ fakeSharePermille: 200, proofDeadlineSlots: DEADLINE_SLOTS, sealSlots: 2 },
-  },
-});
-const key = signingKey(SEED);
 /** Enough for the segments kept. */
 const prefix = makeChain(world, rootOf(world), 20, 12);
 
@@ -57,8 +46,6 @@ export interface LivesFigures {
   readonly fakes: number;
 }
 
-/** A clock that never rings: statuses are exchanged on connection, which is all it takes. */
-const STOPPED_CLOCK: Clock = { nowMs: () => 0, at: () => () => {} };
 /** What a file operation is part of. @param firstRotation in which a segment was first encoded */
 function momentOf(path: string, firstRotations: Map<string, string>): Moment | 'other' {
   const unfinished = /(segment-\d+)\.rotation-(\d+)\.replica\.(partial|progress|scratch|decode)/.exec(path);
@@ -240,106 +227,6 @@ export class ReplicatorLives {
       if (!isRevealed && wasUp >= DEADLINE_SLOTS / 2 && opens + DEADLINE_SLOTS < this.#slot)
         throw new RangeError(`fake ${name} was not revealed`);
     }
-  }
-}
-
-interface LifeDeps {
-  readonly disk: SimulatedDisk;
-  readonly keyValues: SimulatedKeyValues;
-  readonly random: () => number;
-  readonly doom: ConstructorParameters<typeof MortalFiles>[2];
-  readonly segments: readonly number[];
-}
-
-/** One process. */
-class Life {
-  readonly peer: string;
-  diedAt = '';
-  readonly #net: VirtualNet;
-  readonly #files: MortalFiles;
-  readonly #died: Promise<void>;
-  readonly #opened: Promise<OpenedReplicator | undefined>;
-  #transport: MemoryTransport | undefined;
-  #node: OpenedReplicator | undefined;
-  #goOn: (() => void) | undefined;
-  #failure: Error | undefined;
-
-  constructor(number: number, net: VirtualNet, { disk, keyValues, random, doom, segments }: LifeDeps) {
-    this.#net = net;
-    this.peer = `replicator-${number}`;
-    let resolve = (): void => {};
-    this.#died = new Promise((done) => {
-      resolve = done;
-    });
-    this.#files = new MortalFiles(disk, random, doom, (path) => {
-      this.diedAt = path;
-      resolve();
-    });
-    this.#opened = this.#open(number, keyValues, segments).catch((error: Error) => {
-      this.#failure = error;
-      return undefined;
-    });
-  }
-
-  get isOver(): boolean {
-    return this.#files.isDead;
-  }
-
-  async #open(number: number, keyValues: SimulatedKeyValues, segments: readonly number[]): Promise<OpenedReplicator> {
-    const files = this.#files;
-    const { segmentSizeBytes, leafSizeBytes } = world.genesis.history;
-    const store = await ReplicaStore.open({
-      ...{ kernels, files, directory: '/data/replicas', identity: key.publicKey },
-      geometry: { segmentSizeBytes, leafSizeBytes },
-      ...{ checkpointSizeBytes: 2048, chunkSizeBytes: 1024 },
-    });
-    this.#transport = this.#net.network.transport(this.peer);
-    const context: RoleContext = {
-      ...{ genesis: world.genesis, kernels, transport: this.#transport, log: SILENT, version: 'test' },
-      config: {
-        ...{ role: 'replicator', genesis: '', dataDirectory: '/data', listen: '', log: { level: 'silent' } },
-        ...{ bootstrap: [this.#net.network.addressOf('validator')], rpc: { host: '', port: 0 } },
-        replicator: { capacityBytes: 1 << 20, segments },
-      },
-      onFatal: (error: Error) => {
-        this.#failure = error;
-      },
-      rpcUrl: () => null,
-    };
-    const ground = {
-      disk: { files, keyValues },
-      pause: () =>
-        new Promise<void>((resolve) => {
-          this.#goOn = resolve;
-        }),
-      clock: STOPPED_CLOCK,
-      counterStart: BigInt(number) << 32n,
-    };
-    const node = await openReplicator(context, SEED, store, ground);
-    await node.start();
-    this.#node = node;
-    return node;
-  }
-
-  /** One pass of work, and the encoding it began. */
-  async pass(): Promise<void> {
-    await Promise.race([this.#opened, this.#died]);
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.isOver) return;
-    this.#goOn?.();
-    this.#goOn = undefined;
-    while (!this.isOver && !this.#isIdle()) await new Promise((resolve) => setImmediate(resolve));
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  #isIdle(): boolean {
-    return this.#goOn !== undefined && !this.#node!.api.status().replicas.some(({ state }) => state === 'encoding');
-  }
-
-  /** Nothing is heard of it any more. */
-  async bury(): Promise<void> {
-    this.#files.die();
-    await this.#transport?.stop();
   }
 }
 

@@ -4,139 +4,22 @@ import { describe, expect, it } from 'vitest';
 import { amount, height } from '../../native/index.ts';
 import type { RevivePayload } from '../../src/codec/index.ts';
 import {
-  assertSupplyKept,
-  type BlockExecution,
   EVICTIONS_KEY,
   EVICTIONS_MAX,
   type Eviction,
   encodeEvictions,
   evictedUnits,
-  evictionLeaf,
   evictionLeafHashes,
-  isRevived,
   mountainOf,
   Overlay,
-  type Refusal,
   readEvictions,
   rentUpTo,
-  totalSupply,
 } from '../../src/ledger/index.ts';
 import { Frontier } from '../../storage/commitment/frontier.ts';
-import { inclusionProof } from '../../storage/commitment/inclusion.ts';
-import { leafHash, merkleRoot } from '../../storage/commitment/merkle.ts';
+import { merkleRoot } from '../../storage/commitment/merkle.ts';
 import { addressAt, CompactionWorld, pay } from './compaction-world.ts';
-import { apply, Chain, document, kernels, named, type Person, person, transfer } from './fixture.ts';
-
-/** All that was ever evicted, in order. */
-class EvictedList {
-  readonly all: Eviction[] = [];
-  readonly revived: Set<number> = new Set();
-
-  /** A revival of eviction `index` with a path worked out from the leaves of its mountain alone. */
-  payload(index: number, count: number = this.all.length): RevivePayload {
-    let first = 0;
-    let size = 0;
-    for (let bit = 2 ** 20; bit >= 1; bit /= 2) {
-      if ((count & bit) === 0) continue;
-      size = bit;
-      if (index < first + size) break;
-      first += size;
-    }
-    const { balance, height: at } = this.all[index]!;
-    const path = inclusionProof(kernels, this.#leaves(first, size), index - first);
-    return { kind: 'revive', index, balance, height: at, path };
-  }
-
-  /** Peaks, each the Merkle root of its mountain. */
-  peaks(): Uint8Array[] {
-    const peaks: Uint8Array[] = [];
-    let first = 0;
-    for (let bit = 2 ** 20; bit >= 1; bit /= 2) {
-      if ((this.all.length & bit) === 0) continue;
-      peaks.push(merkleRoot(kernels, this.#leaves(first, bit)));
-      first += bit;
-    }
-    return peaks;
-  }
-
-  get units(): bigint {
-    return this.all.reduce((sum, { balance }, index) => sum + (this.revived.has(index) ? 0n : balance), 0n);
-  }
-
-  #leaves(first: number, size: number): Uint8Array {
-    return Buffer.concat(
-      this.all.slice(first, first + size).map((eviction) => leafHash(kernels, evictionLeaf(eviction))),
-    );
-  }
-}
-
-const people = Array.from({ length: 10 }, (_, n) => person(`person ${n}`));
-const rich = person('rich');
-const SUPPLY = 1_000_000n + 10n * 150n + 10n;
-
-/** 32 units a block: 150 units last for four blocks, if nobody touches them. */
-function chainOf(): Chain {
-  return new Chain(
-    document(
-      { rent: { microunitsPerByteBlock: '1000000' }, transactions: { recencyWindowSlots: 1000, minimumFee: '2' } },
-      [[rich, 1_000_000n], ...people.map((who) => [who, 150n] as const)],
-    ),
-    { compacts: true },
-  );
-}
-
-type Code = Refusal['code'] | null;
-
-/** A chain, and the list kept beside it. */
-class World {
-  readonly chain: Chain = chainOf();
-  readonly list: EvictedList = new EvictedList();
-  execution: BlockExecution = this.chain.start(1);
-
-  send(from: Person, payload: RevivePayload, fee = 2n): Code {
-    return apply(this.execution, this.chain.transaction({ from, payload, fee }), from);
-  }
-
-  pay(from: Person, to: Person, value: bigint): Code {
-    return apply(this.execution, this.chain.transaction({ from, payload: transfer(to, value), fee: 2n }), from);
-  }
-
-  /** Ends the block, checks the books, and starts the next. */
-  endBlock(): void {
-    const { chain, execution, list } = this;
-    execution.executeVotes([]);
-    const outcome = execution.compact(chain.log);
-    expect(outcome.first).toBe(list.all.length);
-    list.all.push(...outcome.evictions);
-    assertSupplyKept(execution.overlay.ops(), chain.state, execution.overlay);
-    chain.finish(execution);
-    expect(totalSupply(chain.state.balances.values(), chain.state)).toBe(SUPPLY);
-    const { units, range } = readEvictions(chain.state);
-    expect([range.size, units]).toEqual([list.all.length, list.units]);
-    expect(range.peaks.map((peak) => new Uint8Array(peak))).toEqual(list.peaks().map((peak) => new Uint8Array(peak)));
-    for (const index of list.all.keys()) expect(isRevived(chain.state, index)).toBe(list.revived.has(index));
-    this.execution = chain.start(execution.context.slot + 1);
-  }
-
-  owner(index: number): Person {
-    return people.find(({ address }) => Buffer.compare(address, this.list.all[index]!.address) === 0)!;
-  }
-
-  revive(index: number): Code {
-    const code = this.send(this.owner(index), this.list.payload(index));
-    if (code === null) this.list.revived.add(index);
-    return code;
-  }
-
-  /** Ends blocks until somebody was evicted. */
-  untilEvicted(count = 1): void {
-    for (let blocks = 0; this.list.all.length < count; blocks++) {
-      if (blocks === 200) throw new RangeError('nobody was evicted in 200 blocks');
-      this.pay(rich, rich, 1n);
-      this.endBlock();
-    }
-  }
-}
+import { type Code, chainOf, EvictedList, EvictionsWorld, people, rich } from './evictions-world.ts';
+import { kernels, named } from './fixture.ts';
 
 type Step =
   | { readonly do: 'end' }
@@ -165,7 +48,7 @@ describe('evictions and revivals', () => {
     const seen = { evicted: 0, revived: 0, again: 0, stolen: 0, ended: 0 };
     fc.assert(
       fc.property(fc.array(step, { minLength: 30, maxLength: 160, size: 'max' }), (steps) => {
-        const world = new World();
+        const world = new EvictionsWorld();
         const { list } = world;
         for (const one of steps) {
           if (one.do === 'end') world.endBlock();
@@ -209,7 +92,7 @@ describe('evictions and revivals', () => {
   });
 
   it('puts back what was evicted, less the fee, into an account that holds something again', () => {
-    const world = new World();
+    const world = new EvictionsWorld();
     world.untilEvicted();
     const [first] = world.list.all;
     const owner = world.owner(0);
@@ -224,7 +107,7 @@ describe('evictions and revivals', () => {
   });
 
   it('evicts with the whole balance, in the block that moved the account', () => {
-    const world = new World();
+    const world = new EvictionsWorld();
     world.untilEvicted();
     const [{ height: at, balance }] = world.list.all as [Eviction];
     expect(at).toBe(world.chain.log.height);
@@ -234,7 +117,7 @@ describe('evictions and revivals', () => {
   });
 
   it('refuses each wrong revival with its own code', () => {
-    const world = new World();
+    const world = new EvictionsWorld();
     world.untilEvicted(5);
     const { list } = world;
     const owner = world.owner(0);
@@ -292,7 +175,7 @@ describe('evictions and revivals', () => {
   });
 
   it('nothing at all can be revived where nobody was evicted', () => {
-    const world = new World();
+    const world = new EvictionsWorld();
     const payload = {
       kind: 'revive' as const,
       index: 0,
@@ -304,7 +187,7 @@ describe('evictions and revivals', () => {
   });
 
   it('a revival in a block that is taken back leaves nothing behind', () => {
-    const world = new World();
+    const world = new EvictionsWorld();
     world.untilEvicted();
     const { execution } = world;
     const before = execution.overlay.ops();

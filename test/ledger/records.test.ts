@@ -7,13 +7,9 @@ import {
   decodeEvictions,
   EVICTIONS_KEY,
   encodeEvictions,
-  type IdentityRecord,
   isRevived,
   RecordError,
   revivedKey,
-  type SealRecord,
-  type SegmentPlaces,
-  type ValidatorFaults,
 } from '../../src/ledger/index.ts';
 import { decodeDesignated, encodeDesignated } from '../../src/ledger/replication/designated.ts';
 import { decodeIdentity, encodeIdentity } from '../../src/ledger/replication/identity.ts';
@@ -27,115 +23,13 @@ import {
   replicaOfKey,
   sealKey,
 } from '../../src/ledger/replication/record-key.ts';
-import {
-  decodeReplica,
-  encodeReplica,
-  type ReplicaRecord,
-  replicaRecordSizeBytes,
-} from '../../src/ledger/replication/replica.ts';
+import { decodeReplica, encodeReplica, replicaRecordSizeBytes } from '../../src/ledger/replication/replica.ts';
 import { decodeSeal, encodeSeal } from '../../src/ledger/replication/seals.ts';
 import { decodePlaces, encodePlaces } from '../../src/ledger/replication/segment-places.ts';
 import { decodeFaults, encodeFaults } from '../../src/ledger/replication/validator-faults.ts';
 import { Frontier } from '../../storage/commitment/frontier.ts';
 import { kernels, MapState, named, person } from './fixture.ts';
-
-const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const u53 = fc.maxSafeNat().map(slot);
-const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
-const digest = bytes(32).map(hash);
-
-const proof = (validatorCount: number) =>
-  fc
-    .record({
-      state: fc.constantFrom('pending', 'accepted', 'rejected', 'revealed' as const),
-      slot: u53,
-      sampleProof: bytes(80),
-      samplesRoot: digest,
-      openingDigest: digest,
-      says: fc.array(fc.nat(2), { minLength: validatorCount, maxLength: validatorCount }),
-    })
-    .map(({ says, ...rest }) => {
-      const bits = (wanted: number): Uint8Array => {
-        const set = new Uint8Array(Math.ceil(validatorCount / 8));
-        says.forEach((said, index) => {
-          if (said === wanted) set[index >> 3]! |= 1 << (index & 7);
-        });
-        return set;
-      };
-      const sealed = bits(2);
-      return { ...rest, spoken: bits(1).map((byte, at) => byte | sealed[at]!), sealed };
-    });
-const replica: fc.Arbitrary<ReplicaRecord> = fc.integer({ min: 1, max: 1024 }).chain((validatorCount) =>
-  fc.record({
-    validatorCount: fc.constant(validatorCount),
-    rotation: u32,
-    commitSlot: u53,
-    keyProof: bytes(80),
-    replicaRoot: digest,
-    commits: u32,
-    accepted: u32,
-    rejected: u32,
-    expired: u32,
-    nextPeriod: u32,
-    provenNext: u32,
-    since: u53,
-    paid: u32,
-    reason: fc.constantFrom(...VERDICT_REASONS),
-    proof: fc.option(proof(validatorCount)),
-  }),
-);
-
-const newcomer: IdentityRecord = {
-  publicKey: person('a').key,
-  deposit: amount(5n),
-  slot: slot(6),
-  replicas: 7,
-  isLeaving: true,
-  leftPeriod: 8,
-  lockWindow: 9,
-  lockedOld: amount(10n),
-  lockedNew: amount(11n),
-  accepted: 12,
-  fakes: 13,
-  paidUnits: amount(14n),
-  provableFrom: 15,
-};
-const seal: SealRecord = { isOpen: true, value: named('secret') };
-const faults: ValidatorFaults = { faults: 3, permille: 1000, lastSlot: slot(77) };
-const places: SegmentPlaces = {
-  period: 9,
-  paid: [1, 2, 3, 4],
-  places: [
-    { identity: person('old').address, provenPeriod: 9, since: slot(3) },
-    { identity: person('young').address, provenPeriod: 8, since: slot(4) },
-  ],
-};
-
-const small: ReplicaRecord = {
-  validatorCount: 4,
-  rotation: 0x01020304,
-  commitSlot: slot(5),
-  keyProof: new Uint8Array(80).fill(0xaa),
-  replicaRoot: named('root'),
-  commits: 1,
-  accepted: 2,
-  rejected: 3,
-  expired: 4,
-  nextPeriod: 9,
-  provenNext: 8,
-  since: slot(3),
-  paid: 2,
-  reason: 'encoding',
-  proof: {
-    state: 'pending',
-    slot: slot(6),
-    sampleProof: new Uint8Array(80).fill(0xbb),
-    samplesRoot: named('samples'),
-    openingDigest: named('opening'),
-    spoken: Uint8Array.of(0b0111),
-    sealed: Uint8Array.of(0b0010),
-  },
-};
+import { bytes, faults, newcomer, places, replica, seal, small, u53 } from './record-samples.ts';
 
 function expectCorrupt(decode: (value: Uint8Array) => unknown, value: Uint8Array, message: RegExp): void {
   expect(() => decode(value)).toThrowError(RecordError);

@@ -11,7 +11,7 @@ import {
   formatAddress,
   ReplicatorClient,
 } from '../../src/rpc/client.ts';
-import { BLOCK, hasher, KEY, OTHER, POH, TRANSACTIONS } from './fake-node.ts';
+import { BLOCK, hasher, KEY, OTHER, POH, TRANSACTIONS } from './sample-block.ts';
 import { type ServerRig, startServer } from './server-rig.ts';
 
 describe('CairnClient against a server', () => {

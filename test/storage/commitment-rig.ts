@@ -4,10 +4,10 @@ import type { Commitment } from '../../storage/commitment/commitment.ts';
 import { CommitmentReplay } from '../../storage/commitment/replay.ts';
 import { CommitmentTrees } from '../../storage/commitment/trees.ts';
 import type { StateOp } from '../../storage/state-reader.ts';
-import { CHAIN_ID, NaiveState, NaiveStore } from './commitment-model.ts';
+import { CHAIN_ID, NaiveState, NaiveStore, putAccount, putBond, putRecord } from './commitment-model.ts';
 import { kernels } from './kernels-fixture.ts';
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 export class Rig {
   readonly store: NaiveStore = new NaiveStore();
@@ -87,4 +87,34 @@ export class Rig {
     }
     expect(found).toEqual(names.map(([name, op]) => [name, op, state.heights[op]!]));
   }
+}
+
+export const joined = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+/** from .. to - 1. */
+export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+/** Trees over settled batches; and what the naive twin says. */
+export function settled(batches: readonly (readonly StateOp[])[]): { store: NaiveStore; trees: CommitmentTrees } {
+  const store = new NaiveStore();
+  const trees = CommitmentTrees.empty(kernels, CHAIN_ID, store, store);
+  for (const ops of batches) {
+    const state = store.state.next(ops);
+    const child = trees.tip.next(state.batches.at(-1)!);
+    store.state = state;
+    trees.absorb(child);
+  }
+  return { store, trees };
+}
+
+/** 40 batches over some 2,400 ops in ten twigs; accounts 0 .. 299 are rewritten in turn, so the floor rises. */
+export const LOG: StateOp[][] = range(0, 40).map((height) => [
+  ...(height === 0 ? [putBond(5), putRecord(9)] : []),
+  ...range(0, 60).map((n) => putAccount((height * 60 + n) % 300, height)),
+  ...(height === 39 ? [putBond(3), putBond(5, 99), putRecord(1), putRecord(2, 0), putRecord(9)] : []),
+]);
+
+/** A first op to keep: a batch's head below the floor. */
+export function dropTo({ store, trees }: ReturnType<typeof settled>, firstOp: number): void {
+  store.firstOp = firstOp;
+  trees.dropBefore(store.frontier);
 }

@@ -8,7 +8,6 @@ import {
   decodeHeader,
   decodeVote,
   HEADER_SIZE_BYTES,
-  type SigningKey,
   signVote,
   VOTE_SIZE_BYTES,
   type Vote,
@@ -43,6 +42,8 @@ export class Byzantium {
   readonly #headers: BlockHeader[] = [];
   /** Votes that left any node, with their topic. */
   readonly #votes: { readonly topic: string; readonly message: Uint8Array }[] = [];
+  /** By rank. */
+  readonly #provable: Map<number, number> = new Map();
 
   constructor(simulation: Simulation, chance: Chance) {
     this.#simulation = simulation;
@@ -58,6 +59,11 @@ export class Byzantium {
   heardVote(topic: string, message: Uint8Array): void {
     this.#votes.push({ topic, message });
     if (this.#votes.length > VOTES_KEPT) this.#votes.shift();
+  }
+
+  /** How often a validator has said two things of which both together prove that it cheats. A double voter needs two blocks of one slot for that, which faults must bring. */
+  provableLies(rank: number): number {
+    return this.#provable.get(rank) ?? 0;
   }
 
   kindOf({ rank }: SimulatedNode): ByzantineKind | undefined {
@@ -84,7 +90,7 @@ export class Byzantium {
       case 'silent-leader':
         return { onPush: () => null };
       case 'double-voter':
-        return { onPublish: (_, message) => this.#twoVotes(node.key!, message) };
+        return { onPublish: (_, message) => this.#twoVotes(node, message) };
       case 'vote-forger':
         return { onPublish: (_, message) => this.#forgedVotes(message) };
       default:
@@ -155,11 +161,12 @@ export class Byzantium {
     if (parent === undefined || byteKey(leader) !== byteKey(node.key!.publicKey)) return null;
     const block = decodeBlock(shared.checking, Uint8Array.from(bytes));
     trace.add('byzantine', node.name, { lie: this.kindOf(node)!, slot: block.header.slot });
+    if (this.kindOf(node) === 'equivocating-leader') this.#lied(node);
     return forge(block, this.#tools(node), parent).bytes;
   }
 
   /** A second vote: for another block of that slot or later, from the same source or an old one. */
-  #twoVotes(key: SigningKey, message: Uint8Array): readonly Uint8Array[] | null {
+  #twoVotes(node: SimulatedNode, message: Uint8Array): readonly Uint8Array[] | null {
     const vote = decodeVote(message.slice(0, VOTE_SIZE_BYTES));
     const others = this.#headers.filter(
       ({ slot, hash }) => slot >= vote.targetSlot && byteKey(hash) !== byteKey(vote.targetHash),
@@ -178,14 +185,19 @@ export class Byzantium {
         stateRoot: target.stateRoot,
         ...(source === undefined ? {} : { sourceSlot: source.slot, sourceHash: source.hash }),
       },
-      key,
+      node.key!,
     );
+    if (target.slot === vote.targetSlot) this.#lied(node);
     this.#simulation.trace.add('byzantine', null, {
       lie: 'double-voter',
       target: target.slot,
       hash: shortHash(target.hash),
     });
     return [message, said.bytes];
+  }
+
+  #lied({ rank }: SimulatedNode): void {
+    this.#provable.set(rank!, this.provableLies(rank!) + 1);
   }
 
   /** Votes in everybody's name, without their keys. */

@@ -14,12 +14,16 @@ export interface Claim {
 /** The longest it may take after progress was seen, ms with slots of 500 ms: several eras, an absence of `staleEpochsFast`, an unbonding delay. */
 export const CLAIM_BOUND_MS = 120_000;
 
-/** A cheat loses its bond on the ledger. */
+/** Provable lies after which nobody honest can have missed them all: single ones may be lost on the wire. */
+const LIES_SEEN = 3;
+
+/** A cheat loses its bond on the ledger, once it has cheated where that can be shown. */
 export function slashed(...ranks: readonly number[]): Claim {
   return {
     says: `validators ${ranks.join(', ')} are slashed`,
-    lacks: ({ oracles: { watch } }) => {
-      const missing = ranks.filter((rank) => !watch.slashes.some((slash) => slash.rank === rank));
+    lacks: ({ oracles: { watch }, byzantium }) => {
+      const cheats = ranks.filter((rank) => byzantium.provableLies(rank) >= LIES_SEEN);
+      const missing = cheats.filter((rank) => !watch.slashes.some((slash) => slash.rank === rank));
       return missing.length === 0 ? null : `validators ${missing.join(', ')} keep their bonds`;
     },
   };
@@ -94,11 +98,14 @@ export function wentOnWithout(ranks: readonly number[], blocksMin: number): Clai
   };
 }
 
-/** Somebody excluded in a stall counts again in it. */
+/** Somebody excluded in a stall counts again in it. Says nothing where the branch that won excludes nobody: those who were away may have led it themselves. */
 export function readmitted(...ranks: readonly number[]): Claim {
   return {
     says: `of validators ${ranks.join(', ')} one counts again in the stall that excluded it`,
-    lacks: ({ oracles: { watch } }) => (ranks.some((rank) => watch.readmitted.has(rank)) ? null : 'none does'),
+    lacks: ({ oracles: { watch } }) =>
+      ranks.some((rank) => watch.readmitted.has(rank)) || ranks.every((rank) => !watch.blocksWithout.has(rank))
+        ? null
+        : 'none does',
   };
 }
 

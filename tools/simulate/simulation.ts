@@ -117,7 +117,7 @@ export class Simulation {
   readonly #network: MemoryNetwork;
   readonly #chance: Chance;
   readonly #faults: FaultRunner;
-  readonly #byzantium: Byzantium;
+  readonly byzantium: Byzantium;
   /** How much longer slots are than usual. */
   readonly stretch: number;
   #violation: Violation | undefined;
@@ -156,7 +156,7 @@ export class Simulation {
       onFinal: (block) => this.clients.probes.final(block),
     });
     this.clients = new Clients(this, this.#chance);
-    this.#byzantium = new Byzantium(this, new Chance(seed, 'byzantine'));
+    this.byzantium = new Byzantium(this, new Chance(seed, 'byzantine'));
     this.nodes = this.#makeNodes(dishonest);
     if (wideArea) this.links.base = wideAreaDelay(this.nodes.map(({ name }) => name));
     this.links.quality = scenario.wire ?? CALM;
@@ -236,7 +236,7 @@ export class Simulation {
   #makeNodes(dishonest: ReadonlySet<number>): SimulatedNode[] {
     const { seed, scenario, plant } = this.options;
     const events: NodeEvents = {
-      ear: (node) => newEar(this, this.#byzantium, node),
+      ear: (node) => newEar(this, this.byzantium, node),
       onLog: (node, fields, message) => this.#guard(() => onNodeLog(this, node, fields, message)),
       onFatal: (node, error) => this.#guard(() => this.#faults.gaveUp(node, error)),
       onUp: (node) => this.#guard(() => this.#up(node)),
@@ -264,7 +264,7 @@ export class Simulation {
     const { root } = node.node!.tree;
     this.trace.add('up', node.name, { height: root.header.height });
     if (node.isHonest) this.oracles.restarted(node.name, node.node!);
-    this.#byzantium.up(node);
+    this.byzantium.up(node);
   }
 
   /** The oracles look at every honest node that is up. */

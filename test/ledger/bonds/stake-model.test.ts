@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Vote } from '../../../src/codec/index.ts';
 import { readBonds, readProgress } from '../../../src/ledger/index.ts';
 import { named } from '../fixture.ts';
-import { type ModelVote, StakeModel } from './stake-model.ts';
+import { StakeModel } from './stake-model.ts';
+import type { ModelVote } from './stake-model-parts.ts';
 import { type Actor, actor, bond, type Point, QUICK, StakeWorld, signedVoteOf, voteOf } from './stake-world.ts';
 
 const actors = Array.from({ length: 12 }, (_, n) => actor(`actor ${n}`));

@@ -2,67 +2,20 @@
  * Proof of stake on the chain, said a second time and in the plainest way: names and lists, whole sets for every era, a full copy of each block's judge. Nothing is
  * read from records, nothing is worked out anew from bonds: who agrees with this for every block has understood docs/format/records.md, "Stake".
  */
-export interface ModelRules {
-  readonly slotsPerEpoch: number;
-  readonly staleEpochsFast: number;
-  readonly staleEpochsSlow: number;
-  readonly staleEpochsVerySlow: number;
-  readonly voteLateSlotsMax: number;
-  readonly unbondingEpochs: number;
-  readonly minimumBond: bigint;
-}
-export interface ModelMember {
-  readonly name: string;
-  readonly weight: bigint;
-  readonly inCurrent: boolean;
-  readonly inPrevious: boolean;
-  readonly excluded: boolean;
-}
-export interface ModelElectorate {
-  readonly epoch: number;
-  readonly era: number;
-  readonly majorityFloor: boolean;
-  readonly members: readonly ModelMember[];
-}
-interface Stake {
-  readonly name: string;
-  /** Order of addresses. */
-  readonly order: number;
-  units: bigint;
-  readonly weight: bigint;
-  readonly bondedSlot: number;
-  askedSlot: number;
-  waiting: boolean;
-  leaving: boolean;
-  slashed: boolean;
-  excluded: boolean;
-  leftEpoch: number | null;
-  /** Slot of the first block without it; 0 when it has never judged. */
-  leftSlot: number;
-  /** Full epochs missed in a row. */
-  missed: number;
-}
-interface ModelBlock {
-  readonly slot: number;
-  readonly hash: string;
-  readonly judge: ModelElectorate;
-  justified: boolean;
-  readonly counted: Set<string>;
-  readonly linked: Set<string>;
-  /** Voters by the slot of a source that is not justified yet. */
-  readonly waiting: Map<number, Set<string>>;
-}
-export interface ModelVote {
-  readonly voter: string;
-  readonly target: { readonly slot: number; readonly hash: string };
-  readonly source: { readonly slot: number; readonly hash: string };
-  /** State root and PoH count are the target's. */
-  readonly isTrue: boolean;
-}
+import {
+  bounded,
+  isQuorum,
+  type ModelBlock,
+  type ModelElectorate,
+  type ModelRules,
+  type ModelStake,
+  type ModelVote,
+  newBlock,
+} from './stake-model-parts.ts';
 
 export class StakeModel {
   readonly rules: ModelRules;
-  readonly stakes: Map<string, Stake> = new Map();
+  readonly stakes: Map<string, ModelStake> = new Map();
   /** set(era), by era. */
   readonly sets: Map<number, readonly string[]> = new Map();
   readonly blocks: ModelBlock[] = [];
@@ -275,7 +228,7 @@ export class StakeModel {
   #changeSets(era: number): boolean {
     const base = this.sets.get(era + 1)!;
     const total = base.reduce((sum, name) => sum + this.stakes.get(name)!.weight, 0n);
-    const inOrder = (a: Stake, b: Stake): number => a.askedSlot - b.askedSlot || a.order - b.order;
+    const inOrder = (a: ModelStake, b: ModelStake): number => a.askedSlot - b.askedSlot || a.order - b.order;
     const entering = bounded(
       [...this.stakes.values()]
         .filter((stake) => stake.waiting && !stake.leaving && !stake.slashed && stake.leftEpoch === null)
@@ -313,7 +266,7 @@ export class StakeModel {
     if (due.length === 0) return floor;
     const shares = [era, era - 1].map((one) => {
       const set = this.sets.get(one)!.map((name) => this.stakes.get(name)!);
-      const sum = (stakes: readonly Stake[]): bigint => stakes.reduce((total, { weight }) => total + weight, 0n);
+      const sum = (stakes: readonly ModelStake[]): bigint => stakes.reduce((total, { weight }) => total + weight, 0n);
       return { rest: sum(set.filter((stake) => !stake.excluded && !due.includes(stake))), full: sum(set) };
     });
     const hasMajority = shares.every(({ rest, full }) => rest * 2n > full);
@@ -345,16 +298,16 @@ export class StakeModel {
     this.stakes.set(name, { name, order, units, weight: units, bondedSlot: slot, askedSlot: slot, waiting, ...never });
   }
 
-  #asks(stake: Stake): void {
+  #asks(stake: ModelStake): void {
     stake.askedSlot = this.slot;
     if (stake.waiting && stake.leftEpoch === null) stake.leftEpoch = this.electorate.epoch;
   }
 
-  #comeBack(stake: Stake, slot: number): void {
+  #comeBack(stake: ModelStake, slot: number): void {
     Object.assign(stake, { waiting: true, leftEpoch: null, leftSlot: 0, excluded: false, missed: 0, askedSlot: slot });
   }
 
-  #leaves(stake: Stake, epoch: number, slot: number): void {
+  #leaves(stake: ModelStake, epoch: number, slot: number): void {
     if (stake.waiting || stake.leftEpoch !== null) return;
     stake.leftEpoch = epoch;
     stake.leftSlot = slot;
@@ -371,31 +324,4 @@ export class StakeModel {
   #epochOf(slot: number): number {
     return Math.floor(slot / this.rules.slotsPerEpoch);
   }
-}
-
-function newBlock(slot: number, hash: string, judge: ModelElectorate): ModelBlock {
-  const sets = { counted: new Set<string>(), linked: new Set<string>(), waiting: new Map<number, Set<string>>() };
-  return { slot, hash, judge, justified: false, ...sets };
-}
-
-/** The first of them up to an eighth of the total, one in any case. */
-function bounded(ordered: readonly Stake[], total: bigint): Stake[] {
-  const taken: Stake[] = [];
-  let weight = 0n;
-  for (const stake of ordered) {
-    weight += stake.weight;
-    if (taken.length > 0 && weight > total / 8n) break;
-    taken.push(stake);
-  }
-  return taken;
-}
-
-function isQuorum({ members, majorityFloor }: ModelElectorate, voters: ReadonlySet<string>): boolean {
-  return (['inCurrent', 'inPrevious'] as const).every((set) => {
-    const sum = (pass: (member: ModelMember) => boolean): bigint =>
-      members.filter((member) => member[set] && pass(member)).reduce((total, { weight }) => total + weight, 0n);
-    const [full, active] = [sum(() => true), sum(({ excluded }) => !excluded)];
-    const yes = sum(({ name, excluded }) => !excluded && voters.has(name));
-    return yes * 3n > active * 2n && (!majorityFloor || yes * 2n > full);
-  });
 }
