@@ -1,8 +1,11 @@
-/** What a user does at the command line, against running nodes: keys, transfers, timestamps, verification. */
+/**
+ * What a user does at the command line, against running nodes: keys, transfers, timestamps, verification. All at the same time: each test has files of its
+ * own, and waits for finality and for a process a command.
+ */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeBase58 } from '../../src/codec/index.ts';
-import { allFinal, Cluster, FEE, finalHeight } from './cluster.ts';
+import { allFinal, Cluster, FEE } from './cluster.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -22,7 +25,7 @@ function expectOneLine(errors: string, pattern: RegExp): void {
   expect(errors.split('\n')).toHaveLength(1);
 }
 
-describe('cairn keygen', () => {
+describe.concurrent('cairn keygen', () => {
   it('writes a file only its owner can read, and never over another', async () => {
     const file = cluster.path('mine.json');
     const made = await cluster.cairnJson('keygen', '--out', file);
@@ -36,7 +39,7 @@ describe('cairn keygen', () => {
   });
 });
 
-describe('cairn transfer', () => {
+describe.concurrent('cairn transfer', () => {
   it('waits for finality, says where and when, and cairn balance shows it', async () => {
     const { address } = await cluster.cairnJson('keygen', '--out', cluster.path('payee.json'));
     const to = String(address);
@@ -107,7 +110,7 @@ describe('cairn transfer', () => {
   });
 });
 
-describe('cairn prove account', () => {
+describe.concurrent('cairn prove account', () => {
   it('makes a proof of a balance that holds offline against its block, and for nothing else', async () => {
     const { address } = await cluster.cairnJson('address', cluster.wallet.file);
     const [file, node] = [cluster.path('wallet.cairn-account'), cluster.folders.validators[1]!];
@@ -148,7 +151,7 @@ describe('cairn prove account', () => {
   });
 });
 
-describe('cairn timestamp', () => {
+describe.concurrent('cairn timestamp', () => {
   it('makes a proof that holds offline, and for nothing else', async () => {
     const file = cluster.path('thesis.txt');
     const proof = cluster.path('thesis.proof');
@@ -214,9 +217,10 @@ describe('cairn timestamp', () => {
   });
 });
 
-describe('cairn verify poh', () => {
+describe.concurrent('cairn verify poh', () => {
   it('recomputes every hash of what a node serves', async () => {
-    const height = Math.min(12, await finalHeight(cluster, cluster.chainNodes));
+    const height = 12;
+    await allFinal(cluster, cluster.chainNodes, height);
     const client = cluster.client(cluster.folders.archive);
     const { pohCount } = await client.block({ height });
     const common = ['verify', 'poh', '--genesis', cluster.genesisFile, '--rpc', client.url];

@@ -54,7 +54,8 @@ async function feesOf(address: string): Promise<bigint> {
   return sum;
 }
 
-describe('a replicator', () => {
+/** At the same time: each has a replicator of its own, and both wait for periods. */
+describe.concurrent('a replicator', () => {
   it('is paid while it proves, and gets every unit back when it leaves', async () => {
     const [node] = cluster.folders.replicators as [InitializedNode];
     const { archive, options } = cluster.folders;

@@ -1,8 +1,6 @@
 /** `cairn bench`: the kernels beside their portable twin, what a user would pick instead, and a bare loop as the limit. */
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { reportLines, setting } from '../../../tools/bench/report.ts';
-import { BenchError, runBench } from '../../../tools/bench/run-bench.ts';
 import { unusable } from '../failure.ts';
 import { withProgress } from '../progress.ts';
 
@@ -36,6 +34,9 @@ export function benchCommand(): Command {
 }
 
 async function run(only: readonly string[], options: Options): Promise<void> {
+  // Only here: every case and every peer it is compared with would make each other command start slower.
+  const { BenchError, runBench } = await import('../../../tools/bench/run-bench.ts');
+  const { reportLines, setting } = await import('../../../tools/bench/report.ts');
   const outcome = await withProgress('benchmarks', async (progress) => {
     try {
       return await runBench({
