@@ -2,7 +2,7 @@
  * Catching those who break the local rule in public: two votes for different targets in one slot, a vote that surrounds
  * another of the same voter, two different headers of one leader for one slot.
  *
- * Each is reported once (per voter and kind, per leader and slot). Both votes of a pair are sent on, so that every node comes to
+ * Each is reported once (per voter and kind, per leader and slot). Both votes of a pair are sent on, and again in a stall (resend.ts), so that every node comes to
  * see the pair and gives the voter no weight in its fork choice: else a voter could keep two halves of the network apart.
  */
 import { sameBytes } from '../../native/index.ts';
@@ -55,6 +55,7 @@ function remember(state: ConsensusState, voter: Voter, vote: Vote): void {
 function reportVotes(state: ConsensusState, voter: Voter, kind: 'doubleVote' | 'surroundVote', a: Vote, b: Vote): void {
   if (!voter.equivocated) {
     voter.equivocated = true;
+    voter.proof = [a, b];
     liftVote(voter);
     state.forkChoiceDirty = true;
     if (voter.key === state.rules.ownKey) state.voting.silence = { reason: 'twin', untilSlot: null };

@@ -26,6 +26,7 @@ function newVoter(key: string, publicKey: PublicKey): Voter {
     doubles: new Map(),
     unknown: [],
     equivocated: false,
+    proof: [],
     reported: new Set(),
   };
 }

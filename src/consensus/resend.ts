@@ -1,6 +1,6 @@
 /**
- * When nothing has been justified for two timeouts, messages may have been lost: a validator sends its votes and the certificates it
- * builds on again, and everybody asks a peer for what lies above its best block (above the root every second time, and always
+ * When nothing has been justified for two timeouts, messages may have been lost: a validator sends its votes, the certificates it
+ * builds on, and the proofs against those who broke the local rule again (who has not seen one weighs branches differently), and everybody asks a peer for what lies above its best block (above the root every second time, and always
  * when the tree is deep: then certificates are missing, not blocks).
  * Gossip loses messages; this is what makes each of them arrive in the end.
  */
@@ -38,5 +38,7 @@ export function resend(state: ConsensusState): void {
   if (state.rules.own === null || !state.voters.has(state.rules.ownKey!)) return;
   for (const node of [state.root, ...pathAbove(state.root, state.justifiedTip)])
     for (const vote of countedVotes(node)) emit(state, { kind: 'sendVote', vote, again: true });
+  for (const { proof } of state.voters.values())
+    for (const vote of proof) emit(state, { kind: 'sendVote', vote, again: true });
   for (const vote of state.voting.votes.slice(-OWN_VOTES_MAX)) emit(state, { kind: 'sendVote', vote, again: true });
 }

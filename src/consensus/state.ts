@@ -90,6 +90,8 @@ export interface Voter {
   unknown: Vote[];
   /** Proven to have broken the local rule: weighs nothing in the fork choice (its votes still count towards justification). */
   equivocated: boolean;
+  /** The two votes that first proved it; none before. */
+  proof: readonly Vote[];
   readonly reported: Set<string>;
 }
 

@@ -195,6 +195,20 @@ describe('evidence', () => {
     }
   });
 
+  it('sends the proof again as long as nothing becomes justified: who was cut off must weigh branches alike', () => {
+    const machine = new Machine({ own: 0 });
+    const votes = [
+      voteFor(1, GENESIS, blockOn(GENESIS, 5, 1, 'a')),
+      voteFor(1, GENESIS, blockOn(chain[0]!, 5, 0, 'b')),
+    ];
+    for (const vote of votes) machine.vote(vote);
+    const isSentAgain = (): boolean =>
+      votes.every((vote) => machine.all('sendVote').some((sent) => sent.again && sent.vote === vote));
+    expect(isSentAgain()).toBe(false);
+    machine.pass(2 * 4 * 500 + 10);
+    expect(isSentAgain()).toBe(true);
+  });
+
   it('shows a surrounding vote, whichever comes first', () => {
     for (const flip of [false, true]) {
       const machine = new Machine({ own: null });
